@@ -1,0 +1,167 @@
+//! The seam between the store and what keeps its bytes: a small ordered key-value engine with a log.
+//!
+//! Two implementations stand behind it: [`memory`], which is always there, and RocksDB behind the `rocksdb`
+//! feature. The engine knows keys and bytes only; what they mean is in [`crate::format`].
+//!
+//! - `append_log` is the only synced write. Everything else is derived from the log and may be lost by a
+//!   crash, as long as a [`Run`] is lost or kept as a whole and in order: the indexed position must never be
+//!   ahead of the rows it speaks for.
+//! - Every call may come from any thread, and none is made while the store holds a lock.
+//! - Engines are opened, and opened again after a failure, through their [`Disk`].
+
+pub(crate) mod memory;
+mod run;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use dormouse_domain::Offset;
+
+pub(crate) use self::run::{Rows, Run};
+use crate::error::StoreError;
+use crate::options::StoreOptions;
+
+/// What is kept beside the log. `timers` and `checkpoints` are reserved names: later families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Family {
+    /// Commit records by stream and version.
+    Streams,
+    /// First versions by command id and stream.
+    Commands,
+    /// The newest snapshot of each stream.
+    Snapshots,
+    /// Named rows: the layout's format, the indexed position of each shard.
+    Meta,
+}
+
+impl Family {
+    /// Every family, in the order of [`Family::index`].
+    pub(crate) const ALL: [Family; 4] = [Family::Streams, Family::Commands, Family::Snapshots, Family::Meta];
+
+    /// The family's name on disk.
+    #[allow(dead_code, reason = "the memory engine keeps families by number")]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Family::Streams => "streams",
+            Family::Commands => "commands",
+            Family::Snapshots => "snapshots",
+            Family::Meta => "meta",
+        }
+    }
+
+    /// A small number for arrays with one element a family.
+    pub(crate) fn index(self) -> usize {
+        match self {
+            Family::Streams => 0,
+            Family::Commands => 1,
+            Family::Snapshots => 2,
+            Family::Meta => 3,
+        }
+    }
+}
+
+/// Called with each row's key and value; `Break` ends the scan.
+pub(crate) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
+/// Up to where the log is known to be durable: written down apart from the log, so that a log that lost its
+/// end is noticed on opening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watermark {
+    /// The shard whose log it speaks of.
+    pub(crate) shard: u16,
+    /// The last offset of a segment that is durable.
+    pub(crate) offset: Offset,
+    /// xxh3-128 of that segment's bytes.
+    pub(crate) hash: u128,
+}
+
+/// An open engine. Dropping it without [`Engine::close`] is a crash.
+///
+/// A visitor may call the engine again: implementations that guard their handle by a lock take it for reading
+/// recursively.
+pub(crate) trait Engine: Send + Sync {
+    /// Stores one segment; durable on return. After an error the segment may or may not be there: the store
+    /// stops and calls [`Engine::stop`].
+    fn append_log(&self, key: &[u8], segment: &[u8]) -> Result<(), EngineError>;
+
+    /// Visits the log's rows in key order, beginning with the first key at or after `from`.
+    fn scan_log(&self, from: &[u8], visit: Visit<'_>) -> Result<(), EngineError>;
+
+    /// The log's last row at or before `key` whose first two bytes (the shard) are those of `key`.
+    fn seek_log(&self, key: &[u8]) -> Result<Option<LogRow>, EngineError>;
+
+    /// Stores a run: all of it or nothing. Not synced; a crash may lose the newest runs, never an older one
+    /// alone and never a part of one.
+    fn index(&self, run: &Run) -> Result<(), EngineError>;
+
+    /// One row.
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
+
+    /// Stores one row. Not synced.
+    fn put(&self, family: Family, key: &[u8], value: &[u8]) -> Result<(), EngineError>;
+
+    /// Visits the rows whose keys begin with `prefix`, in key order, beginning with the last one at or before
+    /// `from` (or, if there is none, with the first one after it). `from` itself begins with `prefix`.
+    fn scan(&self, family: Family, prefix: &[u8], from: &[u8], visit: Visit<'_>) -> Result<(), EngineError>;
+
+    /// Notes how far the log is durable. Called by the journal after every batch, so it must cost next to
+    /// nothing: the engine writes the newest mark down from a thread of its own.
+    fn mark_durable(&self, mark: Watermark);
+
+    /// Nothing may be written any more, the watermark included: an append failed. Reading goes on.
+    fn stop(&self);
+
+    /// Bytes on disk, log and derived together; 0 if unknown. May do some I/O.
+    fn disk_bytes(&self) -> u64;
+
+    /// Waits for calls under way, writes down what a crash would lose cheaply (the watermark; after
+    /// [`Engine::stop`] nothing) and releases everything. Later calls answer [`EngineError::Closed`].
+    /// Idempotent.
+    fn close(&self) -> Result<(), EngineError>;
+}
+
+/// A log row: its key and its segment.
+pub(crate) type LogRow = (Vec<u8>, Vec<u8>);
+
+/// Where an engine is opened from, as often as needed: the store keeps it for `reopen`.
+pub(crate) trait Disk: Send + Sync {
+    /// Opens: takes the lock, checks the format, repairs what may be repaired (a torn tail), and says what it
+    /// knows. The store then verifies offsets, chain and indexed position itself (`recovery.rs`).
+    fn open(&self, options: &StoreOptions) -> Result<Opened, StoreError>;
+}
+
+/// An engine just opened, with what is needed to verify its log.
+pub(crate) struct Opened {
+    /// The engine.
+    pub(crate) engine: Arc<dyn Engine>,
+    /// The newest watermark that was written down.
+    pub(crate) watermark: Option<Watermark>,
+    /// Segments that hold this offset or a later one are verified (checksum, offsets, chain): those that came
+    /// from a write-ahead log. `Offset::new(1)` verifies all.
+    pub(crate) verify_from: Offset,
+}
+
+/// What went wrong in an engine.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum EngineError {
+    /// [`Engine::close`] was called.
+    #[error("the store is closed")]
+    Closed,
+    /// An operation failed; nothing is known about its cause but the text.
+    #[error("{context}: {reason}")]
+    Failed {
+        /// What was being done, such as "append to the log".
+        context: &'static str,
+        /// What the engine said.
+        reason: Arc<str>,
+    },
+    /// Stored bytes are damaged.
+    #[allow(dead_code, reason = "a memory engine's bytes are judged by the store alone")]
+    #[error("{context}: damaged: {reason}")]
+    Corrupt {
+        /// What was being read.
+        context: &'static str,
+        /// What the engine said.
+        reason: Arc<str>,
+    },
+}

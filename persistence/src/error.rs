@@ -1,0 +1,166 @@
+//! What can go wrong with a store, one enum: each variant says what its reader can do next.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dormouse_domain::{Offset, StreamId, Version};
+
+use crate::engine::EngineError;
+
+/// Why a store could not be opened, read or written.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another store, in this process or another, has it open. Close that one first.
+    #[error("the store at {path:?} is already open, in this process or another")]
+    Locked {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// The directory can't be created or written: check its owner, its mode and the file system.
+    #[error("the store's directory {path:?} can't be written: {source}")]
+    NotWritable {
+        /// The store's directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Arc<std::io::Error>,
+    },
+    /// The store was written by a newer version of this library. Use that one.
+    #[error("the store has format {found}, this version reads up to format {supported}")]
+    NewerFormat {
+        /// The stored format.
+        found: u32,
+        /// The newest format this version knows.
+        supported: u32,
+    },
+    /// Segments are missing in the middle of the log. Restore from a backup.
+    #[error("the log has a gap: a segment that begins at offset {expected} is missing, the next begins at {found}")]
+    LogGap {
+        /// Where the next segment should have begun.
+        expected: Offset,
+        /// Where it begins.
+        found: Offset,
+    },
+    /// The index speaks of events that the log does not hold: the log lost its end. Restore from a backup.
+    #[error("the log ends at offset {log_end}, but was indexed up to {indexed}: it lost its end")]
+    LogShorterThanIndex {
+        /// The last offset in the log.
+        log_end: Offset,
+        /// The last offset that was indexed.
+        indexed: Offset,
+    },
+    /// The log was durable further than it reaches now: it lost its end. Restore from a backup.
+    #[error("the log ends at offset {log_end}, but was durable up to {watermark}: it lost its end")]
+    LogShorterThanWatermark {
+        /// The last offset in the log.
+        log_end: Offset,
+        /// The last offset that was noted as durable.
+        watermark: Offset,
+    },
+    /// Stored bytes are damaged. Nothing of them is used. Restore from a backup; what is derived may be deleted
+    /// and is rebuilt from the log.
+    #[error("{what} is damaged at {place}: {reason}")]
+    Corrupt {
+        /// What is damaged: "the log", "a stream's rows", a file's name.
+        what: String,
+        /// Where: an offset, a stream and version, a place in a file.
+        place: String,
+        /// What is wrong with it.
+        reason: Arc<str>,
+    },
+    /// A stream's stored versions have a gap: reading it stopped there. Delete what is derived to have it
+    /// rebuilt from the log.
+    #[error("stream {stream} has a gap: version {expected} is missing, the next is {found}")]
+    StreamGap {
+        /// The stream.
+        stream: StreamId,
+        /// The version that should have come next.
+        expected: Version,
+        /// The version that came.
+        found: Version,
+    },
+    /// The stream has a writer, or one that was dropped a moment ago still has commits on their way. Wait for
+    /// their settlements.
+    #[error("stream {stream} already has a writer")]
+    StreamHeld {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// The stream has moved on since it was read. Read it again.
+    #[error("stream {stream} was read up to version {reached}, but its head is {head}")]
+    StaleVersion {
+        /// The stream.
+        stream: StreamId,
+        /// The version the caller has reached.
+        reached: Version,
+        /// The stream's head.
+        head: Version,
+    },
+    /// So much was written since the stream was read that the store can't tell any more whether it has moved
+    /// on. Read it again.
+    #[error("stream {stream} was read at offset {as_of}, too long ago to open it for writing")]
+    ReadOutdated {
+        /// The stream.
+        stream: StreamId,
+        /// The log's end when it was read.
+        as_of: Offset,
+    },
+    /// The store has stopped writing after a failure; `Store::reopen` finds out what is really stored.
+    #[error("the store has stopped: {reason}")]
+    Stopped {
+        /// Why it stopped.
+        reason: Arc<str>,
+    },
+    /// A snapshot can't be used. Replay the stream instead: this costs time only.
+    #[error("the snapshot of stream {stream} can't be read: {reason}")]
+    SnapshotUnreadable {
+        /// The stream.
+        stream: StreamId,
+        /// What is wrong with it.
+        reason: Arc<str>,
+    },
+    /// A snapshot is of events that are not durable, or not in the log. Replay the stream instead.
+    #[error("the snapshot of stream {stream} is of offset {offset}, the log is durable up to {durable}")]
+    SnapshotAhead {
+        /// The stream.
+        stream: StreamId,
+        /// The offset of the last event in the snapshot.
+        offset: Offset,
+        /// The last durable offset.
+        durable: Offset,
+    },
+    /// The engine underneath, or the operating system, failed.
+    #[error("{context}: {reason}")]
+    Engine {
+        /// What was being done.
+        context: String,
+        /// What was said.
+        reason: Arc<str>,
+    },
+    /// The store is closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Damage found in `what` at `place`.
+    pub(crate) fn corrupt(
+        what: impl Into<String>,
+        place: impl std::fmt::Display,
+        reason: impl std::fmt::Display,
+    ) -> StoreError {
+        StoreError::Corrupt { what: what.into(), place: place.to_string(), reason: reason.to_string().into() }
+    }
+}
+
+impl From<EngineError> for StoreError {
+    fn from(error: EngineError) -> StoreError {
+        match error {
+            EngineError::Closed => StoreError::Closed,
+            EngineError::Failed { context, reason } => StoreError::Engine { context: context.into(), reason },
+            EngineError::Corrupt { context, reason } => {
+                StoreError::Corrupt { what: "the engine's files".into(), place: context.into(), reason }
+            }
+        }
+    }
+}
