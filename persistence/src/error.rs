@@ -12,9 +12,17 @@ use crate::engine::EngineError;
 #[non_exhaustive]
 pub enum StoreError {
     /// Another store, in this process or another, has it open. Close that one first.
-    #[error("the store at {path:?} is already open, in this process or another")]
+    #[error("the store at {path:?} is already open{}", by_process(*.holder))]
     Locked {
         /// The store's directory.
+        path: PathBuf,
+        /// The process that has it open, if it could be read.
+        holder: Option<u32>,
+    },
+    /// The directory holds something else; nothing in it was touched. Choose an empty or a new one.
+    #[error("{path:?} is not empty and holds no store: nothing was touched")]
+    NotAStore {
+        /// The directory.
         path: PathBuf,
     },
     /// The directory can't be created or written: check its owner, its mode and the file system.
@@ -56,6 +64,24 @@ pub enum StoreError {
         log_end: Offset,
         /// The last offset that was noted as durable.
         watermark: Offset,
+    },
+    /// A file of the log is damaged, or gone, where acknowledged commits stood; nothing was changed. Restore from
+    /// a backup.
+    #[error(
+        "the log is damaged: {file:?} at byte {at}: {reason}; the events at offsets {lost_from} to {} are lost",
+        unless_unknown(*.lost_to)
+    )]
+    LogDamaged {
+        /// The damaged or missing file.
+        file: PathBuf,
+        /// The byte position of the damage in it.
+        at: u64,
+        /// What was seen there.
+        reason: Arc<str>,
+        /// The first offset that can't be read.
+        lost_from: Offset,
+        /// The last one, where something tells.
+        lost_to: Option<Offset>,
     },
     /// Stored bytes are damaged. Nothing of them is used. Restore from a backup; what is derived may be deleted
     /// and is rebuilt from the log.
@@ -163,4 +189,12 @@ impl From<EngineError> for StoreError {
             }
         }
     }
+}
+
+fn by_process(holder: Option<u32>) -> String {
+    holder.map_or_else(|| ", in this process or another".into(), |pid| format!(" in process {pid}"))
+}
+
+fn unless_unknown(offset: Option<Offset>) -> String {
+    offset.map_or_else(|| "an unknown end".into(), |offset| offset.to_string())
 }
