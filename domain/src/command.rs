@@ -1,0 +1,93 @@
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+use crate::{CodecError, SchemaVersion};
+
+/// A request to an aggregate, which may be refused. Each type of command has its own type of reply; derive it.
+///
+/// ```
+/// use dormouse_domain::{Command, SchemaVersion};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, Command)]
+/// #[command(reply = i64, name = "withdraw", version = 2, fingerprint(cents))]
+/// struct Withdraw { cents: i64, note: String }
+///
+/// assert_eq!(Withdraw::NAME, "withdraw");
+/// assert_eq!(Withdraw::VERSION, SchemaVersion::new(2));
+///
+/// let first = Withdraw { cents: 5, note: "rent".into() }.fingerprint()?;
+/// let retry = Withdraw { cents: 5, note: "rent (again)".into() }.fingerprint()?;
+/// assert!(retry.same_command(&first));
+/// # Ok::<(), dormouse_domain::CodecError>(())
+/// ```
+pub trait Command: Serialize + DeserializeOwned + Send + 'static {
+    /// The name in metrics, errors and fingerprints. The derive's default: the type's name.
+    const NAME: &'static str;
+    /// The version of the fields' schema.
+    const VERSION: SchemaVersion = SchemaVersion::FIRST;
+    /// What the caller gets when the command was done. The derive's default: `()`.
+    type Reply: Serialize + DeserializeOwned + Send + 'static;
+
+    /// What a retry must have in common with the first attempt. Here all fields; the derive's `fingerprint(…)` picks
+    /// some, for commands with a field that differs in each attempt.
+    ///
+    /// # Errors
+    /// [`CodecError::Encode`] when a field's `Serialize` fails.
+    fn fingerprint(&self) -> Result<CommandFingerprint, CodecError> {
+        CommandFingerprint::of::<Self, _>(self)
+    }
+}
+
+/// Tells a retry from another command that reuses its id. Stored with the commit (14 bytes).
+///
+/// Not meant against malice: 64 bits of xxh3 over the fields in bincode, and 32 bits of xxh3 over the name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CommandFingerprint {
+    /// The low 32 bits of xxh3 over the command's name.
+    pub name: u32,
+    /// The version of the command's schema.
+    pub version: SchemaVersion,
+    /// xxh3 over the fields in bincode.
+    pub fields: u64,
+}
+
+impl CommandFingerprint {
+    /// The fingerprint of a command of type `C` by these of its fields. Allocates nothing.
+    ///
+    /// # Errors
+    /// [`CodecError::Encode`] when a field's `Serialize` fails.
+    pub fn of<C: Command, F: Serialize + ?Sized>(fields: &F) -> Result<Self, CodecError> {
+        let mut hasher = Hasher(Xxh3::new());
+        bincode::serde::encode_into_writer(fields, &mut hasher, bincode::config::standard())
+            .map_err(CodecError::encode)?;
+        // The low half is kept on purpose.
+        #[allow(clippy::cast_possible_truncation)]
+        let name = xxh3_64(C::NAME.as_bytes()) as u32;
+        Ok(Self {
+            name,
+            version: C::VERSION,
+            fields: hasher.0.digest(),
+        })
+    }
+
+    /// Whether this command is a retry of the one that came `first` with the same id. Across schema versions the
+    /// fields can't be compared, and the id alone decides.
+    #[must_use]
+    pub fn same_command(&self, first: &Self) -> bool {
+        self.name == first.name && (self.version != first.version || self.fields == first.fields)
+    }
+}
+
+struct Hasher(Xxh3);
+
+impl Writer for Hasher {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.update(bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+use std::fmt;
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::Aggregate;
+
+/// What a command leads to: events, perhaps more events decided on the state after them, and a reply.
+///
+/// No event is a valid decision: nothing is stored, and a retry is decided afresh. A decision with one event
+/// allocates nothing.
+///
+/// ```
+/// # use dormouse_domain::{Aggregate, Decision, Event};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Account { cents: i64 }
+/// # #[derive(Event)]
+/// # enum Entry { Deposited { cents: i64 }, Flagged }
+/// # impl Aggregate for Account {
+/// #     const TYPE: &'static str = "account";
+/// #     type Event = Entry;
+/// #     type Error = std::fmt::Error2;
+/// #     fn apply(&mut self, event: &Entry) {}
+/// # }
+/// ```
+pub struct Decision<A: Aggregate, R = ()> {
+    pub(crate) events: SmallVec<[A::Event; 1]>,
+    pub(crate) then: Vec<Then<A>>,
+    pub(crate) reply: Reply<A, R>,
+}
+
+/// Decides on more events from the state that the earlier ones led to.
+pub(crate) type Then<A> = fn(&A) -> Vec<<A as Aggregate>::Event>;
+
+pub(crate) enum Reply<A, R> {
+    Known(R),
+    After(fn(&A) -> R),
+}
+
+impl<A: Aggregate> Decision<A> {
+    /// Nothing happens.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::of(SmallVec::new())
+    }
+
+    /// One event happens.
+    #[must_use]
+    pub fn event(event: A::Event) -> Self {
+        Self::of(smallvec![event])
+    }
+
+    /// These events happen, in this order, all or none.
+    #[must_use]
+    pub fn events(events: impl IntoIterator<Item = A::Event>) -> Self {
+        Self::of(events.into_iter().collect())
+    }
+
+    fn of(events: SmallVec<[A::Event; 1]>) -> Self {
+        Self {
+            events,
+            then: Vec::new(),
+            reply: Reply::Known(()),
+        }
+    }
+}
+
+impl<A: Aggregate, R> Decision<A, R> {
+    /// One more event happens, after those before.
+    #[must_use]
+    pub fn and(mut self, event: A::Event) -> Self {
+        self.events.push(event);
+        self
+    }
+
+    /// More events, decided on the state after all those before; they are stored in the same commit. May be repeated.
+    #[must_use]
+    pub fn then(mut self, decide: fn(&A) -> Vec<A::Event>) -> Self {
+        self.then.push(decide);
+        self
+    }
+
+    /// The reply, computed on the state after all events.
+    #[must_use]
+    pub fn reply<R2>(self, reply: fn(&A) -> R2) -> Decision<A, R2> {
+        Decision {
+            events: self.events,
+            then: self.then,
+            reply: Reply::After(reply),
+        }
+    }
+
+    /// The reply, where it is known already.
+    #[must_use]
+    pub fn reply_with<R2>(self, reply: R2) -> Decision<A, R2> {
+        Decision {
+            events: self.events,
+            then: self.then,
+            reply: Reply::Known(reply),
+        }
+    }
+}
+
+impl<A, R> fmt::Debug for Decision<A, R>
+where
+    A: Aggregate<Event: fmt::Debug>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decision")
+            .field("events", &self.events)
+            .field("then", &self.then.len())
+            .finish_non_exhaustive()
+    }
+}
