@@ -1,5 +1,5 @@
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::{Codec, Command, CommandContext, Decision, Event};
 
@@ -43,3 +43,7 @@ pub trait Handle<C: Command>: Aggregate {
 
 /// What [`Handle::handle`] returns: a [`Decision`] or the domain's refusal.
 pub type Decided<A, C> = Result<Decision<A, <C as Command>::Reply>, <A as Aggregate>::Error>;
+
+/// The [`Aggregate::Error`] of an aggregate that refuses no command. It has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Never {}

@@ -10,18 +10,30 @@ use crate::Aggregate;
 /// allocates nothing.
 ///
 /// ```
-/// # use dormouse_domain::{Aggregate, Decision, Event};
+/// # use dormouse_domain::{Aggregate, Decided, Decision, Command, CommandContext, Event, Handle};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Default, Serialize, Deserialize)]
 /// # struct Account { cents: i64 }
 /// # #[derive(Event)]
-/// # enum Entry { Deposited { cents: i64 }, Flagged }
+/// # enum Entry { Withdrawn { cents: i64 }, RanLow }
+/// # #[derive(Serialize, Deserialize, Command)]
+/// # #[command(reply = i64)]
+/// # struct Withdraw { cents: i64 }
 /// # impl Aggregate for Account {
 /// #     const TYPE: &'static str = "account";
 /// #     type Event = Entry;
-/// #     type Error = std::fmt::Error2;
-/// #     fn apply(&mut self, event: &Entry) {}
+/// #     type Error = dormouse_domain::Never;
+/// #     fn apply(&mut self, event: &Entry) {
+/// #         if let Entry::Withdrawn { cents } = event { self.cents -= cents }
+/// #     }
 /// # }
+/// impl Handle<Withdraw> for Account {
+///     fn handle(&self, command: Withdraw, _: &CommandContext<'_>) -> Decided<Self, Withdraw> {
+///         Ok(Decision::event(Entry::Withdrawn { cents: command.cents })
+///             .then(|after| if after.cents < 100 { vec![Entry::RanLow] } else { vec![] })
+///             .reply(|after| after.cents))
+///     }
+/// }
 /// ```
 pub struct Decision<A: Aggregate, R = ()> {
     pub(crate) events: SmallVec<[A::Event; 1]>,

@@ -27,7 +27,7 @@ mod state_fingerprint;
 mod timestamp;
 mod trace_context;
 
-pub use aggregate::{Aggregate, Decided, Handle};
+pub use aggregate::{Aggregate, Decided, Handle, Never};
 pub use clock::{Clock, Moment};
 pub use codec::{Codec, CodecError, SizeLimit};
 pub use command::{Command, CommandFingerprint};

@@ -1,5 +1,9 @@
 //! What the derives' generated code calls. Not public: may change in any release.
 
+pub use core::primitive::str;
+pub use core::result::Result::{self, Err, Ok};
+pub use std::vec::Vec;
+
 pub use serde;
 
 pub use crate::{
@@ -37,5 +41,37 @@ pub fn unknown_version(name: &str, version: SchemaVersion, current: u16) -> Even
         name: name.to_owned(),
         version,
         current: SchemaVersion::new(current),
+    }
+}
+
+/// One step of an upcaster; a function of its own for the sake of the error when it is missing:
+///
+/// ```compile_fail,E0277
+/// #[derive(dormouse_domain::Event)]
+/// enum Entry {
+///     #[event(upcast(DepositedV1))]
+///     Deposited { cents: i64 },
+/// }
+///
+/// #[derive(serde::Deserialize)]
+/// struct DepositedV1 { euros: i64 }
+/// ```
+pub fn upcast<Old: Upcast<Next>, Next>(old: Old) -> Next {
+    old.upcast()
+}
+
+#[diagnostic::on_unimplemented(
+    message = "`upcast(…)` turns `{Self}` into `{Next}`, and doesn't know how",
+    label = "these stored fields need an upcaster",
+    note = "write `impl From<{Self}> for {Next}`"
+)]
+pub trait Upcast<Next> {
+    fn upcast(self) -> Next;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Old, Next: From<Old>> Upcast<Next> for Old {
+    fn upcast(self) -> Next {
+        self.into()
     }
 }

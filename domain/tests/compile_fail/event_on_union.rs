@@ -1,0 +1,6 @@
+#[derive(dormouse_domain::Event)]
+union Deposited {
+    cents: i64,
+}
+
+fn main() {}

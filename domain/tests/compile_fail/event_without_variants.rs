@@ -1,0 +1,4 @@
+#[derive(dormouse_domain::Event)]
+enum Entry {}
+
+fn main() {}
