@@ -30,7 +30,7 @@ use crate::Aggregate;
 /// impl Handle<Withdraw> for Account {
 ///     fn handle(&self, command: Withdraw, _: &CommandContext<'_>) -> Decided<Self, Withdraw> {
 ///         Ok(Decision::event(Entry::Withdrawn { cents: command.cents })
-///             .then(|after| if after.cents < 100 { vec![Entry::RanLow] } else { vec![] })
+///             .then(|after: &Self| if after.cents < 100 { vec![Entry::RanLow] } else { vec![] })
 ///             .reply(|after| after.cents))
 ///     }
 /// }
@@ -86,13 +86,14 @@ impl<A: Aggregate, R> Decision<A, R> {
     }
 
     /// More events, decided on the state after all those before; they are stored in the same commit. May be repeated.
+    /// Write `|after: &Self|`: in the middle of a chain the compiler doesn't know yet whose decision it is.
     #[must_use]
     pub fn then(mut self, decide: fn(&A) -> Vec<A::Event>) -> Self {
         self.then.push(decide);
         self
     }
 
-    /// The reply, computed on the state after all events.
+    /// The reply, computed on the state after all events, those of [`then`](Self::then) too.
     #[must_use]
     pub fn reply<R2>(self, reply: fn(&A) -> R2) -> Decision<A, R2> {
         Decision {
