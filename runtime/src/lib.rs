@@ -1,1 +1,42 @@
-//! Being built.
+//! The actor runtime of Dormouse: each aggregate is an actix actor that wakes with its first command, takes commands
+//! one at a time, answers once its events are durable, and is evicted when it is idle or memory is short.
+//!
+//! Start one with [`Dormouse::builder`]; the facade crate `dormouse` shows it in use.
+
+mod activation;
+mod actor;
+mod builder;
+mod call;
+mod command_metrics;
+mod core;
+mod directory;
+mod dormouse;
+mod entity;
+mod execute;
+mod lane;
+mod messages;
+mod metric_names;
+mod options;
+mod parking;
+mod query;
+mod readers;
+mod receipt;
+mod residency;
+mod residents;
+mod sending;
+mod shared;
+mod snapshots;
+mod statistics;
+mod sweeper;
+mod system;
+
+#[cfg(panic = "abort")]
+compile_error!("Dormouse keeps a panic of domain code inside its own aggregate: build with panic = \"unwind\"");
+
+pub use builder::{Builder, StartError};
+pub use dormouse::{Dormouse, EntityError, ShutdownError};
+pub use entity::Entity;
+pub use execute::{Execute, ExecuteReceipt, Executing, ExecutingReceipt};
+pub use query::{Query, QueryError, Querying, ReadError};
+pub use receipt::Receipt;
+pub use statistics::Statistics;

@@ -1,0 +1,320 @@
+//! The actix actor around an [`EntityCore`]: it wakes and reloads the aggregate, takes commands one at a time, performs
+//! what the core decides, and never touches a disk itself.
+
+mod answers;
+mod waking;
+
+pub(crate) use answers::Counted;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
+use dormouse_domain::{Aggregate, Command, CommandError, Handle, Metadata, Moment, NotDone, StreamId};
+use dormouse_persistence::{Health, Snapshot, Ticket};
+
+use crate::command_metrics::CommandMetrics;
+use crate::core::{Commanded, EntityCore, Identified, SnapshotDue, Turn, panic_message};
+use crate::directory::Directory;
+use crate::lane::{Lane, ParkingPlace};
+use crate::messages::{Ask, Run, Seen};
+use crate::metric_names;
+use crate::options::{LONG_TURN, TURNS_BEFORE_YIELD};
+use crate::parking::Held;
+use crate::receipt::{Outcome, Receipt};
+use crate::residency::Residency;
+
+/// Bytes an idle entity takes beside its state: actor, actix's context and mailbox, directory entry, residency, the
+/// id twice. Measured with a million of them (docs/decisions/0003).
+const ENTITY_BYTES: usize = 1_700;
+
+enum Phase<A: Aggregate> {
+    /// Not read yet, or no longer to be trusted.
+    Asleep,
+    Awake(EntityCore<A>),
+    /// It could not be woken; not tried again before `until`.
+    Failed { reason: Arc<str>, until: Moment },
+}
+
+pub(crate) struct EntityActor<A: Aggregate> {
+    directory: Arc<Directory<A>>,
+    residency: Arc<Residency>,
+    stream: StreamId,
+    lane: usize,
+    place: ParkingPlace,
+    phase: Phase<A>,
+    /// The store's generation that the state was read from.
+    generation: u64,
+    turns: u32,
+    resident: bool,
+}
+
+/// Nothing in it is pinned: actix asks for this, and an aggregate need not be `Unpin` itself.
+impl<A: Aggregate> Unpin for EntityActor<A> {}
+
+impl<A: Aggregate> Actor for EntityActor<A> {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        context.wait(self.wake());
+    }
+
+    /// Passivated: nothing is in flight, and nobody can send any more.
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        let half_way = self.directory.shared.options.snapshot_every_events.div_ceil(2);
+        self.snapshot(half_way);
+    }
+}
+
+impl<A: Aggregate> Drop for EntityActor<A> {
+    fn drop(&mut self) {
+        self.directory.shared.gauges.actor_gone();
+    }
+}
+
+impl<A: Aggregate> EntityActor<A> {
+    pub(crate) fn new(directory: Arc<Directory<A>>, residency: Arc<Residency>, lane: usize) -> Self {
+        directory.shared.gauges.actor_started();
+        let stream = directory.stream(&residency.id);
+        let (place, phase) = (ParkingPlace::take(), Phase::Asleep);
+        Self { directory, residency, stream, lane, place, phase, generation: 0, turns: 0, resident: false }
+    }
+
+    fn lane(&self) -> &Lane {
+        &self.directory.shared.lanes[self.lane]
+    }
+
+    fn now(&self) -> Moment {
+        self.directory.shared.options.clock.monotonic()
+    }
+
+    /// actix drains a mailbox without yielding: a hot entity must let the others of its arbiter run.
+    fn count_turn(&mut self, context: &mut Context<Self>) {
+        self.turns += 1;
+        if self.turns >= TURNS_BEFORE_YIELD {
+            self.turns = 0;
+            metrics::histogram!(metric_names::MAILBOX_DEPTH).record(f64::from(self.residency.in_flight()));
+            context.wait(tokio::task::yield_now().into_actor(self));
+        }
+    }
+
+    /// Whether the state in memory is what the disk holds, plus what is on its way there.
+    fn is_awake(&self) -> bool {
+        matches!(self.phase, Phase::Awake(_))
+            && !self.place.has_failed()
+            && self.generation == self.directory.shared.store.generation()
+    }
+
+    /// Why nothing can be done with this entity now, after waking was tried.
+    fn asleep_because(&self) -> Option<NotDone> {
+        match &self.phase {
+            _ if self.is_awake() => None,
+            Phase::Failed { reason, .. } => Some(NotDone::ActivationFailed { reason: Arc::clone(reason) }),
+            _ => Some(self.stopped_store().unwrap_or(NotDone::Stale { head: self.place.durable() })),
+        }
+    }
+
+    fn stopped_store(&self) -> Option<NotDone> {
+        match self.directory.shared.store.health() {
+            Health::Stopped { reason } => Some(NotDone::Stopped { reason }),
+            _ => None,
+        }
+    }
+
+    /// Whether it is worth waking before the next message: not while a failure is remembered or the store stopped.
+    fn should_wake(&self) -> bool {
+        match &self.phase {
+            _ if self.is_awake() => false,
+            Phase::Failed { until, .. } => self.now() >= *until,
+            _ => self.stopped_store().is_none(),
+        }
+    }
+
+    /// Stores a snapshot once its version is durable, if `every_events` have passed since the last.
+    fn snapshot(&mut self, every_events: u32) {
+        if !self.is_awake() {
+            return;
+        }
+        let Phase::Awake(core) = &mut self.phase else { return };
+        let Some(SnapshotDue { version, newest_command, payload }) = core.snapshot_due(every_events) else { return };
+        let (directory, stream) = (Arc::clone(&self.directory), self.stream.clone());
+        self.place.then(Box::new(move |newest| {
+            let Some(newest) = newest else { return };
+            let snapshot = Snapshot {
+                version,
+                offset: newest.offset,
+                fingerprint: directory.state_fingerprint,
+                codec: A::CODEC,
+                newest_command,
+                time: directory.shared.options.clock.now(),
+                payload,
+            };
+            directory.shared.snapshots.write(stream, snapshot);
+        }));
+    }
+
+    fn weigh(&mut self) {
+        let heap = if let Phase::Awake(core) = &self.phase { core.heap_bytes() } else { 0 };
+        let weight = ENTITY_BYTES + size_of::<Self>() + heap;
+        if weight != self.residency.weight() {
+            self.residency.weigh(weight);
+            if self.directory.shared.residents.over_budget() {
+                self.directory.shared.nudge.make_room();
+            }
+        }
+    }
+}
+
+impl<A: Handle<C>, C: Command> Handler<Run<A, C>> for EntityActor<A> {
+    type Result = ();
+
+    fn handle(&mut self, run: Run<A, C>, context: &mut Context<Self>) {
+        self.count_turn(context);
+        self.take(run, context);
+    }
+}
+
+impl<A: Aggregate> EntityActor<A> {
+    /// The rules in their order: awake, poison, room, deadline, command id, and then the handler.
+    fn take<C: Command>(&mut self, run: Run<A, C>, context: &mut Context<Self>)
+    where
+        A: Handle<C>,
+    {
+        if self.should_wake() {
+            let wake = self.wake().map(|(), actor: &mut Self, context| actor.take_awake(run, context));
+            context.wait(wake);
+        } else {
+            self.take_awake(run, context);
+        }
+    }
+
+    fn take_awake<C: Command>(&mut self, run: Run<A, C>, context: &mut Context<Self>)
+    where
+        A: Handle<C>,
+    {
+        if let Some(reason) = self.asleep_because().or_else(|| self.stopped_store()) {
+            return self.not_done(run, reason);
+        }
+        if self.now() > run.deadline {
+            return self.not_done(run, NotDone::DeadlinePassed);
+        }
+        let store = &self.directory.shared.store;
+        if !store.has_space() {
+            let store = store.clone();
+            let space = async move { store.space().await }.into_actor(self);
+            return context.wait(space.map(|(), actor: &mut Self, context| actor.take(run, context)));
+        }
+        let Some(identity) = run.request.identity else { return self.decide(run) };
+        let Phase::Awake(core) = &self.phase else { return };
+        match core.identify(identity, self.directory.shared.options.clock.now()) {
+            Identified::New => self.decide(run),
+            Identified::Done { first_version } => self.replay(run, first_version),
+            Identified::NotDone(reason) => self.answer_behind(run, Err(CommandError::NotDone(reason))),
+            Identified::LookUp => self.look_up(run, identity, context),
+        }
+    }
+
+    /// A command whose id is new, or that has none.
+    fn decide<C: Command>(&mut self, run: Run<A, C>)
+    where
+        A: Handle<C>,
+    {
+        let Run { charge, responder, command, request, .. } = run;
+        let Some(charge) = charge else { return };
+        if !responder.call().begin() {
+            return; // its caller withdrew in time: it is never handled
+        }
+        let Phase::Awake(core) = &mut self.phase else { return };
+        let started = Instant::now();
+        let none = Metadata::default();
+        let commanded = Commanded {
+            stream: &self.stream,
+            identity: request.identity,
+            expected: request.expected,
+            metadata: request.metadata.as_deref().unwrap_or(&none),
+            now: self.directory.shared.options.clock.now(),
+            durable: self.place.durable(),
+        };
+        let turn = core.handle(command, &commanded);
+        let version = core.version();
+        let call = responder.into_call();
+        let receipt = |reply| Ok(Receipt { reply, version, position: None, replayed: false });
+        let counted = self.count(&turn);
+        match turn {
+            Turn::Commit { commit, first, last, reply } => {
+                call.park(receipt(reply));
+                let ticket = Ticket { sink: self.lane().sink, key: self.place.key() };
+                self.place.commit(first, last, Held::new(call, charge));
+                let store = &self.directory.shared.store;
+                let submitted = self.residency.with_writer(|writer| store.submit(writer, commit, ticket));
+                debug_assert!(submitted.is_some(), "an entity that is awake holds the right to write its stream");
+                self.snapshot(self.directory.shared.options.snapshot_every_events);
+                self.weigh();
+            }
+            Turn::Reply(reply) => self.park(&call, receipt(reply), charge),
+            Turn::Refused(refusal) => self.park(&call, Err(CommandError::Refused(refusal)), charge),
+            Turn::NotDone(reason) => self.park(&call, Err(CommandError::NotDone(reason)), charge),
+            Turn::Broken(reason) => {
+                tracing::error!(stream = %self.stream, command = C::NAME, %reason, "an aggregate is reloaded");
+                self.park(&call, Err(CommandError::NotDone(reason)), charge);
+                self.phase = Phase::Asleep;
+            }
+        }
+        let took = started.elapsed();
+        CommandMetrics::of::<A, C>(|metrics| metrics.record(counted, took));
+        if took > LONG_TURN {
+            self.lane().counters.long_turns.add(1);
+            metrics::counter!(metric_names::LONG_TURNS).increment(1);
+        }
+    }
+
+    /// Keeps an answer that rests on the state until what it rests on is durable.
+    fn park<C: Command>(
+        &self,
+        call: &Arc<crate::call::Call<Outcome<A, C>>>,
+        outcome: Outcome<A, C>,
+        charge: crate::residency::Charge,
+    ) {
+        call.park(outcome);
+        self.place.answer(Held::new(Arc::clone(call) as _, charge));
+    }
+}
+
+impl<A, T, F> Handler<Ask<T, F>> for EntityActor<A>
+where
+    A: Aggregate,
+    T: Send + 'static,
+    F: FnOnce(&A) -> T + Send + 'static,
+{
+    type Result = ();
+
+    fn handle(&mut self, ask: Ask<T, F>, context: &mut Context<Self>) {
+        self.count_turn(context);
+        if self.should_wake() {
+            let wake = self.wake().map(|(), actor: &mut Self, _| actor.look(ask));
+            context.wait(wake);
+        } else {
+            self.look(ask);
+        }
+    }
+}
+
+impl<A: Aggregate> EntityActor<A> {
+    fn look<T: Send + 'static, F: FnOnce(&A) -> T>(&mut self, ask: Ask<T, F>) {
+        let Ask { charge, responder, look, deadline } = ask;
+        let (Some(charge), true) = (charge, responder.call().begin()) else { return };
+        let call = responder.into_call();
+        let late = (self.now() > deadline).then_some(NotDone::DeadlinePassed);
+        let seen = match (self.asleep_because().or(late), &self.phase) {
+            (None, Phase::Awake(core)) => catch_unwind(AssertUnwindSafe(|| look(core.state()))).map_err(|panic| {
+                let message = panic_message(panic.as_ref());
+                NotDone::Panicked { place: "query", message }
+            }),
+            (reason, _) => Err(reason.unwrap_or(NotDone::ShuttingDown)),
+        };
+        self.lane().counters.queries.add(1);
+        call.park(Seen(seen.map_err(CommandError::NotDone)));
+        self.place.answer(Held::new(call, charge));
+    }
+}

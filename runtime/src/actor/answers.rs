@@ -1,0 +1,186 @@
+//! Answers that need no decision: refusals of the runtime, and the first reply to a command that was done before (P6).
+
+use std::sync::Arc;
+
+use actix::prelude::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use dormouse_domain::{
+    Aggregate, Codec, Command, CommandError, CommandFingerprint, CommandId, Handle, NotDone, Position, StreamId, Unknown,
+    Version,
+};
+use dormouse_persistence::{Store, StoreError};
+
+use super::EntityActor;
+use crate::call::{Call, Failure, Parked};
+use crate::core::{Identified, Identity, Turn, same_or_reused};
+use crate::messages::Run;
+use crate::metric_names;
+use crate::receipt::{Outcome, Receipt};
+
+/// How a turn is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    Committed,
+    Replied,
+    Replayed,
+    Refused,
+    NotDone,
+}
+
+/// A commit that is already stored, as far as a retry of its command needs it.
+struct Stored {
+    fingerprint: CommandFingerprint,
+    first_version: Version,
+    last_version: Version,
+    position: Position,
+    codec: Codec,
+    reply: Vec<u8>,
+}
+
+impl<A: Aggregate> EntityActor<A> {
+    pub(super) fn count<R, E>(&self, turn: &Turn<R, E>) -> Counted {
+        let counters = &self.lane().counters;
+        match turn {
+            Turn::Commit { first, last, .. } => {
+                counters.committed.add(1);
+                counters.events.add(last.get() - first.get() + 1);
+                Counted::Committed
+            }
+            Turn::Reply(_) => {
+                counters.replied.add(1);
+                Counted::Replied
+            }
+            Turn::Refused(_) => {
+                counters.refused.add(1);
+                Counted::Refused
+            }
+            Turn::NotDone(_) | Turn::Broken(_) => {
+                counters.not_done.add(1);
+                if let Turn::Broken(NotDone::Panicked { .. }) = turn {
+                    counters.panics.add(1);
+                    metrics::counter!(metric_names::PANICS).increment(1);
+                }
+                Counted::NotDone
+            }
+        }
+    }
+
+    /// An answer that rests on nothing in memory: it goes at once.
+    pub(super) fn not_done<C: Command>(&self, run: Run<A, C>, reason: NotDone)
+    where
+        A: Handle<C>,
+    {
+        self.lane().counters.not_done.add(1);
+        drop(run.charge);
+        run.responder.into_call().fail(Failure::NotDone(reason));
+    }
+
+    /// An answer that rests on what is in memory.
+    pub(super) fn answer_behind<C: Command>(&self, run: Run<A, C>, outcome: Outcome<A, C>)
+    where
+        A: Handle<C>,
+    {
+        self.lane().counters.not_done.add(1);
+        let (Some(charge), true) = (run.charge, run.responder.call().begin()) else { return };
+        self.park(&run.responder.into_call(), outcome, charge);
+    }
+
+    /// A retry of a command that this entity knows: its first reply, read once it is durable.
+    pub(super) fn replay<C: Command>(&self, run: Run<A, C>, first_version: Version)
+    where
+        A: Handle<C>,
+    {
+        let (directory, stream) = (Arc::clone(&self.directory), self.stream.clone());
+        self.lane().counters.replayed.add(1);
+        // begun: if the first one's commit fails, this one's fate is as unknown as that one's
+        if !run.responder.call().begin() {
+            return;
+        }
+        self.place.then(Box::new(move |_| {
+            let (readers, store) = (&directory.shared.readers, directory.shared.store.clone());
+            readers.submit(move || {
+                let stored = read_commit(&store, &stream, first_version);
+                drop(run.charge);
+                first_reply::<A, C>(&run.responder.into_call(), stored);
+            });
+        }));
+    }
+
+    /// An id that only the store knows of. The mailbox waits: whether the command is new decides what comes next.
+    pub(super) fn look_up<C: Command>(&mut self, run: Run<A, C>, identity: Identity, context: &mut Context<Self>)
+    where
+        A: Handle<C>,
+    {
+        self.lane().counters.id_look_ups.add(1);
+        metrics::counter!(metric_names::ID_LOOK_UPS).increment(1);
+        let (directory, stream) = (Arc::clone(&self.directory), self.stream.clone());
+        let look = async move {
+            let store = directory.shared.store.clone();
+            directory.shared.readers.run(move || find_command(&store, &stream, identity.id)).await
+        };
+        context.wait(look.into_actor(self).map(move |found, actor: &mut Self, _| match found {
+            Err(_) => actor.not_done(run, NotDone::ShuttingDown),
+            Ok(Err(error)) => actor.not_done(run, NotDone::ActivationFailed { reason: error.to_string().into() }),
+            Ok(Ok(None)) if actor.now() > run.deadline => actor.not_done(run, NotDone::DeadlinePassed),
+            Ok(Ok(None)) => actor.decide(run),
+            Ok(Ok(Some(stored))) => actor.found(run, identity, stored),
+        }));
+    }
+
+    fn found<C: Command>(&self, run: Run<A, C>, identity: Identity, stored: Stored)
+    where
+        A: Handle<C>,
+    {
+        match same_or_reused(identity, stored.fingerprint, stored.first_version) {
+            Identified::NotDone(reason) => self.answer_behind(run, Err(CommandError::NotDone(reason))),
+            _ => {
+                self.lane().counters.replayed.add(1);
+                drop(run.charge);
+                first_reply::<A, C>(&run.responder.into_call(), Ok(Some(stored)));
+            }
+        }
+    }
+}
+
+fn find_command(store: &Store, stream: &StreamId, id: CommandId) -> Result<Option<Stored>, StoreError> {
+    match store.find_command(stream, id)? {
+        Some(first_version) => read_commit(store, stream, first_version),
+        None => Ok(None),
+    }
+}
+
+fn read_commit(store: &Store, stream: &StreamId, first_version: Version) -> Result<Option<Stored>, StoreError> {
+    let mut stored = None;
+    store.read_commit(stream, first_version, &mut |commit| {
+        let shard = commit.position().shard;
+        stored = commit.command().map(|command| Stored {
+            fingerprint: command.fingerprint,
+            first_version: commit.first_version(),
+            last_version: commit.last_version(),
+            position: Position { shard, offset: commit.last_offset() },
+            codec: command.codec,
+            reply: command.reply.to_vec(),
+        });
+    })?;
+    Ok(stored)
+}
+
+/// Answers a retry. Whatever can't be read: it was done, and that is what the caller is told.
+fn first_reply<A: Handle<C>, C: Command>(
+    call: &Arc<Call<Outcome<A, C>>>,
+    stored: Result<Option<Stored>, StoreError>,
+) {
+    let outcome = match stored {
+        Ok(Some(stored)) => decode_reply::<A, C>(&stored),
+        Ok(None) => Err(CommandError::Unknown(Unknown::Abandoned)),
+        Err(error) => Err(CommandError::Unknown(Unknown::WriteFailed { reason: error.to_string().into() })),
+    };
+    call.answer(outcome);
+}
+
+fn decode_reply<A: Handle<C>, C: Command>(stored: &Stored) -> Outcome<A, C> {
+    let version = stored.last_version;
+    match stored.codec.decode::<C::Reply>(&stored.reply) {
+        Ok(reply) => Ok(Receipt { reply, version, position: Some(stored.position), replayed: true }),
+        Err(error) => Err(CommandError::ReplyUnreadable { version, reason: error.to_string().into() }),
+    }
+}

@@ -1,0 +1,186 @@
+//! Starting a runtime.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use dormouse_domain::{Aggregate, AggregateType, Clock, InvalidId, state_fingerprint};
+use dormouse_persistence::Store;
+
+use crate::directory::Directory;
+use crate::dormouse::{Dormouse, Inner};
+use crate::metric_names;
+use crate::options::Options;
+use crate::readers::Readers;
+use crate::residency::Gauges;
+use crate::residents::Residents;
+use crate::shared::Shared;
+use crate::snapshots::SnapshotWriter;
+use crate::statistics::RuntimeCounters;
+use crate::sweeper::{Nudge, Sweeper};
+use crate::system::OwnSystem;
+
+/// Why a runtime did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Two aggregates share one stored type name. Give one of them another.
+    #[error("two aggregates are registered as {aggregate_type:?}; each needs a TYPE of its own")]
+    DuplicateType {
+        /// The name.
+        aggregate_type: &'static str,
+    },
+    /// An aggregate's type name can't be stored.
+    #[error("an aggregate's TYPE is not valid: {0}")]
+    InvalidType(#[from] InvalidId),
+    /// A thread could not be started.
+    #[error("the runtime's threads could not be started: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+type Types = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
+type Register = Box<dyn FnOnce(&Arc<Shared>, &mut Types) + Send>;
+
+/// A runtime about to be started: made by [`Dormouse::builder`].
+#[must_use = "a runtime starts with `start()`"]
+pub struct Builder {
+    store: Store,
+    options: Options,
+    aggregates: Vec<(&'static str, Register)>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, options: Options::default(), aggregates: Vec::new() }
+    }
+
+    /// Registers an aggregate. Every one that is used must be.
+    pub fn aggregate<A: Aggregate>(mut self) -> Self {
+        let register: Register = Box::new(|shared, types| {
+            let aggregate_type = AggregateType::from_static(A::TYPE);
+            let directory = Directory::<A>::new(Arc::clone(shared), aggregate_type, state_fingerprint::<A>());
+            types.insert(TypeId::of::<A>(), directory);
+        });
+        self.aggregates.push((A::TYPE, register));
+        self
+    }
+
+    /// Threads that entities run on. Default: one a core.
+    pub fn arbiters(mut self, threads: usize) -> Self {
+        self.options.arbiters = threads.max(1);
+        self
+    }
+
+    /// Threads that read the store, and so the activations at once. Default: one a core.
+    pub fn readers(mut self, threads: usize) -> Self {
+        self.options.readers = threads.max(1);
+        self
+    }
+
+    /// Commands in flight to one aggregate before it answers *overloaded*. Default: 4,096.
+    pub fn mailbox(mut self, commands: usize) -> Self {
+        self.options.mailbox_commands = commands.max(1);
+        self
+    }
+
+    /// Commands and queries in flight in the runtime before it answers *overloaded*. Default: 65,536.
+    pub fn in_flight_max(mut self, commands: usize) -> Self {
+        self.options.in_flight_max = commands.max(1);
+        self
+    }
+
+    /// Memory for resident aggregates. Default: 512 MiB. Past it the least valuable are passivated; the store's memory
+    /// comes on top.
+    pub fn memory_budget_bytes(mut self, bytes: usize) -> Self {
+        self.options.memory_budget_bytes = bytes;
+        self
+    }
+
+    /// How long an aggregate may be idle before it is passivated. Default: 2 minutes.
+    pub fn passivate_after(mut self, idle: Duration) -> Self {
+        self.options.passivate_after = idle;
+        self
+    }
+
+    /// Events between two snapshots of one aggregate; 0 for none. Default: 100.
+    pub fn snapshot_every(mut self, events: u32) -> Self {
+        self.options.snapshot_every_events = events;
+        self
+    }
+
+    /// Command ids that an aggregate keeps in memory. Default: 256. More of them cost memory, fewer cost look-ups when
+    /// ids arrive out of order.
+    pub fn recent_ids(mut self, ids: usize) -> Self {
+        self.options.recent_ids = ids.max(1);
+        self
+    }
+
+    /// How long a command may wait to be handled when it says nothing itself. Default: 30 seconds.
+    pub fn default_deadline(mut self, limit: Duration) -> Self {
+        self.options.default_deadline = limit;
+        self
+    }
+
+    /// How long a shutdown waits for queued commands. Default: 30 seconds.
+    pub fn shutdown_limit(mut self, limit: Duration) -> Self {
+        self.options.shutdown_limit = limit;
+        self
+    }
+
+    /// Where time comes from: a held clock in tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.options.clock = clock;
+        self
+    }
+
+    /// Starts the runtime on threads of its own. Works inside a plain tokio program as well as inside actix-web; no
+    /// actix System need be there. A metrics recorder must be installed before.
+    ///
+    /// # Errors
+    /// [`StartError`]: a type is registered twice or has an invalid name, or a thread could not be started.
+    #[expect(clippy::unused_async, reason = "a cluster's start will wait, and its callers should not change")]
+    pub async fn start(self) -> Result<Dormouse, StartError> {
+        let Self { store, options, aggregates } = self;
+        check_types(&aggregates)?;
+        metric_names::describe();
+        let (system, lanes) = OwnSystem::start(options.arbiters, &store)?;
+        let (gauges, counters) = (Arc::<Gauges>::default(), Arc::<RuntimeCounters>::default());
+        let shared = Arc::new(Shared {
+            readers: Readers::start(options.readers)?,
+            snapshots: SnapshotWriter::start(store.clone(), Arc::clone(&counters))?,
+            residents: Residents::new(Arc::clone(&gauges), options.memory_budget_bytes),
+            nudge: Arc::<Nudge>::default(),
+            stopping: AtomicBool::new(false),
+            store,
+            options,
+            lanes,
+            gauges,
+            counters,
+        });
+        let mut types = Types::new();
+        for (_, register) in aggregates {
+            register(&shared, &mut types);
+        }
+        let sweeper = Sweeper::start(&shared)?;
+        Ok(Dormouse::new(Inner::new(shared, types, system, sweeper)))
+    }
+}
+
+fn check_types(aggregates: &[(&'static str, Register)]) -> Result<(), StartError> {
+    for (n, (aggregate_type, _)) in aggregates.iter().enumerate() {
+        AggregateType::new(*aggregate_type)?;
+        if aggregates[..n].iter().any(|(earlier, _)| earlier == aggregate_type) {
+            return Err(StartError::DuplicateType { aggregate_type });
+        }
+    }
+    Ok(())
+}

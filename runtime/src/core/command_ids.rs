@@ -1,0 +1,148 @@
+//! Which command ids an aggregate has seen (P6), without asking the disk for the usual ones.
+//!
+//! The recent ids are kept exactly, in a ring; of the time-ordered (v7) ids that were forgotten only the highest is
+//! kept, the *floor*. So a v7 id above the floor that is not in the ring is new, whatever order ids arrive in; every
+//! other id has to be looked up in the store.
+
+use std::collections::VecDeque;
+
+use dormouse_domain::{CommandFingerprint, CommandId, Version};
+
+/// An id that took effect, or is about to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) id: CommandId,
+    pub(crate) fingerprint: CommandFingerprint,
+    /// The first version of its commit.
+    pub(crate) first_version: Version,
+    /// The last version of its commit: durable once the stream is so far.
+    pub(crate) last_version: Version,
+}
+
+/// What the ids in memory say of one that arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    New,
+    Seen(Seen),
+    /// Only the store can tell.
+    LookUp,
+}
+
+#[derive(Debug)]
+pub(crate) struct CommandIds {
+    ring: VecDeque<Seen>,
+    /// The highest v7 id that was stored and is no longer in the ring.
+    floor: Option<CommandId>,
+    ring_max: usize,
+}
+
+impl CommandIds {
+    /// After an activation: nothing in the ring, and `newest_stored` is the highest v7 id in the stream.
+    pub(crate) fn new(newest_stored: Option<CommandId>, ring_max: usize) -> Self {
+        Self { ring: VecDeque::new(), floor: newest_stored, ring_max: ring_max.max(1) }
+    }
+
+    /// `stored_any`: whether the stream holds any event; with none, no id can have taken effect.
+    pub(crate) fn judge(&self, id: CommandId, stored_any: bool) -> Verdict {
+        if let Some(seen) = self.ring.iter().rev().find(|seen| seen.id == id) {
+            return Verdict::Seen(*seen);
+        }
+        let above_floor = id.is_time_ordered() && self.floor.is_none_or(|floor| id > floor);
+        if above_floor || !stored_any { Verdict::New } else { Verdict::LookUp }
+    }
+
+    /// Remembers an id whose commit was handed over. Forgets the oldest past the bound, but never one whose commit is
+    /// not durable yet: the store could not answer for it.
+    pub(crate) fn remember(&mut self, seen: Seen, durable: Version) {
+        self.ring.push_back(seen);
+        while self.ring.len() > self.ring_max {
+            match self.ring.front() {
+                Some(oldest) if oldest.last_version <= durable => {
+                    if oldest.id.is_time_ordered() {
+                        self.floor = self.floor.max(Some(oldest.id));
+                    }
+                    self.ring.pop_front();
+                }
+                _ => break,
+            }
+        }
+    }
+
+    /// The highest v7 id that the stream holds, for a snapshot.
+    pub(crate) fn newest(&self) -> Option<CommandId> {
+        self.ring.iter().map(|seen| seen.id).filter(CommandId::is_time_ordered).max().max(self.floor)
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.ring.capacity() * size_of::<Seen>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_domain::SchemaVersion;
+    use uuid::Uuid;
+
+    fn v7(n: u64) -> CommandId {
+        CommandId::from(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_000 + n, 0)))
+    }
+
+    fn seen(id: CommandId, at: u64) -> Seen {
+        let fingerprint = CommandFingerprint { name: 1, version: SchemaVersion::FIRST, fields: 2 };
+        Seen { id, fingerprint, first_version: Version::new(at), last_version: Version::new(at) }
+    }
+
+    #[test]
+    fn an_id_above_the_floor_is_new_whatever_the_order() {
+        let mut ids = CommandIds::new(None, 8);
+        let (early, late) = (v7(1), v7(2));
+        ids.remember(seen(late, 1), Version::new(1));
+        assert_eq!(ids.judge(early, true), Verdict::New);
+        assert_eq!(ids.judge(late, true), Verdict::Seen(seen(late, 1)));
+    }
+
+    #[test]
+    fn forgetting_raises_the_floor() {
+        let mut ids = CommandIds::new(None, 2);
+        let known: Vec<_> = (1..=3).map(v7).collect();
+        for (at, id) in (1..).zip(&known) {
+            ids.remember(seen(*id, at), Version::new(at));
+        }
+        assert_eq!(ids.judge(known[0], true), Verdict::LookUp, "forgotten, so the store must be asked");
+        assert_eq!(ids.judge(known[2], true), Verdict::Seen(seen(known[2], 3)));
+        assert_eq!(ids.judge(v7(4), true), Verdict::New);
+    }
+
+    #[test]
+    fn an_id_in_flight_is_never_forgotten() {
+        let mut ids = CommandIds::new(None, 2);
+        for at in 1..=5 {
+            ids.remember(seen(v7(at), at), Version::new(1));
+        }
+        assert_eq!(ids.judge(v7(99), true), Verdict::New);
+        assert_eq!(ids.ring.len(), 4, "the first was durable, the others were not");
+        ids.remember(seen(v7(6), 6), Version::new(5));
+        assert_eq!(ids.ring.len(), 2);
+    }
+
+    #[test]
+    fn after_an_activation_everything_up_to_the_newest_is_looked_up() {
+        let ids = CommandIds::new(Some(v7(5)), 8);
+        assert_eq!(ids.judge(v7(4), true), Verdict::LookUp);
+        assert_eq!(ids.judge(v7(6), true), Verdict::New);
+        assert_eq!(ids.newest(), Some(v7(5)));
+    }
+
+    #[test]
+    fn ids_of_other_kinds_are_always_looked_up_and_never_move_the_floor() {
+        let mut ids = CommandIds::new(None, 1);
+        let key = CommandId::from_key("payment-1");
+        ids.remember(seen(key, 1), Version::new(1));
+        ids.remember(seen(v7(1), 2), Version::new(2));
+        assert_eq!(ids.judge(key, true), Verdict::LookUp);
+        assert_eq!(ids.judge(key, false), Verdict::New, "an empty stream holds no command");
+        assert_eq!(ids.judge(v7(2), true), Verdict::New);
+        assert_eq!(ids.newest(), Some(v7(1)));
+    }
+}

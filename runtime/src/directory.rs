@@ -1,0 +1,126 @@
+//! Where the entities of one aggregate type are: id → actor.
+//!
+//! The eviction hand-shake is here. A sender counts its command in flight under the entry's guard; an eviction takes
+//! the entry out under the same guard for writing, and only if nothing is in flight. So a command either keeps its
+//! entity, or finds no entry and wakes the aggregate anew, by then with its stream closed (P7).
+
+use std::hash::BuildHasher;
+use std::sync::{Arc, Weak};
+
+use actix::dev::channel::channel;
+use actix::dev::ToEnvelope;
+use actix::prelude::{Addr, Context, Handler, Message, SendError};
+use dashmap::DashMap;
+use dormouse_domain::{Aggregate, AggregateId, AggregateType, NotDone, StreamId};
+
+use crate::actor::EntityActor;
+use crate::residency::{Charge, Evicts, Residency};
+use crate::shared::Shared;
+
+/// actix's own bound is off: any cloned address goes round it, so the count in flight is ours.
+const UNBOUNDED: usize = 0;
+
+/// A message that is counted while it is in flight.
+pub(crate) trait Charged {
+    fn carry(&mut self, charge: Charge);
+}
+
+struct Entry<A: Aggregate> {
+    address: Addr<EntityActor<A>>,
+    residency: Arc<Residency>,
+}
+
+pub(crate) struct Directory<A: Aggregate> {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) aggregate_type: AggregateType,
+    /// Of the state's schema: a snapshot with another one is not used.
+    pub(crate) state_fingerprint: u64,
+    entries: DashMap<AggregateId, Entry<A>>,
+    this: Weak<Self>,
+}
+
+impl<A: Aggregate> Directory<A> {
+    pub(crate) fn new(shared: Arc<Shared>, aggregate_type: AggregateType, state_fingerprint: u64) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            shared,
+            aggregate_type,
+            state_fingerprint,
+            entries: DashMap::new(),
+            this: Weak::clone(this),
+        })
+    }
+
+    pub(crate) fn stream(&self, id: &AggregateId) -> StreamId {
+        StreamId { aggregate_type: self.aggregate_type.clone(), id: id.clone() }
+    }
+
+    /// Puts a message into an entity's mailbox, waking the aggregate if it sleeps. Never waits. What finds no room
+    /// comes back.
+    pub(crate) fn send<M>(&self, id: &AggregateId, mut message: M) -> Result<(), (NotDone, Option<M>)>
+    where
+        M: Charged + Message<Result = ()> + Send + 'static,
+        EntityActor<A>: Handler<M>,
+        Context<EntityActor<A>>: ToEnvelope<EntityActor<A>, M>,
+    {
+        if self.shared.is_stopping() {
+            return Err((NotDone::ShuttingDown, Some(message)));
+        }
+        let entry = match self.entries.get(id) {
+            Some(entry) => entry,
+            None => self.entries.entry(id.clone()).or_insert_with(|| self.spawn(id)).downgrade(),
+        };
+        let options = &self.shared.options;
+        let charge = match entry.residency.charge(options.mailbox_commands, options.in_flight_max) {
+            Ok(charge) => charge,
+            Err(full) => return Err((full, Some(message))),
+        };
+        entry.residency.touch(self.shared.now_ms());
+        message.carry(charge);
+        match entry.address.try_send(message) {
+            Ok(()) => Ok(()),
+            Err(SendError::Full(_) | SendError::Closed(_)) => {
+                let dead = Arc::clone(&entry.residency);
+                drop(entry);
+                self.bury(&dead);
+                Err((NotDone::ShuttingDown, None))
+            }
+        }
+    }
+
+    /// Removes the entry of an actor that is gone, so that the next command finds a living one.
+    fn bury(&self, dead: &Arc<Residency>) {
+        self.entries.remove_if(&dead.id, |_, entry| Arc::ptr_eq(&entry.residency, dead));
+        dead.leave();
+    }
+
+    /// An id fixes its arbiter. The actor itself is made there.
+    fn spawn(&self, id: &AggregateId) -> Entry<A> {
+        let owner: Weak<dyn Evicts> = Weak::<Self>::clone(&self.this);
+        let gauges = Arc::clone(&self.shared.gauges);
+        let residency = Residency::new(id.clone(), owner, gauges, self.shared.now_ms());
+        let lanes = &self.shared.lanes;
+        let lane = self.entries.hasher().hash_one(id) as usize % lanes.len();
+        let (sender, receiver) = channel(UNBOUNDED);
+        if let Some(directory) = self.this.upgrade() {
+            let residency = Arc::clone(&residency);
+            lanes[lane].arbiter.spawn_fn(move || {
+                let context = Context::with_receiver(receiver);
+                actix::spawn(context.into_future(EntityActor::new(directory, residency, lane)));
+            });
+        }
+        Entry { address: Addr::new(sender), residency }
+    }
+}
+
+impl<A: Aggregate> Evicts for Directory<A> {
+    fn evict(&self, residency: &Residency) -> bool {
+        let removed = self.entries.remove_if(&residency.id, |_, entry| {
+            let idle = std::ptr::eq(Arc::as_ptr(&entry.residency), residency) && residency.in_flight() == 0;
+            if idle {
+                residency.leave();
+            }
+            idle
+        });
+        removed.is_some()
+    }
+}

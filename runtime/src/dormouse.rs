@@ -1,0 +1,203 @@
+//! The runtime as its users hold it.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use actix::System;
+use dormouse_domain::{Aggregate, AggregateId, InvalidId};
+use dormouse_persistence::{Health, Store, StoreError};
+use parking_lot::Mutex;
+
+use crate::builder::Builder;
+use crate::directory::Directory;
+use crate::entity::Entity;
+use crate::shared::Shared;
+use crate::statistics::Statistics;
+use crate::sweeper::Sweeper;
+use crate::system::OwnSystem;
+
+/// A running write model. Clones share it; the last one dropped stops it, which is no worse than a crash. To stop it
+/// gently: [`shutdown`](Self::shutdown).
+#[derive(Clone)]
+pub struct Dormouse {
+    inner: Arc<Inner>,
+}
+
+/// Why there is no [`Entity`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntityError {
+    /// The id can't be stored.
+    #[error(transparent)]
+    InvalidId(#[from] InvalidId),
+    /// The builder was not told of this aggregate.
+    #[error("aggregate {aggregate_type:?} is not registered; start the runtime with `.aggregate::<…>()` for it")]
+    NotRegistered {
+        /// Its type name.
+        aggregate_type: &'static str,
+    },
+}
+
+/// What a shutdown could not do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// The limit passed with commands still in flight: their callers were told *unknown*. What was acknowledged is safe.
+    #[error("{commands} commands were still in flight when the shutdown's limit passed")]
+    Unfinished {
+        /// How many.
+        commands: usize,
+    },
+    /// The store did not close cleanly. What was acknowledged is safe.
+    #[error("the store did not close: {0}")]
+    Store(#[from] StoreError),
+}
+
+pub(crate) struct Inner {
+    shared: Arc<Shared>,
+    types: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    system: Mutex<Option<OwnSystem>>,
+    sweeper: Mutex<Option<Sweeper>>,
+}
+
+impl Inner {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        types: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+        system: OwnSystem,
+        sweeper: Sweeper,
+    ) -> Self {
+        Self { shared, types, system: Mutex::new(Some(system)), sweeper: Mutex::new(Some(sweeper)) }
+    }
+
+    /// Ends all threads. Blocking.
+    fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        drop(self.sweeper.lock().take());
+        if let Some(system) = self.system.lock().take() {
+            system.join();
+        }
+        self.shared.readers.close();
+        self.shared.snapshots.close();
+    }
+}
+
+impl Drop for Inner {
+    /// Waits for the threads, so that the store can be opened again at once; but a thread can't wait for itself.
+    fn drop(&mut self) {
+        let own = self.system.lock().as_ref().is_some_and(OwnSystem::is_current);
+        if own {
+            self.shared.stopping.store(true, Ordering::Release);
+            if let Some(system) = &*self.system.lock() {
+                system.stop();
+            }
+        } else {
+            self.stop();
+        }
+    }
+}
+
+impl fmt::Debug for Dormouse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dormouse").field("health", &self.health()).finish_non_exhaustive()
+    }
+}
+
+impl Dormouse {
+    /// A runtime on `store`, to be told of its aggregates and started.
+    pub fn builder(store: Store) -> Builder {
+        Builder::new(store)
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The aggregate with this id, whether it exists yet or not. Cheap: nothing is read or woken.
+    ///
+    /// # Errors
+    /// [`EntityError`]: the id is not valid, or the type is not registered.
+    pub fn entity<A: Aggregate>(
+        &self,
+        id: impl TryInto<AggregateId, Error: Into<InvalidId>>,
+    ) -> Result<Entity<A>, EntityError> {
+        let id = id.try_into().map_err(Into::into)?;
+        let known = self.inner.types.get(&TypeId::of::<A>());
+        let not_registered = EntityError::NotRegistered { aggregate_type: A::TYPE };
+        let directory = known.and_then(|known| Arc::clone(known).downcast::<Directory<A>>().ok());
+        Ok(Entity { id, directory: directory.ok_or(not_registered)?, runtime: self.clone() })
+    }
+
+    /// What it does and holds: cheap, for a console or a log line.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.inner.shared.statistics()
+    }
+
+    /// Whether the store takes writes, from the results of its own writes.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.shared.store.health()
+    }
+
+    /// The store underneath, for reading.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.shared.store
+    }
+
+    /// Reads the store anew after it stopped over an error (P11). Entities reload with their next command, from what is
+    /// really there.
+    ///
+    /// # Errors
+    /// What opening a store may say; it stays stopped then.
+    pub async fn reopen(&self) -> Result<(), StoreError> {
+        let store = self.inner.shared.store.clone();
+        let reopened = self.inner.shared.readers.run(move || store.reopen()).await;
+        reopened.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Passivates now what has been idle for long enough; the runtime does so by itself from time to time. Returns how
+    /// many aggregates left.
+    pub fn passivate_idle(&self) -> usize {
+        self.inner.shared.sweep_idle()
+    }
+
+    /// Stops gently: takes no more commands, finishes what is in flight within the builder's limit, takes snapshots where
+    /// they are worth it, closes the store. Every clone and entity answers *shutting down* from then on.
+    ///
+    /// # Errors
+    /// [`ShutdownError`]: something was left, but nothing that was acknowledged is lost.
+    pub async fn shutdown(&self) -> Result<(), ShutdownError> {
+        let shared = &self.inner.shared;
+        shared.stopping.store(true, Ordering::Release);
+        let limit = shared.options.shutdown_limit;
+        let finished = tokio::time::timeout(limit, self.finish()).await;
+        let commands = shared.gauges.in_flight();
+        let inner = Arc::clone(&self.inner);
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let closing = std::thread::Builder::new().name("dormouse-shutdown".into()).spawn(move || {
+            inner.stop();
+            let _ = tell.send(inner.shared.store.close());
+        });
+        match closing {
+            Ok(_) => told.await.unwrap_or(Err(StoreError::Closed))?,
+            Err(_) => shared.store.close()?,
+        }
+        if finished.is_err() { Err(ShutdownError::Unfinished { commands }) } else { Ok(()) }
+    }
+
+    async fn finish(&self) {
+        let shared = &self.inner.shared;
+        while shared.gauges.in_flight() > 0 {
+            shared.gauges.ended().await;
+        }
+        for resident in shared.residents.drain() {
+            resident.try_evict();
+        }
+        shared.gauges.all_gone().await;
+    }
+}

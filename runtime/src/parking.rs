@@ -1,0 +1,189 @@
+//! Answers that wait for the disk, in the order in which they were given (P2).
+//!
+//! An entity decides on state that is not durable yet. Whatever it then answers, reply, refusal or query, stands
+//! behind the commits that the answer may rest on, and leaves when they are durable. If one of them fails, everything
+//! behind it is taken back.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use dormouse_domain::{NotDone, Position, Unknown, Version};
+use dormouse_persistence::{NotCommitted, Settled, Settlement};
+
+use crate::call::{Failure, Parked};
+use crate::residency::Charge;
+
+/// A call whose answer is held back, with its place in the in-flight counts.
+pub(crate) struct Held {
+    call: Option<Arc<dyn Parked>>,
+    charge: Option<Charge>,
+}
+
+impl Held {
+    pub(crate) fn new(call: Arc<dyn Parked>, charge: Charge) -> Self {
+        Self { call: Some(call), charge: Some(charge) }
+    }
+
+    /// The count is given back first: who has an answer finds its aggregate no longer busy with it.
+    fn release(mut self, at: Option<Position>) {
+        self.charge = None;
+        if let Some(call) = self.call.take() {
+            call.release(at);
+        }
+    }
+
+    fn fail(mut self, failure: Failure) {
+        self.charge = None;
+        if let Some(call) = self.call.take() {
+            call.fail(failure);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            call.fail(Failure::Unknown(Unknown::Abandoned));
+        }
+    }
+}
+
+/// Something to be done once everything before it is durable; told the offset of the stream's newest durable event.
+pub(crate) type OnceDurable = Box<dyn FnOnce(Option<Position>)>;
+
+enum Waiting {
+    Commit { first: Version, last: Version, held: Held },
+    Answer(Held),
+    Then(OnceDurable),
+}
+
+/// What stands between an entity and its callers. Shared, on one arbiter, by the actor and the settlements' runner.
+#[derive(Default)]
+pub(crate) struct Parking {
+    queue: RefCell<VecDeque<Waiting>>,
+    durable: Cell<Version>,
+    newest: Cell<Option<Position>>,
+    failed: Cell<bool>,
+    settled_waker: RefCell<Option<Waker>>,
+}
+
+impl Parking {
+    /// For an entity that was activated at `version`.
+    pub(crate) fn activated(&self, version: Version, newest: Option<Position>) {
+        debug_assert!(self.queue.borrow().is_empty(), "an entity activates only when nothing is in flight");
+        self.durable.set(version);
+        self.newest.set(newest);
+        self.failed.set(false);
+    }
+
+    /// The newest version known to be on disk.
+    pub(crate) fn durable(&self) -> Version {
+        self.durable.get()
+    }
+
+    /// Position of the newest event known to be on disk, if one is known.
+    pub(crate) fn newest(&self) -> Option<Position> {
+        self.newest.get()
+    }
+
+    /// A commit failed: what the entity holds in memory is not what the disk holds.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.borrow().is_empty()
+    }
+
+    /// A command's commit, handed to the journal.
+    pub(crate) fn commit(&self, first: Version, last: Version, held: Held) {
+        self.queue.borrow_mut().push_back(Waiting::Commit { first, last, held });
+    }
+
+    /// An answer that rests on all commits before it.
+    pub(crate) fn answer(&self, held: Held) {
+        if self.is_empty() {
+            held.release(None);
+        } else {
+            self.queue.borrow_mut().push_back(Waiting::Answer(held));
+        }
+    }
+
+    /// An act that rests on all commits before it. Dropped, not run, if one of them fails.
+    pub(crate) fn then(&self, act: OnceDurable) {
+        if self.is_empty() {
+            act(self.newest.get());
+        } else {
+            self.queue.borrow_mut().push_back(Waiting::Then(act));
+        }
+    }
+
+    /// The journal's word on the oldest commit.
+    pub(crate) fn settle(&self, settled: &Settled) {
+        let (first, last, held) = match self.queue.borrow_mut().pop_front() {
+            Some(Waiting::Commit { first, last, held }) => (first, last, held),
+            _ => unreachable!("the oldest thing parked is always a commit"),
+        };
+        debug_assert_eq!(last, settled.last_version, "commits settle in the order they were handed over");
+        match &settled.settlement {
+            Settlement::Durable { first: at, .. } => {
+                let newest = Position { shard: at.shard, offset: at.offset.plus(last.get() - first.get()) };
+                self.durable.set(last);
+                self.newest.set(Some(newest));
+                held.release(Some(newest));
+            }
+            Settlement::Unknown { reason } => {
+                self.failed.set(true);
+                held.fail(Failure::Unknown(Unknown::WriteFailed { reason: Arc::clone(reason) }));
+            }
+            Settlement::NotDone(why) => {
+                self.failed.set(true);
+                held.fail(Failure::NotDone(not_done(why)));
+            }
+        }
+        self.release_up_to_next_commit();
+        if self.is_empty() {
+            if let Some(waker) = self.settled_waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Ready when nothing is in flight.
+    pub(crate) fn poll_settled(&self, waker: &Waker) -> Poll<()> {
+        if self.is_empty() {
+            return Poll::Ready(());
+        }
+        *self.settled_waker.borrow_mut() = Some(waker.clone());
+        Poll::Pending
+    }
+
+    fn release_up_to_next_commit(&self) {
+        loop {
+            let next = {
+                let mut queue = self.queue.borrow_mut();
+                match queue.front() {
+                    None | Some(Waiting::Commit { .. }) => return,
+                    Some(_) => queue.pop_front(),
+                }
+            };
+            match next {
+                Some(Waiting::Answer(held)) if self.failed.get() => {
+                    held.fail(Failure::NotDone(NotDone::Stopped { reason: "a write before it failed".into() }));
+                }
+                Some(Waiting::Answer(held)) => held.release(None),
+                Some(Waiting::Then(act)) if !self.failed.get() => act(self.newest.get()),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn not_done(why: &NotCommitted) -> NotDone {
+    match why {
+        NotCommitted::Stale { head } => NotDone::Stale { head: *head },
+        NotCommitted::Stopped { reason } => NotDone::Stopped { reason: Arc::clone(reason) },
+    }
+}

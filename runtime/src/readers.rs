@@ -1,0 +1,92 @@
+//! The bounded pool of threads that read the store, so that no actor's thread ever waits for a disk.
+//!
+//! Its size is the bound on activations at once. What waits for a reader waits in its actor's mailbox, and is bounded
+//! with the commands in flight.
+
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+enum Order {
+    Run(Job),
+    Stop,
+}
+
+#[derive(Debug)]
+pub(crate) struct Readers {
+    orders: Sender<Order>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The pool has been closed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadersClosed;
+
+impl Readers {
+    pub(crate) fn start(count: usize) -> std::io::Result<Self> {
+        let (orders, receiver) = unbounded();
+        let threads: std::io::Result<Vec<_>> = (0..count.max(1))
+            .map(|n| {
+                let receiver = receiver.clone();
+                std::thread::Builder::new().name(format!("dormouse-reader-{n}")).spawn(move || serve(&receiver))
+            })
+            .collect();
+        Ok(Self { orders, threads: Mutex::new(threads?) })
+    }
+
+    /// Jobs that wait for a thread.
+    pub(crate) fn waiting(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Runs a job some time later. Dropped, not run, if the pool closes first.
+    pub(crate) fn submit(&self, job: impl FnOnce() + Send + 'static) {
+        // a closed pool drops the job, and whoever waits for it notices
+        let _ = self.orders.send(Order::Run(Box::new(job)));
+    }
+
+    /// Runs a job and brings back what it returns.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ReadersClosed> {
+        let (tell, told) = oneshot::channel();
+        self.submit(move || {
+            let _ = tell.send(job());
+        });
+        told.await.map_err(|_| ReadersClosed)
+    }
+
+    /// Ends the threads once they have done what was submitted before. Blocking.
+    pub(crate) fn close(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for _ in &threads {
+            let _ = self.orders.send(Order::Stop);
+        }
+        for thread in threads {
+            // the last owner of the runtime may be a job on one of these threads
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn serve(orders: &Receiver<Order>) {
+    while let Ok(Order::Run(job)) = orders.recv() {
+        // a job that panics (domain code is caught before) must not take the thread with it
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+            tracing::error!("a reader's job panicked");
+        }
+    }
+}

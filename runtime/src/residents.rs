@@ -1,0 +1,254 @@
+//! Who stays when memory is short (P14): S3-FIFO over all residents.
+//!
+//! Two queues in order of arrival: newcomers pass through a small one and are evicted from it unless they were used
+//! again, so that a scan over many ids can't flush the ones that are used; what was used again, or comes back soon after
+//! an eviction, lives in the main one. A use costs one relaxed store, no lock. After Yang, Zhang, Qiu, Yue and
+//! Vinayak, "FIFO queues are all you need for cache eviction", SOSP 2023.
+
+use std::collections::{HashSet, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+
+use crate::residency::{Gauges, Residency};
+
+/// The small queue's share of all residents.
+const SMALL_SHARE: usize = 10;
+/// Ids remembered after their eviction, at least.
+const GHOSTS_MIN: usize = 1_024;
+/// Residents looked at under the lock at once by a sweep.
+const SWEEP_STEP: usize = 4_096;
+/// Residents tried in one attempt to make room before giving up: all may be busy.
+const TRIES_MAX: usize = 1_024;
+
+#[derive(Default)]
+struct Queues {
+    small: VecDeque<Arc<Residency>>,
+    main: VecDeque<Arc<Residency>>,
+    ghosts: VecDeque<u64>,
+    ghost_set: HashSet<u64>,
+}
+
+pub(crate) struct Residents {
+    queues: Mutex<Queues>,
+    gauges: Arc<Gauges>,
+    budget_bytes: usize,
+    hasher: RandomState,
+}
+
+impl Residents {
+    pub(crate) fn new(gauges: Arc<Gauges>, budget_bytes: usize) -> Self {
+        Self { queues: Mutex::default(), gauges, budget_bytes, hasher: RandomState::new() }
+    }
+
+    pub(crate) fn budget_bytes(&self) -> usize {
+        self.budget_bytes
+    }
+
+    pub(crate) fn over_budget(&self) -> bool {
+        self.gauges.resident_bytes.load(Ordering::Relaxed) > self.budget_bytes
+    }
+
+    /// A new resident joins.
+    pub(crate) fn add(&self, resident: Arc<Residency>) {
+        let ghost = self.hasher.hash_one(&resident.id);
+        let mut queues = self.queues.lock();
+        if queues.ghost_set.remove(&ghost) {
+            queues.main.push_back(resident);
+        } else {
+            queues.small.push_back(resident);
+        }
+    }
+
+    /// Evicts until the budget holds or nobody can go. Returns how many went.
+    pub(crate) fn make_room(&self) -> usize {
+        let mut evicted = 0;
+        for _ in 0..TRIES_MAX {
+            if !self.over_budget() {
+                break;
+            }
+            let Some(candidate) = self.candidate() else { break };
+            if candidate.is_gone() {
+                continue;
+            }
+            if candidate.try_evict() {
+                evicted += 1;
+                self.remember(&candidate);
+            } else {
+                self.queues.lock().main.push_back(candidate);
+            }
+        }
+        evicted
+    }
+
+    /// Evicts those that saw no command since `before_ms`. Returns how many went.
+    pub(crate) fn sweep_idle(&self, before_ms: u64) -> usize {
+        let mut evicted = 0;
+        for pick in [(|queues| &mut queues.small) as fn(&mut Queues) -> &mut VecDeque<_>, |queues| &mut queues.main] {
+            let mut from = 0;
+            loop {
+                let idle: Vec<Arc<Residency>> = {
+                    let mut queues = self.queues.lock();
+                    let queue = pick(&mut queues);
+                    let until = queue.len().min(from + SWEEP_STEP);
+                    if from >= until {
+                        break;
+                    }
+                    let step = queue.range(from..until);
+                    step.filter(|r| !r.is_gone() && r.used_ms() < before_ms && r.in_flight() == 0).cloned().collect()
+                };
+                evicted += idle.iter().filter(|resident| resident.try_evict()).count();
+                from += SWEEP_STEP;
+            }
+            pick(&mut self.queues.lock()).retain(|resident| !resident.is_gone());
+        }
+        evicted
+    }
+
+    /// All residents, for a shutdown.
+    pub(crate) fn drain(&self) -> Vec<Arc<Residency>> {
+        let mut queues = self.queues.lock();
+        let Queues { small, main, .. } = &mut *queues;
+        small.drain(..).chain(main.drain(..)).collect()
+    }
+
+    /// The least valuable one, out of its queue.
+    fn candidate(&self) -> Option<Arc<Residency>> {
+        let mut queues = self.queues.lock();
+        let rounds = 2 * (queues.small.len() + queues.main.len()) + 2;
+        for _ in 0..rounds {
+            let residents = queues.small.len() + queues.main.len();
+            if queues.small.len() * SMALL_SHARE > residents || queues.main.is_empty() {
+                let newcomer = queues.small.pop_front()?;
+                // its first command is what brought it here
+                if newcomer.frequency() <= 1 || newcomer.is_gone() {
+                    return Some(newcomer);
+                }
+                queues.main.push_back(newcomer);
+            } else {
+                let settled = queues.main.pop_front()?;
+                if settled.frequency() == 0 || settled.is_gone() {
+                    return Some(settled);
+                }
+                settled.cool();
+                queues.main.push_back(settled);
+            }
+        }
+        queues.main.pop_front()
+    }
+
+    fn remember(&self, evicted: &Residency) {
+        let ghost = self.hasher.hash_one(&evicted.id);
+        let mut queues = self.queues.lock();
+        let bound = (queues.small.len() + queues.main.len()).max(GHOSTS_MIN);
+        if queues.ghost_set.insert(ghost) {
+            queues.ghosts.push_back(ghost);
+        }
+        while queues.ghosts.len() > bound {
+            if let Some(oldest) = queues.ghosts.pop_front() {
+                queues.ghost_set.remove(&oldest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::residency::Evicts;
+    use dormouse_domain::AggregateId;
+    use std::sync::Weak;
+
+    struct LetsGo;
+
+    impl Evicts for LetsGo {
+        fn evict(&self, residency: &Residency) -> bool {
+            let free = residency.in_flight() == 0;
+            if free {
+                residency.leave();
+            }
+            free
+        }
+    }
+
+    struct House {
+        residents: Residents,
+        gauges: Arc<Gauges>,
+        owner: Arc<dyn Evicts>,
+    }
+
+    impl House {
+        fn for_residents(count: usize) -> Self {
+            let gauges = Arc::new(Gauges::default());
+            let residents = Residents::new(Arc::clone(&gauges), count * 100);
+            Self { residents, gauges, owner: Arc::new(LetsGo) }
+        }
+
+        fn enter(&self, id: &str) -> Arc<Residency> {
+            let id = AggregateId::try_from(id).expect("a valid id");
+            let owner: Weak<dyn Evicts> = Arc::downgrade(&self.owner);
+            let resident = Residency::new(id, owner, Arc::clone(&self.gauges), 0);
+            resident.touch(0);
+            resident.weigh(100);
+            self.residents.add(Arc::clone(&resident));
+            self.residents.make_room();
+            resident
+        }
+    }
+
+    #[test]
+    fn the_budget_holds() {
+        let house = House::for_residents(10);
+        for n in 0..1_000 {
+            house.enter(&format!("id-{n}"));
+            assert!(house.gauges.resident_bytes.load(Ordering::Relaxed) <= 1_000);
+        }
+        assert_eq!(house.gauges.residents.load(Ordering::Relaxed), 10);
+    }
+
+    #[test]
+    fn a_scan_does_not_flush_what_is_used() {
+        let house = House::for_residents(100);
+        let used: Vec<_> = (0..50).map(|n| house.enter(&format!("used-{n}"))).collect();
+        for resident in &used {
+            resident.touch(1);
+            resident.touch(1);
+        }
+        for n in 0..5_000 {
+            house.enter(&format!("scan-{n}"));
+            if n % 50 == 0 {
+                used.iter().for_each(|resident| resident.touch(2));
+            }
+        }
+        let kept = used.iter().filter(|resident| !resident.is_gone()).count();
+        assert_eq!(kept, 50, "a scan of 5,000 pushed out {} of 50", 50 - kept);
+    }
+
+    #[test]
+    fn what_is_in_flight_is_never_evicted() {
+        let house = House::for_residents(2);
+        let busy = house.enter("busy");
+        let charge = busy.charge(10, 10).expect("room");
+        for n in 0..100 {
+            house.enter(&format!("id-{n}"));
+        }
+        assert!(!busy.is_gone());
+        drop(charge);
+        for n in 100..200 {
+            house.enter(&format!("id-{n}"));
+        }
+        assert!(busy.is_gone());
+    }
+
+    #[test]
+    fn idle_ones_leave_and_used_ones_stay() {
+        let house = House::for_residents(10);
+        let idle = house.enter("idle");
+        let used = house.enter("used");
+        used.touch(500);
+        assert_eq!(house.residents.sweep_idle(400), 1);
+        assert!(idle.is_gone() && !used.is_gone());
+    }
+}

@@ -1,0 +1,106 @@
+//! The caller's side of a message: put it into a mailbox, wait for room if asked to, wait for the answer.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix::dev::ToEnvelope;
+use actix::prelude::{Handler, Message};
+use dormouse_domain::{Aggregate, NotDone};
+use tokio::time::Sleep;
+
+use crate::actor::EntityActor;
+use crate::call::{Answer, Call, Failure};
+use crate::directory::Charged;
+use crate::entity::Entity;
+use crate::metric_names;
+
+/// A message on its way, and then the wait for its answer.
+pub(crate) struct Sending<'e, A: Aggregate, M, T> {
+    entity: &'e Entity<A>,
+    message: Option<M>,
+    call: Arc<Call<T>>,
+    /// Made only for callers that bound their wait: a timer costs more than the rest of a call.
+    within: Option<Duration>,
+    timer: Option<Pin<Box<Sleep>>>,
+    wait_for_room: bool,
+    room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl<'e, A: Aggregate, M, T> Sending<'e, A, M, T> {
+    pub(crate) fn new(
+        entity: &'e Entity<A>,
+        message: M,
+        call: Arc<Call<T>>,
+        within: Option<Duration>,
+        wait_for_room: bool,
+    ) -> Self {
+        Self { entity, message: Some(message), call, within, timer: None, wait_for_room, room: None }
+    }
+}
+
+impl<A, M, T> Sending<'_, A, M, T>
+where
+    A: Aggregate,
+    T: Answer,
+    M: Charged + Message<Result = ()> + Send + 'static,
+    EntityActor<A>: Handler<M>,
+    actix::Context<EntityActor<A>>: ToEnvelope<EntityActor<A>, M>,
+{
+    /// Ready with the answer, or with what is certain when the caller's time is up.
+    pub(crate) fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<T> {
+        if let Err(reason) = self.poll_send(context) {
+            return Poll::Ready(T::failed(Failure::NotDone(reason)));
+        }
+        if self.message.is_none() {
+            if let Poll::Ready(answer) = self.call.poll_answer(context) {
+                return Poll::Ready(answer);
+            }
+        }
+        self.poll_time_is_up(context)
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Result<(), NotDone> {
+        while let Some(message) = self.message.take() {
+            if let Some(room) = &mut self.room {
+                if room.as_mut().poll(context).is_pending() {
+                    self.message = Some(message);
+                    return Ok(());
+                }
+                self.room = None;
+            }
+            match self.entity.directory.send(&self.entity.id, message) {
+                Ok(()) => return Ok(()),
+                Err((NotDone::Overloaded { .. }, Some(back))) if self.wait_for_room => {
+                    self.message = Some(back);
+                    let gauges = Arc::clone(&self.entity.directory.shared.gauges);
+                    self.room = Some(Box::pin(async move { gauges.ended().await }));
+                }
+                Err((reason, _)) => return Err(self.turned_away(reason)),
+            }
+        }
+        Ok(())
+    }
+
+    fn turned_away(&self, reason: NotDone) -> NotDone {
+        if let NotDone::Overloaded { bound, .. } = &reason {
+            self.entity.directory.shared.counters.overloaded.add(1);
+            metrics::counter!(metric_names::OVERLOADED, "bound" => bound.to_string()).increment(1);
+        }
+        reason
+    }
+
+    fn poll_time_is_up(&mut self, context: &mut Context<'_>) -> Poll<T> {
+        let Some(within) = self.within else { return Poll::Pending };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
+        if timer.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        if self.message.take().is_some() {
+            return Poll::Ready(T::failed(Failure::NotDone(NotDone::DeadlinePassed)));
+        }
+        Poll::Ready(self.call.withdraw())
+    }
+}

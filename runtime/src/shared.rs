@@ -1,0 +1,103 @@
+//! What all entities of a runtime share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dormouse_persistence::Store;
+
+use crate::lane::Lane;
+use crate::options::Options;
+use crate::readers::Readers;
+use crate::residency::Gauges;
+use crate::residents::Residents;
+use crate::snapshots::SnapshotWriter;
+use crate::statistics::{Counter, LaneCounters, RuntimeCounters, Statistics};
+use crate::sweeper::Nudge;
+
+pub(crate) struct Shared {
+    pub(crate) store: Store,
+    pub(crate) options: Options,
+    pub(crate) lanes: Vec<Lane>,
+    pub(crate) readers: Readers,
+    pub(crate) snapshots: SnapshotWriter,
+    pub(crate) residents: Residents,
+    pub(crate) gauges: Arc<Gauges>,
+    pub(crate) counters: Arc<RuntimeCounters>,
+    pub(crate) nudge: Arc<Nudge>,
+    pub(crate) stopping: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Milliseconds of the monotonic clock, for coarse use times.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.options.clock.monotonic().as_millis()
+    }
+
+    /// Evicts until memory is within its budget.
+    pub(crate) fn make_room(&self) {
+        if self.residents.over_budget() {
+            let evicted = self.residents.make_room() as u64;
+            self.counters.passivated_memory.add(evicted);
+            metrics::counter!(crate::metric_names::PASSIVATIONS, "cause" => "memory").increment(evicted);
+        }
+    }
+
+    /// Evicts what has been idle for long enough. Returns how many went.
+    pub(crate) fn sweep_idle(&self) -> usize {
+        let idle_ms = u64::try_from(self.options.passivate_after.as_millis()).unwrap_or(u64::MAX);
+        let Some(before_ms) = self.now_ms().checked_sub(idle_ms) else { return 0 };
+        let evicted = self.residents.sweep_idle(before_ms);
+        self.counters.passivated_idle.add(evicted as u64);
+        metrics::counter!(crate::metric_names::PASSIVATIONS, "cause" => "idle").increment(evicted as u64);
+        evicted
+    }
+
+    pub(crate) fn record_gauges(&self) {
+        use crate::metric_names::{ACTIVATIONS_WAITING, IN_FLIGHT, RESIDENT_BYTES, RESIDENTS};
+        let gauges = &self.gauges;
+        metrics::gauge!(RESIDENTS).set(gauges.residents.load(Ordering::Relaxed) as f64);
+        metrics::gauge!(RESIDENT_BYTES).set(gauges.resident_bytes.load(Ordering::Relaxed) as f64);
+        metrics::gauge!(IN_FLIGHT).set(gauges.in_flight() as f64);
+        metrics::gauge!(ACTIVATIONS_WAITING).set(self.readers.waiting() as f64);
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let over_lanes = |pick: fn(&LaneCounters) -> &Counter| -> u64 {
+            self.lanes.iter().map(|lane| pick(&lane.counters).get()).sum()
+        };
+        let (counters, gauges) = (&self.counters, &self.gauges);
+        Statistics {
+            committed: over_lanes(|lane| &lane.committed),
+            events: over_lanes(|lane| &lane.events),
+            replied: over_lanes(|lane| &lane.replied),
+            replayed: over_lanes(|lane| &lane.replayed),
+            refused: over_lanes(|lane| &lane.refused),
+            not_done: over_lanes(|lane| &lane.not_done),
+            queries: over_lanes(|lane| &lane.queries),
+            panics: over_lanes(|lane| &lane.panics),
+            long_turns: over_lanes(|lane| &lane.long_turns),
+            id_look_ups: over_lanes(|lane| &lane.id_look_ups),
+            overloaded: counters.overloaded.get(),
+            activations: counters.activations.get(),
+            activations_failed: counters.activations_failed.get(),
+            activation_micros: counters.activation_micros.get(),
+            events_replayed: counters.events_replayed.get(),
+            passivated_idle: counters.passivated_idle.get(),
+            passivated_memory: counters.passivated_memory.get(),
+            snapshots_written: counters.snapshots_written.get(),
+            snapshots_unreadable: counters.snapshots_unreadable.get(),
+            snapshots_dropped: counters.snapshots_dropped.get(),
+            residents: gauges.residents.load(Ordering::Relaxed),
+            residents_peak: gauges.residents_peak.load(Ordering::Relaxed),
+            resident_bytes: gauges.resident_bytes.load(Ordering::Relaxed),
+            resident_bytes_peak: gauges.resident_bytes_peak.load(Ordering::Relaxed),
+            memory_budget_bytes: self.residents.budget_bytes(),
+            in_flight: gauges.in_flight(),
+            store: self.store.statistics(),
+        }
+    }
+}

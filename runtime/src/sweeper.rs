@@ -1,0 +1,90 @@
+//! The thread that passivates: what is idle, at intervals; what is least valuable, as soon as memory is short.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::shared::Shared;
+
+/// Bounds of the interval between two looks for idle aggregates; within them an eighth of the idle time.
+const TICK_MIN: Duration = Duration::from_millis(20);
+const TICK_MAX: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Wanted {
+    room: bool,
+    stop: bool,
+}
+
+/// How others wake the sweeper.
+#[derive(Debug, Default)]
+pub(crate) struct Nudge {
+    wanted: Mutex<Wanted>,
+    changed: Condvar,
+}
+
+impl Nudge {
+    /// Memory is short.
+    pub(crate) fn make_room(&self) {
+        let mut wanted = self.wanted.lock();
+        if !wanted.room {
+            wanted.room = true;
+            self.changed.notify_one();
+        }
+    }
+
+    fn stop(&self) {
+        self.wanted.lock().stop = true;
+        self.changed.notify_one();
+    }
+
+    fn wait(&self, at_most: Duration) -> Wanted {
+        let mut wanted = self.wanted.lock();
+        if !wanted.room && !wanted.stop {
+            self.changed.wait_for(&mut wanted, at_most);
+        }
+        let now = *wanted;
+        wanted.room = false;
+        now
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Sweeper {
+    nudge: Arc<Nudge>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sweeper {
+    pub(crate) fn start(shared: &Arc<Shared>) -> std::io::Result<Self> {
+        let nudge = Arc::clone(&shared.nudge);
+        let tick = (shared.options.passivate_after / 8).clamp(TICK_MIN, TICK_MAX);
+        let swept = Arc::clone(shared);
+        let thread = std::thread::Builder::new().name("dormouse-sweeper".into()).spawn(move || {
+            loop {
+                let wanted = swept.nudge.wait(tick);
+                if wanted.stop {
+                    return;
+                }
+                if wanted.room {
+                    swept.make_room();
+                } else {
+                    swept.sweep_idle();
+                    swept.record_gauges();
+                }
+            }
+        })?;
+        Ok(Self { nudge, thread: Some(thread) })
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.nudge.stop();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
