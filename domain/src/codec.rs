@@ -1,3 +1,4 @@
+mod read;
 mod write;
 
 use std::fmt;
@@ -106,15 +107,15 @@ impl Codec {
 
     /// Reads a value that takes up all of `bytes`.
     ///
-    /// Lengths inside the bytes are believed only as far as there are bytes: hostile ones are an error, and allocate
-    /// nothing.
+    /// Lengths inside the bytes are believed only as far as there are bytes, and nesting is followed to
+    /// [`DECODE_DEPTH_MAX`](crate::limits::DECODE_DEPTH_MAX) levels: hostile bytes are an error, and neither exhaust
+    /// memory nor overflow the stack.
     ///
     /// # Errors
     /// [`CodecError::Decode`] when the bytes are no such value, [`CodecError::TrailingBytes`] when some are left.
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
         let (value, used) = match self {
-            Self::Bincode => bincode::serde::decode_from_slice(bytes, bincode::config::standard())
-                .map_err(CodecError::decode)?,
+            Self::Bincode => read::from_slice(bytes).map_err(CodecError::decode)?,
             Self::Json => decode_json(bytes)?,
         };
         match bytes.len() - used {
@@ -202,3 +203,6 @@ impl CodecError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,7 +79,7 @@ impl Variant<'_> {
         let name = LitStr::new(&self.name.0.value(), self.ident.span());
         let attrs = &self.serde_attrs;
         let (read, write) = (self.read_ident(), self.write_ident());
-        let read_fields = self.struct_body(|ty| ty.to_token_stream());
+        let read_fields = self.struct_body(ToTokens::to_token_stream);
         let write_fields = self.struct_body(|ty| quote!(&'__event #ty));
         quote! {
             #[derive(#private::serde::Deserialize)]
