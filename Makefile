@@ -1,0 +1,45 @@
+# The commands of this repository. `make demo` and `make test` work on a fresh Debian with a Rust toolchain: each runs
+# the set-up first, which installs what is missing and compiles RocksDB once a user.
+
+env := scripts/env.sh
+# Every crate that has a `rocksdb` feature; built alone, because members built together unify their features.
+without_rocksdb := dormouse-persistence dormouse-runtime dormouse
+
+.PHONY: help setup demo demo-fast test check quickstart
+
+help:
+	@echo "make quickstart   a bank account in memory; compiles no C++"
+	@echo "make demo         a year of flights, killed half-way and compared with its table (ARGS='--months 1..6')"
+	@echo "make test         all tests"
+	@echo "make check        format, lints, docs, and the build without RocksDB"
+	@echo "make setup        what the others need, once"
+
+setup:
+	@scripts/setup.sh
+
+quickstart:
+	cargo run --quiet --no-default-features --example quickstart
+
+demo: setup
+	@$(env) cargo run --release --package flights -- $(ARGS)
+
+# January only, with the binary that the tests use.
+demo-fast: setup
+	@$(env) cargo run --package flights -- --fast $(ARGS)
+
+test: setup
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		$(env) cargo nextest run --workspace --no-fail-fast; \
+	else \
+		$(env) cargo test --workspace --no-fail-fast --lib --bins --tests --examples; \
+	fi
+	@$(env) cargo test --workspace --doc
+
+check: setup
+	cargo fmt --all --check
+	$(env) cargo clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(env) cargo doc --workspace --no-deps
+	for package in $(without_rocksdb); do \
+		$(env) cargo clippy --package $$package --no-default-features -- --deny warnings || exit 1; \
+	done
+	@if command -v cargo-deny >/dev/null; then cargo deny --all-features check; else echo "cargo-deny is not installed: skipped"; fi
