@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use dormouse_domain::{Aggregate, CommandId, Event, Position, StreamId, Version};
 use dormouse_persistence::{Snapshot, Store, StoreError, StoredCommit};
 
-use crate::core::panic_message;
+use crate::entity_core::panic_message;
 
 /// An aggregate read from the store.
 pub(crate) struct Loaded<A> {

@@ -15,7 +15,7 @@ use dormouse_domain::{Aggregate, Command, CommandError, Handle, Metadata, Moment
 use dormouse_persistence::{Health, Snapshot, Ticket};
 
 use crate::command_metrics::CommandMetrics;
-use crate::core::{Commanded, EntityCore, Identified, SnapshotDue, Turn, panic_message};
+use crate::entity_core::{Commanded, EntityCore, Identified, SnapshotDue, Turn, panic_message};
 use crate::directory::Directory;
 use crate::lane::{Lane, ParkingPlace};
 use crate::messages::{Ask, Run, Seen};

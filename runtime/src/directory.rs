@@ -8,7 +8,6 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
 
 use actix::dev::channel::channel;
-use actix::dev::ToEnvelope;
 use actix::prelude::{Addr, Context, Handler, Message, SendError};
 use dashmap::DashMap;
 use dormouse_domain::{Aggregate, AggregateId, AggregateType, NotDone, StreamId};
@@ -60,7 +59,6 @@ impl<A: Aggregate> Directory<A> {
     where
         M: Charged + Message<Result = ()> + Send + 'static,
         EntityActor<A>: Handler<M>,
-        Context<EntityActor<A>>: ToEnvelope<EntityActor<A>, M>,
     {
         if self.shared.is_stopping() {
             return Err((NotDone::ShuttingDown, Some(message)));

@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use actix::System;
 use dormouse_domain::{Aggregate, AggregateId, InvalidId};
 use dormouse_persistence::{Health, Store, StoreError};
 use parking_lot::Mutex;

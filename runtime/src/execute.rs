@@ -10,7 +10,7 @@ use dormouse_domain::{Aggregate, Command, CommandError, CommandId, Expected, Han
 use uuid::Uuid;
 
 use crate::call::{Call, Responder};
-use crate::core::Identity;
+use crate::entity_core::Identity;
 use crate::entity::Entity;
 use crate::messages::{Request, Run};
 use crate::receipt::{Outcome, Receipt};

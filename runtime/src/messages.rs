@@ -4,7 +4,7 @@ use actix::Message;
 use dormouse_domain::{Aggregate, Command, Expected, Metadata, Moment, Position};
 
 use crate::call::{Answer, Failure, Responder};
-use crate::core::Identity;
+use crate::entity_core::Identity;
 use crate::directory::Charged;
 use crate::query::QueryError;
 use crate::receipt::Outcome;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix::dev::ToEnvelope;
 use actix::prelude::{Handler, Message};
 use dormouse_domain::{Aggregate, NotDone};
 use tokio::time::Sleep;
@@ -47,7 +46,6 @@ where
     T: Answer,
     M: Charged + Message<Result = ()> + Send + 'static,
     EntityActor<A>: Handler<M>,
-    actix::Context<EntityActor<A>>: ToEnvelope<EntityActor<A>, M>,
 {
     /// Ready with the answer, or with what is certain when the caller's time is up.
     pub(crate) fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<T> {

@@ -11,7 +11,7 @@ use dormouse_persistence::{Store, StoreError};
 
 use super::EntityActor;
 use crate::call::{Call, Failure, Parked};
-use crate::core::{Identified, Identity, Turn, same_or_reused};
+use crate::entity_core::{Identified, Identity, Turn, same_or_reused};
 use crate::messages::Run;
 use crate::metric_names;
 use crate::receipt::{Outcome, Receipt};

@@ -9,7 +9,7 @@ use dormouse_persistence::{StoreError, StreamWriter};
 
 use super::{EntityActor, Phase};
 use crate::activation::{LoadFailed, Loaded, load};
-use crate::core::{CommandIds, EntityCore};
+use crate::entity_core::{CommandIds, EntityCore};
 use crate::directory::Directory;
 use crate::metric_names;
 use crate::options::FAILED_ACTIVATION_REMEMBERED;

@@ -1,4 +1,6 @@
-//! What happens to a command, decided on the aggregate's state in memory.
+//! The rules of one aggregate, pure: no clock, no disk, no actor. The actor is a shell that performs what these return.
+
+mod command_ids;
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +12,9 @@ use dormouse_domain::{
 };
 use dormouse_persistence::{Commit, CommitBuilder, CommitError};
 
-use super::{CommandIds, Seen, Verdict};
+pub(crate) use command_ids::CommandIds;
+use command_ids::{Seen, Verdict};
+
 use crate::options::SNAPSHOT_BYTES_MAX;
 
 /// A command's identity, computed on the caller's side.

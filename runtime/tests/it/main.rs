@@ -1,0 +1,14 @@
+//! The runtime's behaviour, through its public API, on the in-memory disk that tells pending from durable.
+
+mod bad_input;
+mod bank;
+mod basics;
+mod command_ids;
+mod durability;
+mod evolution;
+mod overload;
+mod panics;
+mod passivation;
+mod property;
+mod shutdown;
+mod snapshots;
