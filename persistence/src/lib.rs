@@ -1,1 +1,80 @@
-//! Being built.
+//! The event store of Dormouse: a log of segments that is synced once a batch, and everything else derived
+//! from it.
+//!
+//! Commits are encoded on their callers' threads and gathered by the journal, one thread that makes a batch
+//! durable with one synced write and then tells their submitters. What is durable can be read at once; an
+//! indexer sorts it by stream behind the journal, and may be killed, or its work deleted, at any time: it is
+//! rebuilt from the log.
+//!
+//! ```
+//! use std::ops::ControlFlow;
+//! use std::sync::{Arc, mpsc};
+//!
+//! use dormouse_domain::{AggregateType, StreamId, Version};
+//! use dormouse_persistence::{CommitBuilder, Settled, Settlement, SettlementSink, Store, Ticket};
+//!
+//! struct Channel(mpsc::Sender<Settled>);
+//! impl SettlementSink for Channel {
+//!     fn settled(&self, batch: Vec<Settled>) {
+//!         batch.into_iter().for_each(|settled| drop(self.0.send(settled)));
+//!     }
+//! }
+//!
+//! let store = Store::in_memory();
+//! let (sender, settlements) = mpsc::channel();
+//! let sink = store.register_sink(Arc::new(Channel(sender)));
+//!
+//! // Read a stream, which says how far it goes; open it; write the commit that follows.
+//! let stream = StreamId::new(AggregateType::from_static("account"), "acc-1".try_into()?);
+//! let reached = store.read_stream(&stream, Version::new(1), &mut |_| ControlFlow::Continue(()))?;
+//! let writer = store.open_stream(&stream, reached)?;
+//! let mut commit = CommitBuilder::new(&stream, writer.head().next());
+//! commit.system_event("opened", b"")?;
+//! store.submit(&writer, commit.finish()?, Ticket { sink, key: 7 });
+//!
+//! let settled = settlements.recv()?;
+//! assert_eq!(settled.key, 7);
+//! assert!(matches!(settled.settlement, Settlement::Durable { .. }));
+//! assert_eq!(store.head(&stream)?, Version::new(1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod commit;
+mod core;
+mod engine;
+mod error;
+mod format;
+mod hash;
+mod indexer;
+mod journal;
+#[cfg(feature = "rocksdb")]
+mod lock;
+pub mod metric_names;
+#[cfg(feature = "rocksdb")]
+mod open;
+mod options;
+mod queue;
+mod reader;
+mod recovery;
+mod registry;
+mod session;
+mod settlement;
+mod snapshot;
+mod statistics;
+mod store;
+mod stored;
+mod tail;
+#[cfg(feature = "rocksdb")]
+mod watermark;
+mod writer;
+
+pub use crate::commit::{Commit, CommitBuilder, CommitError};
+pub use crate::engine::memory::{AppendFault, HeldAppends, MemoryDisk};
+pub use crate::error::StoreError;
+pub use crate::options::{OpenProgress, StoreOptions};
+pub use crate::settlement::{NotCommitted, Settled, Settlement, SettlementSink, SinkId, Ticket};
+pub use crate::snapshot::Snapshot;
+pub use crate::statistics::StoreStatistics;
+pub use crate::store::{Health, Store};
+pub use crate::stored::{StoredCommand, StoredCommit, StoredEvent};
+pub use crate::writer::{Reached, StreamWriter};

@@ -10,6 +10,8 @@
 //! - Engines are opened, and opened again after a failure, through their [`Disk`].
 
 pub(crate) mod memory;
+#[cfg(feature = "rocksdb")]
+pub(crate) mod rocks;
 mod run;
 
 use std::ops::ControlFlow;

@@ -15,7 +15,10 @@ pub(crate) struct Run {
 impl Run {
     /// The run's sorted families; the indexed position comes after them.
     pub(crate) fn families(&self) -> [(Family, &Rows); 2] {
-        [(Family::Streams, &self.streams), (Family::Commands, &self.commands)]
+        [
+            (Family::Streams, &self.streams),
+            (Family::Commands, &self.commands),
+        ]
     }
 }
 
@@ -30,7 +33,10 @@ pub(crate) struct Rows {
 impl Rows {
     /// Room for `rows` rows of `bytes` bytes, keys included.
     pub(crate) fn with_capacity(rows: usize, bytes: usize) -> Rows {
-        Rows { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(rows) }
+        Rows {
+            bytes: Vec::with_capacity(bytes),
+            ends: Vec::with_capacity(rows),
+        }
     }
 
     /// Adds a row: both parts are appended to the buffer by the callers' functions.
@@ -39,11 +45,6 @@ impl Rows {
         let key_end = self.bytes.len();
         value(&mut self.bytes);
         self.ends.push((key_end, self.bytes.len()));
-    }
-
-    /// How many rows there are.
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
     }
 
     /// Keys and values, in key order.

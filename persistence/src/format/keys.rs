@@ -1,0 +1,117 @@
+//! Every key that is stored, in one registry. Numbers in keys are big-endian, so that keys sort as they count;
+//! types and ids hold no control characters, so a zero byte separates them and keeps ids in order.
+//!
+//! | family | key |
+//! |---|---|
+//! | log | shard `u16`, first offset `u64` |
+//! | `streams` | shard `u16`, type, `00`, id, `00`, first version `u64` |
+//! | `commands` | command id (16), shard `u16`, type, `00`, id |
+//! | `snapshots` | shard `u16`, type, `00`, id, `00` |
+//! | `meta` | `format`; `indexed/` and the shard `u16` |
+//! | `timers`, `checkpoints` | reserved |
+
+use dormouse_domain::{CommandId, Offset, ShardId, StreamId, Version};
+
+/// Bytes of a log key.
+pub(crate) const LOG_KEY_BYTES: usize = 10;
+
+/// `meta`: the format of what is derived.
+pub(crate) const META_FORMAT: &[u8] = b"format";
+
+/// A log row's key.
+pub(crate) fn log(shard: ShardId, first: Offset) -> [u8; LOG_KEY_BYTES] {
+    let mut key = [0; LOG_KEY_BYTES];
+    key[..2].copy_from_slice(&shard.get().to_be_bytes());
+    key[2..].copy_from_slice(&first.get().to_be_bytes());
+    key
+}
+
+/// The parts of a log key; `None` if it isn't one.
+pub(crate) fn parse_log(key: &[u8]) -> Option<(ShardId, Offset)> {
+    let key: &[u8; LOG_KEY_BYTES] = key.try_into().ok()?;
+    let (shard, first) = key.split_first_chunk::<2>()?;
+    let first: [u8; 8] = first.try_into().ok()?;
+    Some((
+        ShardId::new(u16::from_be_bytes(*shard)),
+        Offset::new(u64::from_be_bytes(first)),
+    ))
+}
+
+/// What all `streams` keys of a stream begin with; also its `snapshots` key.
+pub(crate) fn stream_prefix(shard: ShardId, stream: &StreamId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(2 + 64 + 1 + 64 + 1 + 8);
+    push_stream_prefix(
+        &mut key,
+        shard,
+        stream.aggregate_type.as_str().as_bytes(),
+        stream.id.as_str().as_bytes(),
+    );
+    key
+}
+
+/// The `streams` key of the row that begins with `version`.
+pub(crate) fn stream_row(shard: ShardId, stream: &StreamId, version: Version) -> Vec<u8> {
+    let mut key = stream_prefix(shard, stream);
+    key.extend_from_slice(&version.get().to_be_bytes());
+    key
+}
+
+/// Appends a `streams` key given by its parts.
+pub(crate) fn push_stream_row(
+    key: &mut Vec<u8>,
+    shard: ShardId,
+    aggregate_type: &[u8],
+    id: &[u8],
+    version: Version,
+) {
+    push_stream_prefix(key, shard, aggregate_type, id);
+    key.extend_from_slice(&version.get().to_be_bytes());
+}
+
+fn push_stream_prefix(key: &mut Vec<u8>, shard: ShardId, aggregate_type: &[u8], id: &[u8]) {
+    key.extend_from_slice(&shard.get().to_be_bytes());
+    key.extend_from_slice(aggregate_type);
+    key.push(0);
+    key.extend_from_slice(id);
+    key.push(0);
+}
+
+/// The `snapshots` key of a stream.
+pub(crate) fn snapshot(shard: ShardId, stream: &StreamId) -> Vec<u8> {
+    stream_prefix(shard, stream)
+}
+
+/// The `commands` key of a command in a stream.
+pub(crate) fn command(command: CommandId, shard: ShardId, stream: &StreamId) -> Vec<u8> {
+    let mut key = Vec::with_capacity(16 + 2 + 64 + 1 + 64);
+    push_command(
+        &mut key,
+        command.as_u128(),
+        shard,
+        stream.aggregate_type.as_str().as_bytes(),
+        stream.id.as_str().as_bytes(),
+    );
+    key
+}
+
+/// Appends a `commands` key given by its parts.
+pub(crate) fn push_command(
+    key: &mut Vec<u8>,
+    command: u128,
+    shard: ShardId,
+    aggregate_type: &[u8],
+    id: &[u8],
+) {
+    key.extend_from_slice(&command.to_be_bytes());
+    key.extend_from_slice(&shard.get().to_be_bytes());
+    key.extend_from_slice(aggregate_type);
+    key.push(0);
+    key.extend_from_slice(id);
+}
+
+/// `meta`: how far a shard's log is indexed.
+pub(crate) fn meta_indexed(shard: ShardId) -> Vec<u8> {
+    let mut key = b"indexed/".to_vec();
+    key.extend_from_slice(&shard.get().to_be_bytes());
+    key
+}

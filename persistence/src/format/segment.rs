@@ -1,0 +1,146 @@
+//! A segment: the commits of one batch, as one log row holds them. Numbers are little-endian.
+//!
+//! | at | bytes | |
+//! |---|---|---|
+//! | 0 | 4 | magic `DMSG` |
+//! | 4 | 2 | format, 1 |
+//! | 6 | 2 | shard |
+//! | 8 | 1 | compression: 0 none; 1 reserved for lz4 |
+//! | 9 | 3 | zero |
+//! | 12 | 4 | CRC32C of everything before and after it |
+//! | 16 | 8 | epoch |
+//! | 24 | 8 | batch number, from 1 |
+//! | 32 | 8 | first offset |
+//! | 40 | 8 | time, µs since the Unix epoch |
+//! | 48 | 16 | xxh3-128 of the segment before; zero for the first |
+//! | 64 | 4 | events |
+//! | 68 | 4 | commits |
+//! | 72 | 4 | length of what follows the header, as stored |
+//! | 76 | 4 | the same before compression |
+//! | 80 | | commit records, one after another |
+
+use dormouse_domain::{Offset, ShardId, Timestamp};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{Malformed, Reader};
+
+/// Bytes before the records.
+pub(crate) const HEADER_BYTES: usize = 80;
+/// The first four bytes of every segment.
+pub(crate) const MAGIC: [u8; 4] = *b"DMSG";
+const FORMAT: u16 = 1;
+const COMPRESSION_NONE: u8 = 0;
+const CRC_AT: usize = 12;
+
+/// What a segment says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) shard: ShardId,
+    /// Who wrote it, in a cluster; 1 on a single node.
+    pub(crate) epoch: u64,
+    /// Counts a shard's segments from 1, without gaps.
+    pub(crate) batch: u64,
+    pub(crate) first: Offset,
+    pub(crate) time: Timestamp,
+    /// [`hash`] of the segment before, 0 for the first.
+    pub(crate) previous: u128,
+    pub(crate) events: u32,
+    pub(crate) commits: u32,
+}
+
+impl Header {
+    /// The offset of the segment's last event.
+    pub(crate) fn last(&self) -> Offset {
+        Offset::new(self.first.get() + u64::from(self.events) - 1)
+    }
+}
+
+/// What the next segment's header says of this one.
+pub(crate) fn hash(segment: &[u8]) -> u128 {
+    xxh3_128(segment)
+}
+
+/// Fills in the header of a segment whose first [`HEADER_BYTES`] bytes are reserved and whose records follow.
+///
+/// # Panics
+/// If the buffer is shorter than a header or longer than 4 GiB; the journal's bounds are far below.
+pub(crate) fn seal(segment: &mut [u8], header: &Header) {
+    let body = u32::try_from(segment.len() - HEADER_BYTES).expect("a batch is bounded far below 4 GiB");
+    let bytes = &mut segment[..HEADER_BYTES];
+    bytes[0..4].copy_from_slice(&MAGIC);
+    bytes[4..6].copy_from_slice(&FORMAT.to_le_bytes());
+    bytes[6..8].copy_from_slice(&header.shard.get().to_le_bytes());
+    bytes[8..CRC_AT].copy_from_slice(&[COMPRESSION_NONE, 0, 0, 0]);
+    bytes[16..24].copy_from_slice(&header.epoch.to_le_bytes());
+    bytes[24..32].copy_from_slice(&header.batch.to_le_bytes());
+    bytes[32..40].copy_from_slice(&header.first.get().to_le_bytes());
+    bytes[40..48].copy_from_slice(&header.time.as_micros().to_le_bytes());
+    bytes[48..64].copy_from_slice(&header.previous.to_le_bytes());
+    bytes[64..68].copy_from_slice(&header.events.to_le_bytes());
+    bytes[68..72].copy_from_slice(&header.commits.to_le_bytes());
+    bytes[72..76].copy_from_slice(&body.to_le_bytes());
+    bytes[76..80].copy_from_slice(&body.to_le_bytes());
+    let crc = checksum(segment);
+    segment[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn checksum(segment: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&segment[..CRC_AT]), &segment[CRC_AT + 4..])
+}
+
+/// Checks a whole segment's lengths and checksum; its header and its records' bytes.
+pub(crate) fn decode(segment: &[u8]) -> Result<(Header, &[u8]), Malformed> {
+    let mut reader = Reader::new(segment);
+    if reader.bytes(4, "a segment's header")? != MAGIC {
+        return Err(Malformed::Value("a segment's magic"));
+    }
+    let format = reader.u16("a segment's header")?;
+    if format != FORMAT {
+        return Err(Malformed::Format {
+            what: "a segment",
+            found: format.into(),
+            supported: FORMAT.into(),
+        });
+    }
+    let shard = ShardId::new(reader.u16("a segment's header")?);
+    let flags = reader.bytes(4, "a segment's header")?;
+    let stored = reader.u32("a segment's header")?;
+    let epoch = reader.u64("a segment's header")?;
+    let batch = reader.u64("a segment's header")?;
+    let first = reader.u64("a segment's header")?;
+    let time = reader.u64("a segment's header")?;
+    let previous = reader.u128("a segment's header")?;
+    let events = reader.u32("a segment's header")?;
+    let commits = reader.u32("a segment's header")?;
+    let body_bytes = reader.u32("a segment's header")? as usize;
+    let raw_bytes = reader.u32("a segment's header")? as usize;
+    let body = reader.bytes(body_bytes, "a segment")?;
+    reader.end("a segment")?;
+    let computed = checksum(segment);
+    if computed != stored {
+        return Err(Malformed::Checksum { stored, computed });
+    }
+    if flags != [COMPRESSION_NONE, 0, 0, 0] || raw_bytes != body_bytes {
+        return Err(Malformed::Value("a segment's compression"));
+    }
+    if first == 0 || first.checked_add(events.into()).is_none() {
+        return Err(Malformed::Value("a segment's first offset"));
+    }
+    if commits == 0 || events < commits {
+        return Err(Malformed::Value("a segment's number of commits or events"));
+    }
+    let (first, time) = (Offset::new(first), Timestamp::from_micros(time));
+    Ok((
+        Header {
+            shard,
+            epoch,
+            batch,
+            first,
+            time,
+            previous,
+            events,
+            commits,
+        },
+        body,
+    ))
+}

@@ -1,0 +1,248 @@
+//! The journal: one thread that makes batches durable, one segment and one sync each.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use dormouse_domain::{Offset, Position, Timestamp};
+
+use crate::engine::Watermark;
+use crate::format::keys;
+use crate::format::segment::{self, Header};
+use crate::metric_names;
+use crate::queue::{Batch, Fate, Item, Next, Placed};
+use crate::session::Session;
+use crate::settlement::{NotCommitted, Settled, Settlement};
+
+/// Who writes the log, in a cluster. A single node's log has one writer.
+const EPOCH: u64 = 1;
+
+/// The log's last segment, as the next one must follow it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogEnd {
+    pub(crate) epoch: u64,
+    pub(crate) batch: u64,
+    pub(crate) last: Offset,
+    pub(crate) hash: u128,
+    pub(crate) time: Timestamp,
+}
+
+impl LogEnd {
+    /// Of an empty log.
+    pub(crate) const EMPTY: LogEnd = LogEnd {
+        epoch: EPOCH,
+        batch: 0,
+        last: Offset::NONE,
+        hash: 0,
+        time: Timestamp::EPOCH,
+    };
+
+    pub(crate) fn of(header: &Header, hash: u128) -> LogEnd {
+        LogEnd {
+            epoch: header.epoch,
+            batch: header.batch,
+            last: header.last(),
+            hash,
+            time: header.time,
+        }
+    }
+
+    pub(crate) fn offset(&self) -> Offset {
+        self.last
+    }
+}
+
+pub(crate) struct Journal {
+    session: Arc<Session>,
+    log_end: LogEnd,
+    /// The batch that has no fate yet: a panic leaves it here.
+    in_hand: Option<Batch>,
+}
+
+/// What became of a batch as a whole.
+enum Verdict {
+    Durable { first: Offset, time: Timestamp },
+    Unknown(Arc<str>),
+    Stopped(Arc<str>),
+}
+
+impl Journal {
+    pub(crate) fn new(session: Arc<Session>, log_end: LogEnd) -> Journal {
+        Journal {
+            session,
+            log_end,
+            in_hand: None,
+        }
+    }
+
+    /// Runs until the queue ends. After a panic it stops the store and goes on to settle what comes as not done.
+    pub(crate) fn run(mut self) {
+        while catch_unwind(AssertUnwindSafe(|| self.run_until_end())).is_err() {
+            self.session.stop("the journal panicked");
+            if let Some(batch) = self.in_hand.take() {
+                self.settle(batch, &Verdict::Unknown("the journal panicked".into()));
+            }
+        }
+    }
+
+    fn run_until_end(&mut self) {
+        while let Next::Batch(batch) = self.session.queue.next() {
+            if batch.commits > 0 {
+                let session = &self.session;
+                session.tail.wait_for_room(|| session.refusal().is_some());
+            }
+            if let Some(reason) = self.session.refusal() {
+                self.settle(batch, &Verdict::Stopped(reason));
+                continue;
+            }
+            self.in_hand = Some(batch);
+            let verdict = self.write();
+            let batch = self.in_hand.take().expect("put there above");
+            self.settle(batch, &verdict);
+        }
+    }
+
+    /// Makes the batch in hand durable and readable.
+    fn write(&mut self) -> Verdict {
+        let batch = self.in_hand.as_mut().expect("the caller put it there");
+        let first = self.log_end.last.next();
+        let time = self.session.core.options.clock.now().max(self.log_end.time);
+        if batch.commits == 0 {
+            return Verdict::Durable { first, time };
+        }
+        let header = Header {
+            shard: self.session.shard,
+            epoch: self.log_end.epoch,
+            batch: self.log_end.batch + 1,
+            first,
+            time,
+            previous: self.log_end.hash,
+            events: batch.events,
+            commits: batch.commits,
+        };
+        segment::seal(&mut batch.segment, &header);
+        let start = Instant::now();
+        let appended = self
+            .session
+            .engine
+            .append_log(&keys::log(header.shard, first), &batch.segment);
+        self.count_sync(start);
+        if let Err(error) = appended {
+            self.session.stop(&error.to_string());
+            return Verdict::Unknown(error.to_string().into());
+        }
+        self.publish(&header);
+        Verdict::Durable { first, time }
+    }
+
+    /// The batch in hand is durable: it can be read from here on, and then says so.
+    fn publish(&mut self, header: &Header) {
+        let session = &self.session;
+        let batch = self.in_hand.as_ref().expect("the batch just written");
+        let hash = segment::hash(&batch.segment);
+        session.tail.add(
+            batch.segment.as_slice().into(),
+            header,
+            hash,
+            batch.items.iter().filter_map(placed),
+        );
+        self.log_end = LogEnd::of(header, hash);
+        session.core.publish_durable(header.last());
+        session.engine.mark_durable(Watermark {
+            shard: header.shard.get(),
+            offset: header.last(),
+            hash,
+        });
+        self.count_batch(batch);
+    }
+
+    /// Gives every submission of a batch its fate.
+    fn settle(&self, mut batch: Batch, verdict: &Verdict) {
+        let session = &self.session;
+        session.registry.decided(batch.last_submission);
+        let had_space = session.has_space();
+        session.queue.settled(batch.items.len(), batch.submitted_bytes);
+        if !had_space && session.has_space() {
+            session.core.space.notify_waiters();
+        }
+        self.count_fates(&batch, verdict);
+        let mut next = match verdict {
+            Verdict::Durable { first, .. } => *first,
+            _ => Offset::NONE,
+        };
+        let shard = session.shard;
+        session.core.deliver(batch.items.drain(..).map(|item| {
+            let settlement = match (item.fate, verdict) {
+                (Fate::Stale(head), _) => Settlement::NotDone(NotCommitted::Stale { head }),
+                (Fate::Write(placed), Verdict::Durable { time, .. }) => {
+                    let first = Position::new(shard, next);
+                    next = next.plus(placed.events.into());
+                    Settlement::Durable { first, time: *time }
+                }
+                (Fate::Write(_), Verdict::Unknown(reason)) => Settlement::Unknown {
+                    reason: reason.clone(),
+                },
+                (Fate::Write(_), Verdict::Stopped(reason)) => Settlement::NotDone(NotCommitted::Stopped {
+                    reason: reason.clone(),
+                }),
+            };
+            let settled = Settled {
+                key: item.ticket.key,
+                last_version: item.last_version,
+                settlement,
+            };
+            (item.ticket.sink, settled)
+        }));
+        session.queue.recycle(batch);
+    }
+
+    fn count_sync(&self, start: Instant) {
+        let took = start.elapsed();
+        let counters = &self.session.core.counters;
+        counters.syncs.add(1);
+        counters
+            .sync_nanos
+            .add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        metrics::histogram!(metric_names::JOURNAL_SYNC_SECONDS).record(took.as_secs_f64());
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "gauges and histograms")]
+    fn count_batch(&self, batch: &Batch) {
+        let session = &self.session;
+        let counters = &session.core.counters;
+        counters.batches.add(1);
+        counters.commits.add(batch.commits.into());
+        counters.events.add(batch.events.into());
+        counters.batch_bytes.add(batch.segment.len() as u64);
+        counters.batch_commits_max.raise(batch.commits.into());
+        metrics::histogram!(metric_names::JOURNAL_BATCH_COMMITS).record(batch.commits);
+        metrics::histogram!(metric_names::JOURNAL_BATCH_BYTES).record(batch.segment.len() as f64);
+        metrics::gauge!(metric_names::JOURNAL_QUEUE_COMMITS).set(session.queue.commits() as f64);
+        metrics::gauge!(metric_names::TAIL_BYTES).set(session.tail.bytes() as f64);
+        metrics::gauge!(metric_names::INDEX_LAG_EVENTS).set(session.index_lag() as f64);
+    }
+
+    fn count_fates(&self, batch: &Batch, verdict: &Verdict) {
+        let counters = &self.session.core.counters;
+        let stale = batch.items.len() as u64 - u64::from(batch.commits);
+        if stale > 0 {
+            counters.stale_commits.add(stale);
+            metrics::counter!(metric_names::JOURNAL_STALE_COMMITS).increment(stale);
+        }
+        match verdict {
+            Verdict::Durable { .. } => {}
+            Verdict::Unknown(_) => {
+                counters.unknown_commits.add(batch.commits.into());
+                metrics::counter!(metric_names::JOURNAL_UNKNOWN_COMMITS).increment(batch.commits.into());
+            }
+            Verdict::Stopped(_) => counters.stopped_commits.add(batch.commits.into()),
+        }
+    }
+}
+
+fn placed(item: &Item) -> Option<Placed> {
+    match &item.fate {
+        Fate::Write(placed) => Some(*placed),
+        Fate::Stale(_) => None,
+    }
+}

@@ -1,0 +1,336 @@
+//! What waits for the journal: commits gathered into the bytes of the next segment, under a short lock.
+//!
+//! A submission is checked against its stream's head and copied behind the one before; the journal takes the
+//! whole segment at once. So its thread does nothing for a single commit but give it its place.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use dormouse_domain::Version;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::commit::Commit;
+use crate::format::segment;
+use crate::hash;
+use crate::options::StoreOptions;
+use crate::settlement::Ticket;
+use crate::writer::StreamState;
+
+/// An idle journal looks for work this long before it sleeps: waking a thread costs more.
+const SPIN_MAX: Duration = Duration::from_micros(20);
+/// A commit of this size gets a segment of its own, copied outside the lock.
+const LARGE_COMMIT_BYTES: usize = 64 * 1024;
+
+/// The journal's queue.
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    wake: Condvar,
+    /// Work or an order to end is there: what the spinning journal looks at.
+    signal: AtomicBool,
+    /// Submitted and not settled yet.
+    commits: AtomicUsize,
+    bytes: AtomicUsize,
+    batch_bytes_max: usize,
+    batch_commits_max: usize,
+}
+
+struct State {
+    /// Batches that reached their bound, oldest first.
+    full: VecDeque<Batch>,
+    filling: Batch,
+    /// A buffer to fill next.
+    spare: Option<Batch>,
+    submissions: u64,
+    sleeping: bool,
+    end: Option<End>,
+    /// The journal has gone, and why: nobody takes from the queue any more.
+    ended: Option<Arc<str>>,
+}
+
+/// How the journal is to end.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// After it has written what is queued.
+    Finish,
+    /// At once; what is queued is not done.
+    Abandon(Arc<str>),
+}
+
+/// What the journal does next.
+pub(crate) enum Next {
+    Batch(Batch),
+    /// The queue is empty and takes nothing more.
+    End,
+}
+
+/// Commits that will be one segment.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// Room for the segment's header, then the records.
+    pub(crate) segment: Vec<u8>,
+    pub(crate) items: Vec<Item>,
+    /// Commits and events in the segment: stale items have none.
+    pub(crate) commits: u32,
+    pub(crate) events: u32,
+    /// Bytes of all records submitted, stale ones included.
+    pub(crate) submitted_bytes: usize,
+    pub(crate) last_submission: u64,
+}
+
+/// One submission.
+pub(crate) struct Item {
+    pub(crate) ticket: Ticket,
+    pub(crate) last_version: Version,
+    pub(crate) fate: Fate,
+}
+
+/// What is to be done with a submission.
+pub(crate) enum Fate {
+    /// It has its place in the segment.
+    Write(Placed),
+    /// It does not follow this head.
+    Stale(Version),
+}
+
+/// A commit's place in a segment, and what the tail finds it by.
+#[derive(Clone, Copy)]
+pub(crate) struct Placed {
+    pub(crate) start: u32,
+    pub(crate) len: u32,
+    pub(crate) events: u32,
+    pub(crate) first_version: Version,
+    pub(crate) stream_hash: u64,
+    pub(crate) command_hash: Option<u64>,
+}
+
+impl Queue {
+    pub(crate) fn new(options: &StoreOptions) -> Queue {
+        let state = State {
+            full: VecDeque::new(),
+            filling: Batch::default(),
+            spare: None,
+            submissions: 0,
+            sleeping: false,
+            end: None,
+            ended: None,
+        };
+        Queue {
+            state: Mutex::new(state),
+            wake: Condvar::new(),
+            signal: AtomicBool::new(false),
+            commits: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            batch_bytes_max: options.batch_bytes_max,
+            batch_commits_max: options.batch_commits_max,
+        }
+    }
+
+    /// Queues a commit; `Err` with the reason if the journal has gone.
+    pub(crate) fn submit(
+        &self,
+        stream: &StreamState,
+        generation: u64,
+        commit: &Commit,
+        ticket: Ticket,
+    ) -> Result<(), Arc<str>> {
+        let command_hash = commit.command.map(|id| hash::command(stream.hash, id));
+        let ours = stream.generation == generation && commit.is_of(&stream.stream);
+        let large = (commit.bytes.len() >= LARGE_COMMIT_BYTES).then(|| Batch::of_one(&commit.bytes));
+        let mut state = self.state.lock();
+        if let Some(reason) = &state.ended {
+            return Err(Arc::clone(reason));
+        }
+        state.submissions += 1;
+        let submission = state.submissions;
+        stream.last_submission.store(submission, Ordering::Release);
+        let head = stream.head.load(Ordering::Relaxed);
+        let stale = !ours || commit.first_version.get() != head + 1;
+        let mut item = Item {
+            ticket,
+            last_version: commit.last_version(),
+            fate: Fate::Stale(Version::new(head)),
+        };
+        if !stale {
+            stream.head.store(commit.last_version().get(), Ordering::Release);
+            if let Some(large) = large {
+                state.set_aside_filling();
+                state.filling = large;
+            }
+            item.fate = Fate::Write(state.filling.place(stream.hash, command_hash, commit));
+        }
+        state.filling.items.push(item);
+        state.filling.submitted_bytes += commit.bytes.len();
+        state.filling.last_submission = submission;
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(commit.bytes.len(), Ordering::Relaxed);
+        let filling = &state.filling;
+        if filling.segment.len() >= self.batch_bytes_max || filling.items.len() >= self.batch_commits_max {
+            state.set_aside_filling();
+        }
+        self.signal(state);
+        Ok(())
+    }
+
+    /// Waits for the next batch: what has gathered, up to its bounds.
+    pub(crate) fn next(&self) -> Next {
+        self.spin();
+        let mut state = self.state.lock();
+        loop {
+            if let Some(batch) = state.take() {
+                if state.is_empty() && state.end.is_none() {
+                    self.signal.store(false, Ordering::Relaxed);
+                }
+                return Next::Batch(batch);
+            }
+            if let Some(end) = &state.end {
+                state.ended = Some(end.reason());
+                return Next::End;
+            }
+            self.signal.store(false, Ordering::Relaxed);
+            state.sleeping = true;
+            self.wake.wait(&mut state);
+            state.sleeping = false;
+        }
+    }
+
+    fn spin(&self) {
+        if self.signal.load(Ordering::Relaxed) {
+            return;
+        }
+        let start = Instant::now();
+        while !self.signal.load(Ordering::Relaxed) && start.elapsed() < SPIN_MAX {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Tells the journal to end. The first order counts, but one to abandon overrules one to finish.
+    pub(crate) fn end(&self, end: End) {
+        let mut state = self.state.lock();
+        if !matches!(state.end, Some(End::Abandon(_))) {
+            state.end = Some(end);
+        }
+        self.signal(state);
+    }
+
+    /// Why what is queued must not be written any more, if the journal was told to abandon it.
+    pub(crate) fn abandoned(&self) -> Option<Arc<str>> {
+        match &self.state.lock().end {
+            Some(End::Abandon(reason)) => Some(Arc::clone(reason)),
+            _ => None,
+        }
+    }
+
+    /// So many submissions have a fate.
+    pub(crate) fn settled(&self, commits: usize, bytes: usize) {
+        self.commits.fetch_sub(commits, Ordering::Relaxed);
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// A batch is done; its buffers come back.
+    pub(crate) fn recycle(&self, mut batch: Batch) {
+        batch.clear();
+        self.state.lock().spare = Some(batch);
+    }
+
+    /// Commits submitted and not settled.
+    pub(crate) fn commits(&self) -> usize {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// The same in bytes of records.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn signal(&self, mut state: MutexGuard<'_, State>) {
+        self.signal.store(true, Ordering::Relaxed);
+        let sleeping = std::mem::take(&mut state.sleeping);
+        drop(state);
+        if sleeping {
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.full.is_empty() && self.filling.items.is_empty()
+    }
+
+    fn take(&mut self) -> Option<Batch> {
+        if let Some(batch) = self.full.pop_front() {
+            return Some(batch);
+        }
+        if self.filling.items.is_empty() {
+            return None;
+        }
+        let next = self.spare.take().unwrap_or_default();
+        Some(std::mem::replace(&mut self.filling, next))
+    }
+
+    fn set_aside_filling(&mut self) {
+        if !self.filling.items.is_empty() {
+            let next = self.spare.take().unwrap_or_default();
+            self.full.push_back(std::mem::replace(&mut self.filling, next));
+        }
+    }
+}
+
+impl Batch {
+    /// A batch whose segment already holds the bytes of one commit, which is yet to be placed.
+    fn of_one(record: &[u8]) -> Batch {
+        let mut segment = Vec::with_capacity(segment::HEADER_BYTES + record.len());
+        segment.resize(segment::HEADER_BYTES, 0);
+        segment.extend_from_slice(record);
+        Batch {
+            segment,
+            ..Batch::default()
+        }
+    }
+
+    /// Gives a commit its place behind the ones before, and copies it there if it isn't yet.
+    fn place(&mut self, stream_hash: u64, command_hash: Option<u64>, commit: &Commit) -> Placed {
+        if self.segment.is_empty() {
+            self.segment.resize(segment::HEADER_BYTES, 0);
+        }
+        let copied = self.commits == 0 && self.segment.len() > segment::HEADER_BYTES;
+        let start = if copied {
+            segment::HEADER_BYTES
+        } else {
+            self.segment.len()
+        };
+        if !copied {
+            self.segment.extend_from_slice(&commit.bytes);
+        }
+        self.commits += 1;
+        self.events += commit.events;
+        Placed {
+            start: u32::try_from(start).expect("a batch is bounded far below 4 GiB"),
+            len: u32::try_from(commit.bytes.len()).expect("a commit is bounded far below 4 GiB"),
+            events: commit.events,
+            first_version: commit.first_version,
+            stream_hash,
+            command_hash,
+        }
+    }
+
+    fn clear(&mut self) {
+        self.segment.clear();
+        self.items.clear();
+        self.commits = 0;
+        self.events = 0;
+        self.submitted_bytes = 0;
+        self.last_submission = 0;
+    }
+}
+
+impl End {
+    pub(crate) fn reason(&self) -> Arc<str> {
+        match self {
+            End::Finish => "it is closed".into(),
+            End::Abandon(reason) => Arc::clone(reason),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The open streams of a session, by name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use dormouse_domain::{StreamId, Version};
+use parking_lot::Mutex;
+
+use crate::error::StoreError;
+use crate::writer::{StreamState, StreamWriter};
+
+/// Locks to spread the streams over: writers open and close on every arbiter.
+const PARTS: usize = 64;
+
+/// Open streams, and closed ones whose last commits are still on their way.
+pub(crate) struct Registry {
+    parts: Vec<Mutex<HashMap<StreamId, Slot>>>,
+    /// The newest submission whose fate is decided and, if it is stored, can be read.
+    decided: AtomicU64,
+    /// Closed streams that could not be forgotten yet; the flag saves the journal the lock.
+    closing: Mutex<Vec<Arc<StreamState>>>,
+    any_closing: AtomicBool,
+}
+
+struct Slot {
+    state: Arc<StreamState>,
+    open: bool,
+}
+
+impl Registry {
+    pub(crate) fn new() -> Registry {
+        Registry {
+            parts: (0..PARTS).map(|_| Mutex::default()).collect(),
+            decided: AtomicU64::new(0),
+            closing: Mutex::default(),
+            any_closing: AtomicBool::new(false),
+        }
+    }
+
+    /// Holds the stream for one writer.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        stream: &StreamId,
+        generation: u64,
+        head: Version,
+    ) -> Result<StreamWriter, StoreError> {
+        let state = Arc::new(StreamState::new(stream.clone(), generation, head));
+        let mut part = self.part(&state).lock();
+        if let Some(slot) = part.get(stream)
+            && (slot.open || !self.is_decided(&slot.state))
+        {
+            return Err(StoreError::StreamHeld {
+                stream: stream.clone(),
+            });
+        }
+        part.insert(
+            stream.clone(),
+            Slot {
+                state: Arc::clone(&state),
+                open: true,
+            },
+        );
+        drop(part);
+        Ok(StreamWriter::new(state, Arc::clone(self)))
+    }
+
+    /// The writer is gone. The stream stays held while commits of it are on their way: what they will have stored
+    /// can't be read yet.
+    pub(crate) fn close(&self, state: &Arc<StreamState>) {
+        let mut part = self.part(state).lock();
+        if self.is_decided(state) {
+            part.remove(&state.stream);
+            return;
+        }
+        if let Some(slot) = part.get_mut(&state.stream) {
+            slot.open = false;
+        }
+        drop(part);
+        self.closing.lock().push(Arc::clone(state));
+        self.any_closing.store(true, Ordering::Release);
+    }
+
+    /// Everything up to this submission is decided: forgets the closed streams that waited for it.
+    pub(crate) fn decided(&self, submission: u64) {
+        self.decided.store(submission, Ordering::Release);
+        if !self.any_closing.load(Ordering::Acquire) {
+            return;
+        }
+        let mut closing = self.closing.lock();
+        closing.retain(|state| {
+            let decided = self.is_decided(state);
+            if decided {
+                self.forget_closed(state);
+            }
+            !decided
+        });
+        self.any_closing.store(!closing.is_empty(), Ordering::Release);
+    }
+
+    /// How many streams are open.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.lock().len()).sum()
+    }
+
+    fn forget_closed(&self, state: &Arc<StreamState>) {
+        let mut part = self.part(state).lock();
+        // It may have been opened again already.
+        if part
+            .get(&state.stream)
+            .is_some_and(|slot| !slot.open && Arc::ptr_eq(&slot.state, state))
+        {
+            part.remove(&state.stream);
+        }
+    }
+
+    fn is_decided(&self, state: &StreamState) -> bool {
+        state.last_submission.load(Ordering::Acquire) <= self.decided.load(Ordering::Acquire)
+    }
+
+    fn part(&self, state: &StreamState) -> &Mutex<HashMap<StreamId, Slot>> {
+        // The low bits choose the bucket in other maps; any bits do here.
+        &self.parts[(state.hash >> 32) as usize % PARTS]
+    }
+}

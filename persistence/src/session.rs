@@ -1,0 +1,247 @@
+//! One opening of a store: from `open` or `reopen` until the next one, or the end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle, ThreadId};
+
+use dormouse_domain::{Offset, ShardId, StreamId};
+use parking_lot::Mutex;
+
+use crate::commit::Commit;
+use crate::core::Core;
+use crate::engine::{Disk, Engine};
+use crate::error::StoreError;
+use crate::indexer;
+use crate::journal::Journal;
+use crate::metric_names;
+use crate::queue::{End, Queue};
+use crate::recovery;
+use crate::registry::Registry;
+use crate::settlement::{NotCommitted, Settled, Settlement, Ticket};
+use crate::tail::Tail;
+use crate::writer::{Reached, StreamState, StreamWriter};
+
+/// What the threads of one opening share with the store's callers.
+pub(crate) struct Session {
+    pub(crate) core: Arc<Core>,
+    pub(crate) generation: u64,
+    pub(crate) shard: ShardId,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) tail: Tail,
+    pub(crate) queue: Queue,
+    pub(crate) registry: Arc<Registry>,
+    /// Why nothing may be written any more.
+    stopped: Mutex<Option<Arc<str>>>,
+    /// Whether there is such a reason, for those that must not wait for a lock.
+    is_stopped: AtomicBool,
+    indexer_ends: AtomicBool,
+    /// The threads have ended: this session is over.
+    ended: AtomicBool,
+}
+
+/// The threads of a session.
+pub(crate) struct Threads {
+    journal: JoinHandle<()>,
+    indexer: JoinHandle<()>,
+}
+
+impl Session {
+    /// Opens the engine, verifies its log, refills the tail, and starts the threads.
+    pub(crate) fn open(
+        core: &Arc<Core>,
+        disk: &dyn Disk,
+        generation: u64,
+    ) -> Result<(Arc<Session>, Threads), StoreError> {
+        let shard = core.options.shard;
+        let opened = disk.open(&core.options)?;
+        let engine = Arc::clone(&opened.engine);
+        let recovered = match recovery::recover(&opened, &core.options) {
+            Ok(recovered) => recovered,
+            Err(error) => {
+                // Nothing was written; the lock must go with the error.
+                engine.stop();
+                let _ = engine.close();
+                return Err(error);
+            }
+        };
+        core.publish_durable(recovered.log_end.offset());
+        let session = Arc::new(Session {
+            core: Arc::clone(core),
+            generation,
+            shard,
+            engine,
+            tail: recovered.tail,
+            queue: Queue::new(&core.options),
+            registry: Arc::new(Registry::new()),
+            stopped: Mutex::new(None),
+            is_stopped: AtomicBool::new(false),
+            indexer_ends: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+        });
+        metrics::gauge!(metric_names::STORE_STOPPED).set(0.0);
+        let threads = Threads::start(&session, Journal::new(Arc::clone(&session), recovered.log_end))?;
+        Ok((session, threads))
+    }
+
+    pub(crate) fn submit(&self, writer: &StreamState, commit: &Commit, ticket: Ticket) {
+        if let Err(reason) = self.queue.submit(writer, self.generation, commit, ticket) {
+            let settlement = Settlement::NotDone(NotCommitted::Stopped { reason });
+            let settled = Settled {
+                key: ticket.key,
+                last_version: commit.last_version(),
+                settlement,
+            };
+            self.core.deliver(std::iter::once((ticket.sink, settled)));
+        }
+    }
+
+    pub(crate) fn open_stream(
+        &self,
+        stream: &StreamId,
+        reached: Reached,
+    ) -> Result<StreamWriter, StoreError> {
+        self.check_writing()?;
+        let writer = self.registry.open(stream, self.generation, reached.version)?;
+        // The stream is held from here on: what was written to it before is in the tail or was indexed.
+        let list = self.tail.list();
+        if let Some(head) = list.head(writer.state().hash, stream)
+            && head != reached.version
+        {
+            let (stream, reached) = (stream.clone(), reached.version);
+            return Err(StoreError::StaleVersion {
+                stream,
+                reached,
+                head,
+            });
+        }
+        if list.after() > reached.as_of {
+            return Err(StoreError::ReadOutdated {
+                stream: stream.clone(),
+                as_of: reached.as_of,
+            });
+        }
+        Ok(writer)
+    }
+
+    /// Something failed: nothing is written from here on. The first failure stays the reason.
+    pub(crate) fn stop(&self, reason: &str) {
+        let mut stopped = self.stopped.lock();
+        if stopped.is_none() {
+            *stopped = Some(reason.into());
+            tracing::error!(reason, "the store has stopped writing");
+            metrics::gauge!(metric_names::STORE_STOPPED).set(1.0);
+        }
+        self.is_stopped.store(true, Ordering::Release);
+        drop(stopped);
+        self.engine.stop();
+        self.tail.wake();
+        self.core.space.notify_waiters();
+    }
+
+    /// The session is over, for this reason.
+    pub(crate) fn retire(&self, reason: &str) {
+        *self.stopped.lock() = Some(reason.into());
+        self.is_stopped.store(true, Ordering::Release);
+        self.ended.store(true, Ordering::Release);
+        self.tail.wake();
+        self.core.space.notify_waiters();
+    }
+
+    pub(crate) fn ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn stopped(&self) -> Option<Arc<str>> {
+        if self.is_stopped() {
+            self.stopped.lock().clone()
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn check_writing(&self) -> Result<(), StoreError> {
+        self.stopped()
+            .map_or(Ok(()), |reason| Err(StoreError::Stopped { reason }))
+    }
+
+    /// Why a batch must not be written any more.
+    pub(crate) fn refusal(&self) -> Option<Arc<str>> {
+        self.stopped().or_else(|| self.queue.abandoned())
+    }
+
+    /// Whether callers may go on; a stopped store answers at once, so they may.
+    pub(crate) fn has_space(&self) -> bool {
+        let options = &self.core.options;
+        let roomy = self.queue.commits() < options.queue_commits_max
+            && self.queue.bytes() < options.queue_bytes_max
+            && self.tail.has_room();
+        roomy || self.is_stopped()
+    }
+
+    pub(crate) fn index_lag(&self) -> u64 {
+        self.core.durable().get().saturating_sub(self.indexed().get())
+    }
+
+    pub(crate) fn indexed(&self) -> Offset {
+        self.tail.indexed()
+    }
+
+    pub(crate) fn indexer_ends(&self) -> bool {
+        self.indexer_ends.load(Ordering::Acquire) || self.is_stopped()
+    }
+
+    /// Ends the threads and waits for them. What is queued is written, or not done, as `end` says.
+    pub(crate) fn end(&self, end: End, threads: Threads) {
+        self.queue.end(end);
+        self.tail.wake();
+        threads.join_journal_then(|| {
+            self.indexer_ends.store(true, Ordering::Release);
+            self.tail.wake();
+        });
+    }
+}
+
+impl Threads {
+    fn start(session: &Arc<Session>, journal: Journal) -> Result<Threads, StoreError> {
+        let spawned = |error: std::io::Error| StoreError::Engine {
+            context: "starting a thread".into(),
+            reason: error.to_string().into(),
+        };
+        let indexing = Arc::clone(session);
+        let journal = thread::Builder::new()
+            .name("dormouse-journal".into())
+            .spawn(move || journal.run())
+            .map_err(spawned)?;
+        let indexer = thread::Builder::new()
+            .name("dormouse-indexer".into())
+            .spawn(move || indexer::run(&indexing))
+            .map_err(spawned);
+        match indexer {
+            Ok(indexer) => Ok(Threads { journal, indexer }),
+            Err(error) => {
+                session.queue.end(End::Finish);
+                let _ = journal.join();
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether this is one of them, so that waiting for them would last for ever.
+    pub(crate) fn contain(&self, thread: ThreadId) -> bool {
+        [self.journal.thread().id(), self.indexer.thread().id()].contains(&thread)
+    }
+
+    /// The indexer ends after the journal, which may wait for it.
+    fn join_journal_then(self, end_indexer: impl FnOnce()) {
+        if self.contain(thread::current().id()) {
+            return end_indexer();
+        }
+        let _ = self.journal.join();
+        end_indexer();
+        let _ = self.indexer.join();
+    }
+}

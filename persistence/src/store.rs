@@ -1,0 +1,408 @@
+//! The store: what callers hold.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::thread;
+
+use arc_swap::ArcSwap;
+use dormouse_domain::{CommandId, Offset, StreamId, Version};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::commit::Commit;
+use crate::core::Core;
+use crate::engine::memory::MemoryDisk;
+use crate::engine::{Disk, Family};
+use crate::error::StoreError;
+use crate::format::{self, keys};
+use crate::metric_names;
+use crate::options::StoreOptions;
+use crate::queue::End;
+use crate::reader;
+use crate::session::{Session, Threads};
+use crate::settlement::{SettlementSink, SinkId, Ticket};
+use crate::snapshot::Snapshot;
+use crate::statistics::StoreStatistics;
+use crate::stored::StoredCommit;
+use crate::writer::{Reached, StreamWriter};
+
+/// An event store. Clones are the same store; it lives until the last one is dropped.
+///
+/// Dropping it without [`Store::close`] is no worse than a crash: what was answered `Durable` stays, what is
+/// queued is settled as not done.
+///
+/// Writing never blocks and may be done on any thread; reading blocks on the disk.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    core: Arc<Core>,
+    disk: Box<dyn Disk>,
+    session: ArcSwap<Session>,
+    lifecycle: Mutex<Lifecycle>,
+}
+
+/// Held while the store is reopened or closed.
+struct Lifecycle {
+    /// Of the current session; none after it has ended.
+    threads: Option<Threads>,
+    closed: bool,
+}
+
+/// Whether a store takes commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Healthy,
+    /// It stopped after a failure, or was closed: every commit is answered at once as not done.
+    Stopped {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
+impl Store {
+    /// A new store in memory: everything but durability. Nothing survives the process.
+    ///
+    /// # Panics
+    /// If the system can't start two threads.
+    #[must_use]
+    pub fn in_memory() -> Store {
+        Store::on_memory(&MemoryDisk::new(), StoreOptions::default()).expect("a new memory disk opens")
+    }
+
+    /// Opens the store on a memory disk; opening the same disk again is a restart.
+    ///
+    /// # Errors
+    /// `Locked` if a store on this disk is still open; what [`StoreError`] says about a damaged log.
+    pub fn on_memory(disk: &MemoryDisk, options: StoreOptions) -> Result<Store, StoreError> {
+        Store::on_disk(Box::new(disk.clone()), options)
+    }
+
+    pub(crate) fn on_disk(disk: Box<dyn Disk>, options: StoreOptions) -> Result<Store, StoreError> {
+        metric_names::describe();
+        let core = Arc::new(Core::new(options));
+        let (session, threads) = Session::open(&core, &*disk, 1)?;
+        let lifecycle = Mutex::new(Lifecycle {
+            threads: Some(threads),
+            closed: false,
+        });
+        Ok(Store {
+            inner: Arc::new(Inner {
+                core,
+                disk,
+                session: ArcSwap::new(session),
+                lifecycle,
+            }),
+        })
+    }
+
+    /// Registers who takes settlements. Sinks stay for the store's life; a sink that holds the store keeps it
+    /// alive for ever.
+    pub fn register_sink(&self, sink: Arc<dyn SettlementSink>) -> SinkId {
+        self.inner.core.register_sink(sink)
+    }
+
+    /// Opens a stream for writing, given how far it was read. No I/O.
+    ///
+    /// # Errors
+    /// `StreamHeld` if it has a writer; `StaleVersion` or `ReadOutdated` if it moved on, or may have, since it was
+    /// read: read it again; `Stopped`.
+    pub fn open_stream(&self, stream: &StreamId, reached: Reached) -> Result<StreamWriter, StoreError> {
+        self.inner.session.load().open_stream(stream, reached)
+    }
+
+    /// Hands a commit to the journal. Never blocks. It is settled exactly once, through the ticket's sink, in the
+    /// order in which the writer's commits were submitted; a commit that does not follow the writer's head is
+    /// settled as stale.
+    #[allow(clippy::needless_pass_by_value, reason = "a commit is submitted once")]
+    pub fn submit(&self, writer: &StreamWriter, commit: Commit, ticket: Ticket) {
+        self.inner.session.load().submit(writer.state(), &commit, ticket);
+    }
+
+    /// Whether queue and tail are below their bounds. Callers pause before they decide when they aren't: `submit`
+    /// itself never refuses for space.
+    #[must_use]
+    pub fn has_space(&self) -> bool {
+        self.inner.session.load().has_space()
+    }
+
+    /// Waits until there is space, or the store has stopped.
+    pub async fn space(&self) {
+        loop {
+            let mut notified = std::pin::pin!(self.inner.core.space.notified());
+            notified.as_mut().enable();
+            if self.has_space() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Visits a stream's commits in order, beginning with the one that holds version `from`. Blocks on the disk.
+    ///
+    /// The answer tells the stream's head, also where it is below `from`; with it the stream can be opened. After
+    /// `Break` it tells the last version seen, which opens nothing.
+    ///
+    /// # Errors
+    /// `StreamGap` or `Corrupt` when what is stored is damaged: nothing beyond that place was visited.
+    pub fn read_stream(
+        &self,
+        stream: &StreamId,
+        from: Version,
+        visit: &mut dyn FnMut(&StoredCommit<'_>) -> ControlFlow<()>,
+    ) -> Result<Reached, StoreError> {
+        reader::read_stream(&*self.reading()?, stream, from, visit)
+    }
+
+    /// Visits the commit that begins at `version`; false if there is none. Blocks on the disk.
+    ///
+    /// # Errors
+    /// As [`Store::read_stream`].
+    pub fn read_commit(
+        &self,
+        stream: &StreamId,
+        version: Version,
+        visit: &mut dyn FnMut(&StoredCommit<'_>),
+    ) -> Result<bool, StoreError> {
+        let mut found = false;
+        self.read_stream(stream, version, &mut |commit| {
+            found = commit.first_version() == version;
+            if found {
+                visit(commit);
+            }
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// The first version of the commit that a command caused in a stream. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn find_command(&self, stream: &StreamId, id: CommandId) -> Result<Option<Version>, StoreError> {
+        reader::find_command(&*self.reading()?, stream, id)
+    }
+
+    /// Visits the log's commits in order, beginning with the one that holds offset `from`, up to the offset that
+    /// is durable when it is called. Blocks on the disk. Answers the last offset seen, `from - 1` if none.
+    ///
+    /// # Errors
+    /// `LogGap` or `Corrupt` when the log is damaged.
+    pub fn read_log(
+        &self,
+        from: Offset,
+        visit: &mut dyn FnMut(&StoredCommit<'_>) -> ControlFlow<()>,
+    ) -> Result<Offset, StoreError> {
+        reader::read_log(&*self.reading()?, from, visit)
+    }
+
+    /// A stream's head; `Version::NONE` if nothing is stored. Blocks on the disk.
+    ///
+    /// # Errors
+    /// As [`Store::read_stream`].
+    pub fn head(&self, stream: &StreamId) -> Result<Version, StoreError> {
+        reader::head(&*self.reading()?, stream)
+    }
+
+    /// A stream's newest snapshot. Blocks on the disk.
+    ///
+    /// # Errors
+    /// `SnapshotUnreadable` if it is damaged or of a newer format, `SnapshotAhead` if it is of events the log does
+    /// not hold: replay the stream.
+    pub fn snapshot(&self, stream: &StreamId) -> Result<Option<Snapshot>, StoreError> {
+        let session = self.reading()?;
+        let key = keys::snapshot(session.shard, stream);
+        let Some(value) = session.engine.get(Family::Snapshots, &key)? else {
+            return Ok(None);
+        };
+        let snapshot = format::snapshot::decode(&value).map_err(|error| StoreError::SnapshotUnreadable {
+            stream: stream.clone(),
+            reason: error.to_string().into(),
+        })?;
+        self.check_not_ahead(stream, &snapshot)?;
+        Ok(Some(snapshot))
+    }
+
+    /// Stores a snapshot in place of the one before. Not synced: a crash may lose it, which costs time only.
+    /// Blocks on the disk.
+    ///
+    /// # Errors
+    /// `SnapshotAhead` if its last event is not durable; `Stopped`.
+    pub fn put_snapshot(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), StoreError> {
+        let session = self.reading()?;
+        session.check_writing()?;
+        self.check_not_ahead(stream, snapshot)?;
+        let key = keys::snapshot(session.shard, stream);
+        Ok(session
+            .engine
+            .put(Family::Snapshots, &key, &format::snapshot::encode(snapshot))?)
+    }
+
+    fn check_not_ahead(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), StoreError> {
+        let durable = self.durable();
+        if snapshot.offset <= durable {
+            return Ok(());
+        }
+        Err(StoreError::SnapshotAhead {
+            stream: stream.clone(),
+            offset: snapshot.offset,
+            durable,
+        })
+    }
+
+    /// The last durable offset.
+    #[must_use]
+    pub fn durable(&self) -> Offset {
+        self.inner.core.durable()
+    }
+
+    /// Follows the last durable offset.
+    #[must_use]
+    pub fn watch_durable(&self) -> watch::Receiver<Offset> {
+        self.inner.core.watch_durable()
+    }
+
+    /// Whether the store takes commits.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match self.inner.session.load().stopped() {
+            None => Health::Healthy,
+            Some(reason) => Health::Stopped { reason },
+        }
+    }
+
+    /// Closes the engine and opens it again with full verification: the way on after a failure, once its cause is
+    /// gone. What is queued is settled as not done. Every writer opened before is stale from here on. Blocks on
+    /// the disk, for as long as opening the store takes, and waits for readings under way.
+    ///
+    /// # Errors
+    /// As opening; the store stays stopped, and `reopen` may be tried again. `Closed` after [`Store::close`].
+    /// Refused from inside a settlement sink.
+    pub fn reopen(&self) -> Result<(), StoreError> {
+        let mut lifecycle = self.inner.lifecycle.lock();
+        if lifecycle.closed {
+            return Err(StoreError::Closed);
+        }
+        let session = self.inner.session.load_full();
+        self.end_session(
+            &mut lifecycle,
+            &session,
+            End::Abandon("it is being reopened".into()),
+        )?;
+        // What the old engine says on closing no longer matters: the log is read anew.
+        if let Err(error) = session.engine.close() {
+            tracing::warn!(%error, "closing the store in order to reopen it");
+        }
+        let reopened = Session::open(&self.inner.core, &*self.inner.disk, session.generation + 1);
+        let (session, threads) =
+            reopened.inspect_err(|error| session.retire(&format!("reopening failed: {error}")))?;
+        lifecycle.threads = Some(threads);
+        self.inner.session.store(session);
+        self.inner.core.space.notify_waiters();
+        Ok(())
+    }
+
+    /// Counts how often the store was reopened, from 1.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.inner.session.load().generation
+    }
+
+    /// What the store has done and how it stands. Cheap, but for the size on disk, which may do some I/O.
+    #[must_use]
+    pub fn statistics(&self) -> StoreStatistics {
+        let session = self.inner.session.load();
+        let counters = &self.inner.core.counters;
+        StoreStatistics {
+            commits: counters.commits.get(),
+            events: counters.events.get(),
+            batches: counters.batches.get(),
+            batch_bytes: counters.batch_bytes.get(),
+            batch_commits_max: counters.batch_commits_max.get(),
+            syncs: counters.syncs.get(),
+            sync_time: std::time::Duration::from_nanos(counters.sync_nanos.get()),
+            unknown_commits: counters.unknown_commits.get(),
+            stale_commits: counters.stale_commits.get(),
+            stopped_commits: counters.stopped_commits.get(),
+            runs_indexed: counters.runs_indexed.get(),
+            queue_commits: session.queue.commits() as u64,
+            queue_bytes: session.queue.bytes() as u64,
+            tail_bytes: session.tail.bytes() as u64,
+            durable: self.durable(),
+            indexed: session.indexed(),
+            open_streams: session.registry.len() as u64,
+            disk_bytes: session.engine.disk_bytes(),
+            generation: session.generation,
+        }
+    }
+
+    /// Writes what is queued, ends the threads, leaves what is not indexed to the log, and releases the store.
+    /// Afterwards every call answers `Closed` and every commit is not done. Blocks; idempotent.
+    ///
+    /// # Errors
+    /// When the engine can't be closed in order: no more is lost than by a crash. Refused from inside a settlement
+    /// sink.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let mut lifecycle = self.inner.lifecycle.lock();
+        if lifecycle.closed {
+            return Ok(());
+        }
+        let session = self.inner.session.load_full();
+        self.end_session(&mut lifecycle, &session, End::Finish)?;
+        lifecycle.closed = true;
+        Ok(session.engine.close()?)
+    }
+
+    fn end_session(&self, lifecycle: &mut Lifecycle, session: &Session, end: End) -> Result<(), StoreError> {
+        let here = thread::current().id();
+        if lifecycle
+            .threads
+            .as_ref()
+            .is_some_and(|threads| threads.contain(here))
+        {
+            let reason = "a settlement sink can't wait for the thread it is called on".into();
+            return Err(StoreError::Engine {
+                context: "ending the store's threads".into(),
+                reason,
+            });
+        }
+        if let Some(threads) = lifecycle.threads.take() {
+            let reason = end.reason();
+            session.end(end, threads);
+            session.retire(&reason);
+        }
+        Ok(())
+    }
+
+    fn reading(&self) -> Result<arc_swap::Guard<Arc<Session>>, StoreError> {
+        let session = self.inner.session.load();
+        if session.ended() {
+            Err(StoreError::Closed)
+        } else {
+            Ok(session)
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(threads) = self.lifecycle.get_mut().threads.take() {
+            self.session
+                .load()
+                .end(End::Abandon("it was dropped".into()), threads);
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("health", &self.health())
+            .field("durable", &self.durable())
+            .finish()
+    }
+}

@@ -1,0 +1,98 @@
+//! Who may write to a stream: one writer each, whose head the queue compares and advances without a look-up.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dormouse_domain::{Offset, StreamId, Version};
+
+use crate::hash;
+use crate::registry::Registry;
+
+/// How far a stream was read: what [`Store::open_stream`](crate::Store::open_stream) needs to know that nothing
+/// was written since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    pub(crate) version: Version,
+    /// Everything up to this offset was seen.
+    pub(crate) as_of: Offset,
+}
+
+impl Reached {
+    /// The stream's head as it was read; `Version::NONE` if nothing is stored.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+}
+
+/// The right to write to a stream, until it is dropped: a second one is refused.
+///
+/// Dropping it closes the stream before `drop` returns. Commits still on their way are settled all the same; until
+/// then the stream can't be opened again.
+pub struct StreamWriter {
+    state: Arc<StreamState>,
+    registry: Arc<Registry>,
+}
+
+/// What the writer, the registry and the queue share of an open stream.
+pub(crate) struct StreamState {
+    pub(crate) stream: StreamId,
+    pub(crate) hash: u64,
+    /// Of the session that opened it; a writer of an earlier one is stale for ever.
+    pub(crate) generation: u64,
+    /// The last version submitted. Changed under the queue's lock only.
+    pub(crate) head: AtomicU64,
+    /// The number of the writer's last submission. Changed under the queue's lock only.
+    pub(crate) last_submission: AtomicU64,
+}
+
+impl StreamState {
+    pub(crate) fn new(stream: StreamId, generation: u64, head: Version) -> StreamState {
+        StreamState {
+            hash: hash::stream(stream.aggregate_type.as_str(), stream.id.as_str()),
+            stream,
+            generation,
+            head: AtomicU64::new(head.get()),
+            last_submission: AtomicU64::new(0),
+        }
+    }
+}
+
+impl StreamWriter {
+    pub(crate) fn new(state: Arc<StreamState>, registry: Arc<Registry>) -> StreamWriter {
+        StreamWriter { state, registry }
+    }
+
+    pub(crate) fn state(&self) -> &StreamState {
+        &self.state
+    }
+
+    /// The stream it writes to.
+    #[must_use]
+    pub fn stream(&self) -> &StreamId {
+        &self.state.stream
+    }
+
+    /// The last version that was submitted through it: the next commit begins one above. Not all of it need be
+    /// durable yet.
+    #[must_use]
+    pub fn head(&self) -> Version {
+        Version::new(self.state.head.load(Ordering::Acquire))
+    }
+}
+
+impl Drop for StreamWriter {
+    fn drop(&mut self) {
+        self.registry.close(&self.state);
+    }
+}
+
+impl fmt::Debug for StreamWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamWriter")
+            .field("stream", self.stream())
+            .field("head", &self.head())
+            .finish()
+    }
+}
