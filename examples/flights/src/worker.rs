@@ -1,0 +1,96 @@
+//! The process that is killed: opens the store, runs the clients, tells the parent what was answered.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use dormouse::{Dormouse, Store};
+use tokio::task::JoinSet;
+
+use crate::aircraft::Aircraft;
+use crate::arguments::Arguments;
+use crate::client::{Client, Fleet};
+use crate::data;
+use crate::flight::Flight;
+use crate::steps::{shares, steps};
+use crate::wire::{Gauges, Pipe};
+
+/// How often the parent is shown the gauges: so much of them is lost when the worker is killed.
+const SHOWN_EVERY: Duration = Duration::from_millis(50);
+
+/// Runs until every command is answered. Standard input says how many of each client's commands are acknowledged
+/// already, as a JSON list; standard output belongs to the parent.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let acknowledged: Vec<usize> =
+        serde_json::from_reader(std::io::stdin()).context("standard input is no list of acknowledged commands")?;
+    let clients = arguments.clients();
+    ensure!(acknowledged.len() == clients, "{} counts for {clients} clients", acknowledged.len());
+    let records = data::read(&arguments.months())?;
+    let shares = shares(&steps(&records), &records, clients);
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let started = Instant::now();
+        let store = Store::open(arguments.store()?)?;
+        let runtime = Dormouse::builder(store.clone())
+            .aggregate::<Flight>()
+            .aggregate::<Aircraft>()
+            .memory_budget_bytes(arguments.memory_budget_bytes())
+            .start()
+            .await?;
+        let opened_ms = u64::try_from(started.elapsed().as_millis())?;
+        let in_flight_max = arguments.in_flight_max();
+        let fleet = Arc::new(Fleet { runtime, records, pipe: Pipe::to_parent()?, in_flight_max });
+        let watch = tokio::spawn(show_gauges(Arc::clone(&fleet), opened_ms));
+        let mut running = JoinSet::new();
+        for ((number, mut share), acknowledged) in (0..).zip(shares).zip(acknowledged) {
+            share.drain(..acknowledged);
+            running.spawn(Client::new(number, Arc::clone(&fleet)).run(share));
+        }
+        while let Some(ended) = running.join_next().await {
+            ended.context("a client panicked")??;
+        }
+        watch.abort();
+        fleet.pipe.show(&gauges(&fleet.runtime, opened_ms))?;
+        fleet.runtime.shutdown().await?;
+        store.close()?;
+        Ok(())
+    })
+}
+
+async fn show_gauges(fleet: Arc<Fleet>, opened_ms: u64) {
+    let mut every = tokio::time::interval(SHOWN_EVERY);
+    loop {
+        every.tick().await;
+        // The parent is gone when this fails, and the clients notice it as well.
+        if fleet.pipe.show(&gauges(&fleet.runtime, opened_ms)).is_err() {
+            return;
+        }
+    }
+}
+
+fn gauges(runtime: &Dormouse, opened_ms: u64) -> Gauges {
+    let now = runtime.statistics();
+    Gauges {
+        opened_ms,
+        events: now.store.events,
+        commits: now.store.commits,
+        batches: now.store.batches,
+        syncs: now.store.syncs,
+        sync_micros: now.store.sync_micros,
+        activations: now.activations,
+        activation_micros: now.activation_micros,
+        events_replayed: now.events_replayed,
+        evictions: now.passivated_memory + now.passivated_idle,
+        residents_peak: now.residents_peak as u64,
+        resident_bytes_peak: now.resident_bytes_peak as u64,
+        id_look_ups: now.id_look_ups,
+        memory_peak_bytes: memory_peak_bytes(),
+    }
+}
+
+/// The most memory this process has had resident, where the system tells.
+fn memory_peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1_024)
+}
