@@ -42,7 +42,9 @@ pub enum StoreError {
         supported: u32,
     },
     /// Segments are missing in the middle of the log. Restore from a backup.
-    #[error("the log has a gap: a segment that begins at offset {expected} is missing, the next begins at {found}")]
+    #[error(
+        "the log has a gap: a segment that begins at offset {expected} is missing, the next begins at {found}"
+    )]
     LogGap {
         /// Where the next segment should have begun.
         expected: Offset,
@@ -112,7 +114,7 @@ pub enum StoreError {
         /// The stream.
         stream: StreamId,
     },
-    /// The stream has moved on since it was read. Read it again.
+    /// The stream has moved on since it was read. Read on from the version after the one reached, and try again.
     #[error("stream {stream} was read up to version {reached}, but its head is {head}")]
     StaleVersion {
         /// The stream.
@@ -123,7 +125,7 @@ pub enum StoreError {
         head: Version,
     },
     /// So much was written since the stream was read that the store can't tell any more whether it has moved
-    /// on. Read it again.
+    /// on. Read on from the version after the one reached, which is cheap, and try again.
     #[error("stream {stream} was read at offset {as_of}, too long ago to open it for writing")]
     ReadOutdated {
         /// The stream.
@@ -175,7 +177,11 @@ impl StoreError {
         place: impl std::fmt::Display,
         reason: impl std::fmt::Display,
     ) -> StoreError {
-        StoreError::Corrupt { what: what.into(), place: place.to_string(), reason: reason.to_string().into() }
+        StoreError::Corrupt {
+            what: what.into(),
+            place: place.to_string(),
+            reason: reason.to_string().into(),
+        }
     }
 }
 
@@ -183,16 +189,24 @@ impl From<EngineError> for StoreError {
     fn from(error: EngineError) -> StoreError {
         match error {
             EngineError::Closed => StoreError::Closed,
-            EngineError::Failed { context, reason } => StoreError::Engine { context: context.into(), reason },
-            EngineError::Corrupt { context, reason } => {
-                StoreError::Corrupt { what: "the engine's files".into(), place: context.into(), reason }
-            }
+            EngineError::Failed { context, reason } => StoreError::Engine {
+                context: context.into(),
+                reason,
+            },
+            EngineError::Corrupt { context, reason } => StoreError::Corrupt {
+                what: "the engine's files".into(),
+                place: context.into(),
+                reason,
+            },
         }
     }
 }
 
 fn by_process(holder: Option<u32>) -> String {
-    holder.map_or_else(|| ", in this process or another".into(), |pid| format!(" in process {pid}"))
+    holder.map_or_else(
+        || ", in this process or another".into(),
+        |pid| format!(" in process {pid}"),
+    )
 }
 
 fn unless_unknown(offset: Option<Offset>) -> String {

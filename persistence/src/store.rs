@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     /// `StreamHeld` if it has a writer; `StaleVersion` or `ReadOutdated` if it moved on, or may have, since it was
-    /// read: read it again; `Stopped`.
+    /// read: read on from `reached.version().next()` and try again; `Stopped`.
     pub fn open_stream(&self, stream: &StreamId, reached: Reached) -> Result<StreamWriter, StoreError> {
         self.inner.session.load().open_stream(stream, reached)
     }
