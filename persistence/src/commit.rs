@@ -336,3 +336,6 @@ fn unencodable(field: &'static str, error: CodecError) -> CommitError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

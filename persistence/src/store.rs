@@ -406,3 +406,6 @@ impl fmt::Debug for Store {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@
 //! - Every call may come from any thread, and none is made while the store holds a lock.
 //! - Engines are opened, and opened again after a failure, through their [`Disk`].
 
+#[cfg(test)]
+pub(crate) mod faulty;
 pub(crate) mod memory;
 #[cfg(feature = "rocksdb")]
 pub(crate) mod rocks;

@@ -115,3 +115,57 @@ pub(crate) fn meta_indexed(shard: ShardId) -> Vec<u8> {
     key.extend_from_slice(&shard.get().to_be_bytes());
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_domain::AggregateType;
+
+    fn stream(aggregate_type: &'static str, id: &str) -> StreamId {
+        StreamId::new(AggregateType::from_static(aggregate_type), id.try_into().unwrap())
+    }
+
+    #[test]
+    fn a_log_key_is_read_back() {
+        let key = log(ShardId::new(0x0102), Offset::new(0x0304));
+        assert_eq!(key, [1, 2, 0, 0, 0, 0, 0, 0, 3, 4]);
+        assert_eq!(parse_log(&key), Some((ShardId::new(0x0102), Offset::new(0x0304))));
+        assert_eq!(parse_log(&key[1..]), None);
+    }
+
+    #[test]
+    fn rows_of_a_stream_stand_together_in_order() {
+        let shard = ShardId::new(0);
+        let mut keys = Vec::new();
+        for (aggregate_type, id) in [
+            ("a", "b"),
+            ("a", "b!"),
+            ("a", "ba"),
+            ("a!", "b"),
+            ("ab", "a"),
+            ("b", "ä"),
+        ] {
+            for version in [1, 2, 255, 256, u64::MAX] {
+                let stream = stream(aggregate_type, id);
+                let key = stream_row(shard, &stream, Version::new(version));
+                assert!(key.starts_with(&stream_prefix(shard, &stream)));
+                keys.push(key);
+            }
+        }
+        assert!(keys.is_sorted());
+    }
+
+    #[test]
+    fn names_are_told_apart() {
+        let command = CommandId::now();
+        let shard = ShardId::new(0);
+        assert_ne!(
+            self::command(command, shard, &stream("a", "bc")),
+            self::command(command, shard, &stream("ab", "c"))
+        );
+        assert_ne!(
+            snapshot(shard, &stream("a", "bc")),
+            snapshot(shard, &stream("ab", "c"))
+        );
+    }
+}

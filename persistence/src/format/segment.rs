@@ -144,3 +144,80 @@ pub(crate) fn decode(segment: &[u8]) -> Result<(Header, &[u8]), Malformed> {
         body,
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment() -> (Vec<u8>, Header) {
+        let header = Header {
+            shard: ShardId::new(3),
+            epoch: 1,
+            batch: 9,
+            first: Offset::new(100),
+            time: Timestamp::from_micros(77),
+            previous: 5,
+            events: 4,
+            commits: 2,
+        };
+        let mut bytes = vec![0xff; HEADER_BYTES];
+        bytes.extend_from_slice(b"some records");
+        seal(&mut bytes, &header);
+        (bytes, header)
+    }
+
+    fn with(at: usize, part: &[u8]) -> Result<Header, Malformed> {
+        let (mut bytes, _) = segment();
+        bytes[at..at + part.len()].copy_from_slice(part);
+        let crc = checksum(&bytes);
+        bytes[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
+        decode(&bytes).map(|(header, _)| header)
+    }
+
+    #[test]
+    fn is_read_as_it_was_written() {
+        let (bytes, header) = segment();
+        assert_eq!(decode(&bytes), Ok((header, &b"some records"[..])));
+        assert_eq!(header.last(), Offset::new(103));
+    }
+
+    #[test]
+    fn a_cut_or_a_flip_anywhere_is_an_error() {
+        let (bytes, _) = segment();
+        for at in 0..bytes.len() {
+            assert!(decode(&bytes[..at]).is_err(), "cut to {at}");
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(decode(&flipped).is_err(), "byte {at}, bit {bit}");
+            }
+        }
+        assert_eq!(
+            decode(&[&bytes[..], b"x"].concat()),
+            Err(Malformed::Long("a segment"))
+        );
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_refused_even_with_a_right_checksum() {
+        let not_allowed = |at, part: &[u8], why| assert_eq!(with(at, part), Err(Malformed::Value(why)));
+        assert!(with(16, &[1]).is_ok(), "the helper itself");
+        assert_eq!(
+            with(4, &[2]),
+            Err(Malformed::Format {
+                what: "a segment",
+                found: 2,
+                supported: 1
+            })
+        );
+        not_allowed(0, b"X", "a segment's magic");
+        not_allowed(8, &[1], "a segment's compression");
+        not_allowed(9, &[1], "a segment's compression");
+        not_allowed(76, &[0], "a segment's compression");
+        not_allowed(32, &[0; 8], "a segment's first offset");
+        not_allowed(32, &[0xff; 8], "a segment's first offset");
+        not_allowed(68, &[0], "a segment's number of commits or events");
+        not_allowed(64, &[1], "a segment's number of commits or events");
+        assert_eq!(with(72, &[0xff; 4]), Err(Malformed::Short("a segment")));
+    }
+}

@@ -60,7 +60,9 @@ pub fn stream(id: &str) -> StreamId {
 pub fn commit(stream: &StreamId, first: Version, texts: &[&str], command: Option<CommandId>) -> Commit {
     let mut builder = CommitBuilder::new(stream, first);
     for text in texts {
-        builder.event(&Note::Added { text: (*text).into() }, Codec::Bincode).unwrap();
+        builder
+            .event(&Note::Added { text: (*text).into() }, Codec::Bincode)
+            .unwrap();
     }
     if let Some(id) = command {
         let fingerprint = CommandFingerprint::of::<Add, _>(&texts).unwrap();
@@ -73,7 +75,11 @@ impl Client {
     pub fn new(store: &Store) -> Client {
         let (sender, settled) = mpsc::channel();
         let sink = store.register_sink(Arc::new(Channel(sender)));
-        Client { store: store.clone(), sink, settled }
+        Client {
+            store: store.clone(),
+            sink,
+            settled,
+        }
     }
 
     pub fn open(&self, stream: &StreamId) -> StreamWriter {
@@ -84,7 +90,9 @@ impl Client {
     pub fn try_open(&self, stream: &StreamId) -> Result<StreamWriter, StoreError> {
         let mut from = Version::new(1);
         loop {
-            let reached = self.store.read_stream(stream, from, &mut |_| ControlFlow::Continue(()))?;
+            let reached = self
+                .store
+                .read_stream(stream, from, &mut |_| ControlFlow::Continue(()))?;
             match self.store.open_stream(stream, reached) {
                 Err(StoreError::ReadOutdated { .. }) => from = reached.version().next(),
                 opened => return opened,
@@ -159,7 +167,12 @@ pub fn read(store: &Store, stream: &StreamId, from: u64) -> Result<(Vec<Seen>, V
 
 /// A stream's texts.
 pub fn texts(store: &Store, stream: &StreamId) -> Vec<String> {
-    read(store, stream, 1).unwrap().0.into_iter().map(|event| event.text).collect()
+    read(store, stream, 1)
+        .unwrap()
+        .0
+        .into_iter()
+        .map(|event| event.text)
+        .collect()
 }
 
 /// The whole log, with each commit's time.
@@ -181,7 +194,10 @@ pub fn check_gapless(store: &Store) -> Vec<Seen> {
     let mut streams = std::collections::BTreeMap::<_, Vec<Seen>>::new();
     for (event, offset) in events.iter().zip(1..) {
         assert_eq!(event.offset, offset, "offsets have no gap");
-        streams.entry(event.stream.clone()).or_default().push(event.clone());
+        streams
+            .entry(event.stream.clone())
+            .or_default()
+            .push(event.clone());
     }
     assert!(times.is_sorted(), "times never step back");
     for (id, events) in streams {

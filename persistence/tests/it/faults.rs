@@ -36,25 +36,41 @@ fn check_failed_append(fault: AppendFault, after: &[&str]) {
     held.wait_for_append();
     // Queued behind it: whole batches and the beginning of one, of this stream and another.
     for key in 2..10 {
-        client.submit(if key % 2 == 0 { &writer } else { &other }, &["behind"], None, key);
+        client.submit(
+            if key % 2 == 0 { &writer } else { &other },
+            &["behind"],
+            None,
+            key,
+        );
     }
     disk.fail_append(fault);
     drop(held);
     for key in 1..10 {
         let settled = client.settled();
         assert_eq!(settled.key, key);
-        let right = if key == 1 { is_unknown(&settled.settlement) } else { is_stopped(&settled.settlement) };
+        let right = if key == 1 {
+            is_unknown(&settled.settlement)
+        } else {
+            is_stopped(&settled.settlement)
+        };
         assert!(right, "{settled:?}");
     }
     assert!(matches!(store.health(), Health::Stopped { .. }));
-    assert_eq!(store.durable(), Offset::new(1), "what is unknown is never announced");
+    assert_eq!(
+        store.durable(),
+        Offset::new(1),
+        "what is unknown is never announced"
+    );
     assert_eq!(texts(&store, &first), ["good"], "nor read");
     assert_eq!(store.find_command(&first, id).unwrap(), None);
     // It stays stopped, for old writers, new ones and snapshots.
     assert!(is_stopped(&client.append(&other, &["more"], None)));
     drop(writer);
     assert!(matches!(client.try_open(&first), Err(StoreError::Stopped { .. })));
-    assert!(matches!(store.put_snapshot(&first, &snapshot()), Err(StoreError::Stopped { .. })));
+    assert!(matches!(
+        store.put_snapshot(&first, &snapshot()),
+        Err(StoreError::Stopped { .. })
+    ));
     assert_eq!(store.statistics().unknown_commits, 1);
 
     store.reopen().unwrap();
@@ -62,7 +78,11 @@ fn check_failed_append(fault: AppendFault, after: &[&str]) {
     assert_eq!(texts(&store, &first), after);
     assert_eq!(store.head(&second).unwrap(), Version::NONE);
     let found = (after.len() == 2).then_some(Version::new(2));
-    assert_eq!(store.find_command(&first, id).unwrap(), found, "the retry finds out");
+    assert_eq!(
+        store.find_command(&first, id).unwrap(),
+        found,
+        "the retry finds out"
+    );
     store.put_snapshot(&first, &snapshot()).unwrap();
     client.durable(&client.open(&first), &["on"]);
     check_gapless(&store);
@@ -121,7 +141,9 @@ fn the_indexer_stops_with_the_store() {
     }
     disk.fail_append(AppendFault::NothingWritten);
     assert!(is_unknown(&client.append(&writer, &["text"], None)));
-    let Health::Stopped { reason } = store.health() else { panic!("it goes on") };
+    let Health::Stopped { reason } = store.health() else {
+        panic!("it goes on")
+    };
     assert!(reason.contains("appending to the log"), "{reason}");
     store.reopen().unwrap();
     assert_eq!(check_gapless(&store).len() as u64, store.durable().get());
@@ -148,7 +170,10 @@ fn a_dropped_store_settles_what_is_queued() {
     assert!(first.key == 0 && is_unknown(&first.settlement), "{first:?}");
     for key in 1..8 {
         let settled = client.settled();
-        assert!(settled.key == key && is_stopped(&settled.settlement), "{settled:?}");
+        assert!(
+            settled.key == key && is_stopped(&settled.settlement),
+            "{settled:?}"
+        );
     }
     drop(held);
     let store = Store::on_memory(&disk, indexes_never()).unwrap();
@@ -207,7 +232,10 @@ fn a_stream_stays_held_until_its_last_commits_are_decided() {
     client.submit(&writer, &["on its way"], None, 1);
     held.wait_for_append();
     drop(writer);
-    assert!(matches!(client.try_open(&stream), Err(StoreError::StreamHeld { .. })));
+    assert!(matches!(
+        client.try_open(&stream),
+        Err(StoreError::StreamHeld { .. })
+    ));
     drop(held);
     assert!(matches!(client.settled().settlement, Settlement::Durable { .. }));
     assert_eq!(client.open(&stream).head(), Version::new(1));
@@ -243,7 +271,10 @@ fn at_its_bounds_the_store_has_no_space_until_it_has() {
 #[test]
 fn the_journal_waits_for_the_indexer_at_the_tails_bound() {
     let disk = MemoryDisk::new();
-    let options = StoreOptions::default().generation_bytes(10_000).tail_bytes_max(40_000).batch_commits_max(10);
+    let options = StoreOptions::default()
+        .generation_bytes(10_000)
+        .tail_bytes_max(40_000)
+        .batch_commits_max(10);
     let store = Store::on_memory(&disk, options).unwrap();
     let client = Client::new(&store);
     let writer = client.open(&stream("a"));
@@ -270,7 +301,11 @@ fn a_sink_that_panics_harms_nobody_else() {
     let client = Client::new(&store);
     let (writer, other) = (client.open(&stream("a")), client.open(&stream("b")));
     let commit = crate::client::commit(writer.stream(), Version::new(1), &["x"], None);
-    store.submit(&writer, commit, dormouse_persistence::Ticket { sink: bad, key: 0 });
+    store.submit(
+        &writer,
+        commit,
+        dormouse_persistence::Ticket { sink: bad, key: 0 },
+    );
     client.durable(&other, &["y"]);
     assert_eq!(store.health(), Health::Healthy);
     assert_eq!(texts(&store, writer.stream()), ["x"]);

@@ -16,7 +16,11 @@ const STREAMS: [&str; 4] = ["a", "b", "c", "d"];
 #[derive(Clone, Debug)]
 enum Step {
     /// Commits of so many events to a stream, all submitted before the first settles.
-    Append { stream: usize, commits: usize, events: usize },
+    Append {
+        stream: usize,
+        commits: usize,
+        events: usize,
+    },
     CloseStream(usize),
     Stale(usize),
     Snapshot(usize),
@@ -24,7 +28,9 @@ enum Step {
     Fail(bool),
     Reopen,
     Restart,
-    Crash { keep_unsynced: bool },
+    Crash {
+        keep_unsynced: bool,
+    },
     DeleteDerived,
 }
 
@@ -64,24 +70,42 @@ struct World {
 }
 
 fn options() -> StoreOptions {
-    StoreOptions::default().generation_bytes(900).tail_bytes_max(4_000).batch_commits_max(3)
+    StoreOptions::default()
+        .generation_bytes(900)
+        .tail_bytes_max(4_000)
+        .batch_commits_max(3)
 }
 
 impl World {
     fn new() -> World {
         let disk = MemoryDisk::new();
         let client = Client::new(&Store::on_memory(&disk, options()).unwrap());
-        World { disk, client, writers: BTreeMap::new(), model: Model::default(), counter: 0, stopped: false }
+        World {
+            disk,
+            client,
+            writers: BTreeMap::new(),
+            model: Model::default(),
+            counter: 0,
+            stopped: false,
+        }
     }
 
     fn run(&mut self, step: &Step) {
         match step {
-            Step::Append { stream, commits, events } => self.append(*stream, *commits, *events),
+            Step::Append {
+                stream,
+                commits,
+                events,
+            } => self.append(*stream, *commits, *events),
             Step::CloseStream(stream) => drop(self.writers.remove(stream)),
             Step::Stale(stream) => self.stale(*stream),
             Step::Snapshot(stream) => self.snapshot(*stream),
             Step::Fail(written) => {
-                let fault = if *written { AppendFault::Written } else { AppendFault::NothingWritten };
+                let fault = if *written {
+                    AppendFault::Written
+                } else {
+                    AppendFault::NothingWritten
+                };
                 self.disk.fail_append(fault);
             }
             Step::Reopen => {
@@ -123,7 +147,10 @@ impl World {
                 return None;
             }
             let writer = self.client.open(&crate::client::stream(STREAMS[stream]));
-            assert_eq!(writer.head().get() as usize, self.model.streams.entry(stream).or_default().len());
+            assert_eq!(
+                writer.head().get() as usize,
+                self.model.streams.entry(stream).or_default().len()
+            );
             self.writers.insert(stream, writer);
         }
         self.writers.get(&stream)
@@ -165,7 +192,9 @@ impl World {
         let Some(writer) = self.writer(stream) else { return };
         let first = writer.head().plus(2);
         let commit = crate::client::commit(&crate::client::stream(STREAMS[stream]), first, &["stale"], None);
-        self.client.store.submit(&self.writers[&stream], commit, self.client.ticket(0));
+        self.client
+            .store
+            .submit(&self.writers[&stream], commit, self.client.ticket(0));
         assert!(matches!(self.client.settled().settlement, Settlement::NotDone(_)));
     }
 
@@ -194,7 +223,11 @@ impl World {
         for (stream, id, first, texts) in std::mem::take(&mut self.model.unknown) {
             let store = &self.client.store;
             let known = self.model.streams.entry(stream).or_default();
-            if store.find_command(&crate::client::stream(STREAMS[stream]), id).unwrap().is_some() {
+            if store
+                .find_command(&crate::client::stream(STREAMS[stream]), id)
+                .unwrap()
+                .is_some()
+            {
                 assert_eq!(first.get() as usize, known.len() + 1);
                 known.extend(texts);
                 self.model.commands.push((stream, id, first));
@@ -208,15 +241,24 @@ impl World {
         let events = check_gapless(store);
         for (stream, texts) in &self.model.streams {
             let of_stream = events.iter().filter(|event| event.stream == STREAMS[*stream]);
-            assert_eq!(of_stream.map(|event| &event.text).collect::<Vec<_>>(), texts.iter().collect::<Vec<_>>());
+            assert_eq!(
+                of_stream.map(|event| &event.text).collect::<Vec<_>>(),
+                texts.iter().collect::<Vec<_>>()
+            );
         }
-        assert_eq!(events.len(), self.model.streams.values().map(Vec::len).sum::<usize>());
+        assert_eq!(
+            events.len(),
+            self.model.streams.values().map(Vec::len).sum::<usize>()
+        );
         for (id, command, version) in &self.model.commands {
             let found = store.find_command(&stream(STREAMS[*id]), *command).unwrap();
             assert_eq!(found, Some(*version));
         }
         for (id, snapshot) in &self.model.snapshots {
-            assert_eq!(store.snapshot(&stream(STREAMS[*id])).unwrap().as_ref(), Some(snapshot));
+            assert_eq!(
+                store.snapshot(&stream(STREAMS[*id])).unwrap().as_ref(),
+                Some(snapshot)
+            );
         }
     }
 }

@@ -21,7 +21,9 @@ pub trait Place {
 
 /// Everything is indexed soon: a generation is a few commits.
 pub fn indexes_soon() -> StoreOptions {
-    StoreOptions::default().generation_bytes(500).tail_bytes_max(4_000)
+    StoreOptions::default()
+        .generation_bytes(500)
+        .tail_bytes_max(4_000)
 }
 
 /// Nothing is indexed.
@@ -39,34 +41,60 @@ pub fn a_commit_is_read_back_as_it_was_written(place: &dyn Place) {
     let client = Client::new(&store);
     let (stream, id) = (stream("a"), CommandId::now());
     let writer = client.open(&stream);
-    let metadata = Metadata { correlation: Some(Uuid::from_u128(7)), ..Metadata::default() };
+    let metadata = Metadata {
+        correlation: Some(Uuid::from_u128(7)),
+        ..Metadata::default()
+    };
     let mut builder = CommitBuilder::new(&stream, Version::new(1));
     builder.system_event("timer", b"noon").unwrap();
-    builder.event(&crate::client::Note::Added { text: "x".into() }, Codec::Json).unwrap();
-    let fingerprint = dormouse_domain::CommandFingerprint { name: 1, version: Default::default(), fields: 2 };
+    builder
+        .event(&crate::client::Note::Added { text: "x".into() }, Codec::Json)
+        .unwrap();
+    let fingerprint = dormouse_domain::CommandFingerprint {
+        name: 1,
+        version: Default::default(),
+        fields: 2,
+    };
     builder.command(id, fingerprint, Codec::Json, b"the reply");
     builder.metadata(&metadata);
     store.submit(&writer, builder.finish().unwrap(), client.ticket(9));
     let settled = client.settled();
     assert_eq!((settled.key, settled.last_version), (9, Version::new(2)));
-    let Settlement::Durable { first, time } = settled.settlement else { panic!("{settled:?}") };
+    let Settlement::Durable { first, time } = settled.settlement else {
+        panic!("{settled:?}")
+    };
     assert_eq!((first.shard, first.offset), (ShardId::new(0), Offset::new(1)));
 
     let mut visited = 0;
     let reached = store.read_stream(&stream, Version::new(1), &mut |commit| {
         visited += 1;
         assert_eq!((commit.stream(), commit.time()), (stream.clone(), time));
-        assert_eq!((commit.first_version(), commit.last_version()), (Version::new(1), Version::new(2)));
+        assert_eq!(
+            (commit.first_version(), commit.last_version()),
+            (Version::new(1), Version::new(2))
+        );
         assert_eq!((commit.position(), commit.last_offset()), (first, Offset::new(2)));
         let command = commit.command().unwrap();
-        assert_eq!((command.id, command.fingerprint, command.codec), (id, fingerprint, Codec::Json));
+        assert_eq!(
+            (command.id, command.fingerprint, command.codec),
+            (id, fingerprint, Codec::Json)
+        );
         assert_eq!(command.reply, b"the reply");
         assert_eq!(commit.metadata().unwrap(), metadata);
         let events: Vec<_> = commit.events().collect();
-        assert_eq!((events[0].name, events[0].payload, events[0].system), ("timer", &b"noon"[..], true));
-        assert_eq!((events[1].name, events[1].codec, events[1].system), ("Added", Codec::Json, false));
+        assert_eq!(
+            (events[0].name, events[0].payload, events[0].system),
+            ("timer", &b"noon"[..], true)
+        );
+        assert_eq!(
+            (events[1].name, events[1].codec, events[1].system),
+            ("Added", Codec::Json, false)
+        );
         assert_eq!(events[1].payload, br#"{"text":"x"}"#);
-        assert_eq!((events[1].version, events[1].offset), (Version::new(2), Offset::new(2)));
+        assert_eq!(
+            (events[1].version, events[1].offset),
+            (Version::new(2), Offset::new(2))
+        );
         ControlFlow::Continue(())
     });
     assert_eq!((visited, reached.unwrap().version()), (1, Version::new(2)));
@@ -96,29 +124,54 @@ pub fn versions_and_offsets_go_on_without_gaps_after_restarts_and_crashes(place:
 
 pub fn a_stream_is_read_from_any_version(place: &dyn Place) {
     // Rows of several commits, many rows of one stream, and the tail.
-    let store = place.open(StoreOptions::default().generation_bytes(400_000)).unwrap();
+    let store = place
+        .open(StoreOptions::default().generation_bytes(400_000))
+        .unwrap();
     let client = Client::new(&store);
     let hot = stream("hot");
     let writer = client.open(&hot);
     let text = "x".repeat(500);
     let id = CommandId::now();
     for commit in 0..1_000_u64 {
-        client.submit(&writer, &[&text, &text, &text], (commit == 10).then_some(id), commit);
+        client.submit(
+            &writer,
+            &[&text, &text, &text],
+            (commit == 10).then_some(id),
+            commit,
+        );
     }
     let settled: Vec<_> = (0..1_000).map(|_| client.settled().key).collect();
     assert!(settled.is_sorted(), "settled in the order of submission");
-    eventually("some of it is indexed", || store.statistics().indexed > Offset::new(1_000));
-    for from in [0_u64, 1, 2, 3, 4, 700, 701, 702, 1_498, 2_000, 2_998, 3_000, 3_001, 9_000] {
+    eventually("some of it is indexed", || {
+        store.statistics().indexed > Offset::new(1_000)
+    });
+    for from in [
+        0_u64, 1, 2, 3, 4, 700, 701, 702, 1_498, 2_000, 2_998, 3_000, 3_001, 9_000,
+    ] {
         let (events, head) = read(&store, &hot, from).unwrap();
         assert_eq!(head, Version::new(3_000), "from {from}");
         let first = from.max(1).saturating_sub(1) / 3 * 3 + 1;
         let expected: Vec<u64> = (first..=3_000).collect();
-        assert_eq!(events.iter().map(|event| event.version).collect::<Vec<_>>(), expected, "from {from}");
+        assert_eq!(
+            events.iter().map(|event| event.version).collect::<Vec<_>>(),
+            expected,
+            "from {from}"
+        );
     }
-    for (version, begins) in [(1, true), (2, false), (31, true), (1_000, true), (2_998, true), (3_001, false)] {
+    for (version, begins) in [
+        (1, true),
+        (2, false),
+        (31, true),
+        (1_000, true),
+        (2_998, true),
+        (3_001, false),
+    ] {
         let mut found = None;
-        let there =
-            store.read_commit(&hot, Version::new(version), &mut |commit| found = Some(seen(commit))).unwrap();
+        let there = store
+            .read_commit(&hot, Version::new(version), &mut |commit| {
+                found = Some(seen(commit))
+            })
+            .unwrap();
         assert_eq!(there, begins, "version {version}");
         assert_eq!(found.map(|events| events[0].version), begins.then_some(version));
     }
@@ -162,16 +215,24 @@ pub fn a_commit_that_does_not_follow_the_head_is_stale(place: &dyn Place) {
     for key in 1..=6 {
         let settled = client.settled();
         assert_eq!(settled.key, key, "settled in the order of submission");
-        let stale = Settlement::NotDone(NotCommitted::Stale { head: Version::new(1) });
+        let stale = Settlement::NotDone(NotCommitted::Stale {
+            head: Version::new(1),
+        });
         match key {
-            1 | 6 => assert!(matches!(settled.settlement, Settlement::Durable { .. }), "{settled:?}"),
+            1 | 6 => assert!(
+                matches!(settled.settlement, Settlement::Durable { .. }),
+                "{settled:?}"
+            ),
             _ => assert_eq!(settled.settlement, stale),
         }
     }
     // A commit of another stream never goes in under this one's head.
     let other = commit(&crate::client::stream("b"), Version::new(3), &["other"], None);
     store.submit(&writer, other, client.ticket(7));
-    assert!(matches!(client.settled().settlement, Settlement::NotDone(NotCommitted::Stale { .. })));
+    assert!(matches!(
+        client.settled().settlement,
+        Settlement::NotDone(NotCommitted::Stale { .. })
+    ));
     assert_eq!(texts(&store, &stream), ["one", "two"]);
     assert_eq!(store.statistics().stale_commits, 5);
     check_gapless(&store);
@@ -181,14 +242,22 @@ pub fn a_stream_has_one_writer(place: &dyn Place) {
     let store = place.open(indexes_soon()).unwrap();
     let client = Client::new(&store);
     let stream = stream("a");
-    let before = store.read_stream(&stream, Version::new(1), &mut |_| ControlFlow::Continue(())).unwrap();
+    let before = store
+        .read_stream(&stream, Version::new(1), &mut |_| ControlFlow::Continue(()))
+        .unwrap();
     let writer = store.open_stream(&stream, before).unwrap();
-    assert!(matches!(store.open_stream(&stream, before), Err(StoreError::StreamHeld { .. })));
+    assert!(matches!(
+        store.open_stream(&stream, before),
+        Err(StoreError::StreamHeld { .. })
+    ));
     client.durable(&writer, &["one"]);
     drop(writer);
     // In the tail, the head is known exactly.
     let error = store.open_stream(&stream, before).unwrap_err();
-    assert!(matches!(error, StoreError::StaleVersion { head, .. } if head == Version::new(1)), "{error}");
+    assert!(
+        matches!(error, StoreError::StaleVersion { head, .. } if head == Version::new(1)),
+        "{error}"
+    );
     // What has left the tail may have been anything.
     let filler = client.open(&crate::client::stream("filler"));
     while store.statistics().indexed == Offset::NONE {
@@ -196,7 +265,9 @@ pub fn a_stream_has_one_writer(place: &dyn Place) {
     }
     assert!(store.open_stream(&stream, before).is_err());
     // Who stopped reading early does not know the head.
-    let partial = store.read_stream(&stream, Version::new(1), &mut |_| ControlFlow::Break(())).unwrap();
+    let partial = store
+        .read_stream(&stream, Version::new(1), &mut |_| ControlFlow::Break(()))
+        .unwrap();
     assert!(store.open_stream(&stream, partial).is_err());
     let writer = client.open(&stream);
     client.durable(&writer, &["two"]);
@@ -207,7 +278,9 @@ pub fn a_read_that_is_too_old_opens_nothing(place: &dyn Place) {
     let store = place.open(indexes_soon()).unwrap();
     let client = Client::new(&store);
     let stream = stream("a");
-    let old = store.read_stream(&stream, Version::new(1), &mut |_| ControlFlow::Continue(())).unwrap();
+    let old = store
+        .read_stream(&stream, Version::new(1), &mut |_| ControlFlow::Continue(()))
+        .unwrap();
     client.durable(&client.open(&stream), &["one"]);
     let filler = client.open(&crate::client::stream("filler"));
     while store.statistics().indexed == Offset::NONE {
@@ -226,7 +299,11 @@ pub fn commands_are_found_in_the_tail_in_the_index_and_after_restarts(place: &dy
         for name in ["a", "b"] {
             let writer = client.open(&stream(name));
             for _ in 0..10 {
-                let id = if round % 2 == 0 { CommandId::now() } else { CommandId::from_key(&format!("{round} {name} {}", ids.len())) };
+                let id = if round % 2 == 0 {
+                    CommandId::now()
+                } else {
+                    CommandId::from_key(&format!("{round} {name} {}", ids.len()))
+                };
                 let version = writer.head().next();
                 client.append(&writer, &["x", "y"], Some(id));
                 ids.push((name, id, version));
@@ -237,7 +314,11 @@ pub fn commands_are_found_in_the_tail_in_the_index_and_after_restarts(place: &dy
         for (name, id, version) in &ids {
             assert_eq!(store.find_command(&stream(name), *id).unwrap(), Some(*version));
             let other = if *name == "a" { "b" } else { "a" };
-            assert_eq!(store.find_command(&stream(other), *id).unwrap(), None, "ids are per stream");
+            assert_eq!(
+                store.find_command(&stream(other), *id).unwrap(),
+                None,
+                "ids are per stream"
+            );
         }
         assert_eq!(store.find_command(&stream("a"), CommandId::now()).unwrap(), None);
         assert!(store.statistics().runs_indexed > 0);
@@ -262,7 +343,10 @@ pub fn the_newest_snapshot_is_kept(place: &dyn Place) {
     let client = Client::new(&store);
     assert_eq!(store.snapshot(&stream).unwrap(), None);
     let ahead = store.put_snapshot(&stream, &snapshot(1, 1, None)).unwrap_err();
-    assert!(matches!(ahead, StoreError::SnapshotAhead { offset, .. } if offset == Offset::new(1)), "{ahead}");
+    assert!(
+        matches!(ahead, StoreError::SnapshotAhead { offset, .. } if offset == Offset::new(1)),
+        "{ahead}"
+    );
     assert_eq!(store.snapshot(&stream).unwrap(), None);
     let writer = client.open(&stream);
     client.durable(&writer, &["one"]);
@@ -281,17 +365,34 @@ pub fn the_log_is_read_from_any_offset(place: &dyn Place) {
     let store = place.open(indexes_soon()).unwrap();
     let client = Client::new(&store);
     let writer = client.open(&stream("a"));
-    assert_eq!(store.read_log(Offset::new(1), &mut |_| panic!("nothing is there")).unwrap(), Offset::NONE);
+    assert_eq!(
+        store
+            .read_log(Offset::new(1), &mut |_| panic!("nothing is there"))
+            .unwrap(),
+        Offset::NONE
+    );
     for _ in 0..20 {
         client.durable(&writer, &["one", "two", "three"]);
     }
     for from in [0_u64, 1, 2, 3, 4, 30, 58, 60] {
         let first = from.max(1).saturating_sub(1) / 3 * 3 + 1;
-        let offsets: Vec<u64> = log(&store, from).unwrap().0.iter().map(|event| event.offset).collect();
+        let offsets: Vec<u64> = log(&store, from)
+            .unwrap()
+            .0
+            .iter()
+            .map(|event| event.offset)
+            .collect();
         assert_eq!(offsets, (first..=60).collect::<Vec<_>>(), "from {from}");
     }
-    assert_eq!(store.read_log(Offset::new(61), &mut |_| panic!("it ends before")).unwrap(), Offset::new(60));
-    let stopped = store.read_log(Offset::new(7), &mut |_| ControlFlow::Break(())).unwrap();
+    assert_eq!(
+        store
+            .read_log(Offset::new(61), &mut |_| panic!("it ends before"))
+            .unwrap(),
+        Offset::new(60)
+    );
+    let stopped = store
+        .read_log(Offset::new(7), &mut |_| ControlFlow::Break(()))
+        .unwrap();
     assert_eq!(stopped, Offset::new(9), "one commit of three");
 }
 
@@ -307,8 +408,18 @@ pub fn times_never_step_back(place: &dyn Place) {
         client.durable(&writer, &["y"]);
     }
     let store = place.open(indexes_soon()).unwrap();
-    let times: Vec<u64> = log(&store, 1).unwrap().1.iter().map(|time| time.as_micros()).collect();
-    assert_eq!(times, [1_000, 1_000, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 4_000, 4_000]);
+    let times: Vec<u64> = log(&store, 1)
+        .unwrap()
+        .1
+        .iter()
+        .map(|time| time.as_micros())
+        .collect();
+    assert_eq!(
+        times,
+        [
+            1_000, 1_000, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 4_000, 4_000
+        ]
+    );
 }
 
 pub fn deleting_what_is_derived_rebuilds_it(place: &dyn Place) {
@@ -326,7 +437,9 @@ pub fn deleting_what_is_derived_rebuilds_it(place: &dyn Place) {
     place.delete_derived();
     let told = Arc::new(parking_lot::Mutex::new(Vec::<OpenProgress>::new()));
     let telling = Arc::clone(&told);
-    let store = place.open(indexes_soon().progress(move |at| telling.lock().push(at))).unwrap();
+    let store = place
+        .open(indexes_soon().progress(move |at| telling.lock().push(at)))
+        .unwrap();
     let last = *told.lock().last().expect("progress is told");
     assert_eq!((last.at, last.end), (Offset::new(100), Offset::new(100)));
     assert_eq!(check_gapless(&store), before);
@@ -335,7 +448,11 @@ pub fn deleting_what_is_derived_rebuilds_it(place: &dyn Place) {
         assert_eq!(found, Some(Version::new(n as u64 / 3 * 2 + 1)));
     }
     let statistics = store.statistics();
-    assert!(statistics.tail_bytes <= 8_000, "rebuilt in bounded memory: {}", statistics.tail_bytes);
+    assert!(
+        statistics.tail_bytes <= 8_000,
+        "rebuilt in bounded memory: {}",
+        statistics.tail_bytes
+    );
     assert!(statistics.indexed > Offset::NONE);
     let client = Client::new(&store);
     client.durable(&client.open(&stream("a")), &["goes on"]);
@@ -358,7 +475,10 @@ pub fn closing_writes_what_is_queued_and_ends_everything(place: &dyn Place) {
         assert!(matches!(settled.settlement, Settlement::Durable { .. }));
     }
     client.submit(&writer, &["late"], None, 100);
-    assert!(matches!(client.settled().settlement, Settlement::NotDone(NotCommitted::Stopped { .. })));
+    assert!(matches!(
+        client.settled().settlement,
+        Settlement::NotDone(NotCommitted::Stopped { .. })
+    ));
     client.no_more_settlements();
     assert!(matches!(store.health(), Health::Stopped { .. }));
     assert!(matches!(store.head(&stream), Err(StoreError::Closed)));
@@ -387,7 +507,9 @@ pub fn reopening_in_process_makes_old_writers_stale(place: &dyn Place) {
     assert_eq!(store.generation(), 1);
     store.reopen().unwrap();
     assert_eq!((store.generation(), store.health()), (2, Health::Healthy));
-    let stale = Settlement::NotDone(NotCommitted::Stale { head: Version::new(1) });
+    let stale = Settlement::NotDone(NotCommitted::Stale {
+        head: Version::new(1),
+    });
     assert_eq!(client.append(&writer, &["late"], None), stale);
     assert_eq!(client.append(&writer, &["later"], None), stale, "for ever");
     // The old writer does not stand in the new one's way, nor does its end.
@@ -395,7 +517,10 @@ pub fn reopening_in_process_makes_old_writers_stale(place: &dyn Place) {
     client.durable(&new, &["two"]);
     drop(writer);
     client.durable(&new, &["three"]);
-    assert!(matches!(client.try_open(&stream), Err(StoreError::StreamHeld { .. })));
+    assert!(matches!(
+        client.try_open(&stream),
+        Err(StoreError::StreamHeld { .. })
+    ));
     assert_eq!(texts(&store, &stream), ["one", "two", "three"]);
 }
 
@@ -408,7 +533,11 @@ pub fn the_durable_offset_can_be_followed(place: &dyn Place) {
     assert!(durable.has_changed().unwrap());
     assert_eq!(*durable.borrow_and_update(), Offset::new(2));
     store.reopen().unwrap();
-    assert_eq!(*durable.borrow_and_update(), Offset::new(2), "it survives reopening");
+    assert_eq!(
+        *durable.borrow_and_update(),
+        Offset::new(2),
+        "it survives reopening"
+    );
     client.durable(&client.open(&stream("a")), &["three"]);
     assert_eq!(*durable.borrow_and_update(), Offset::new(3));
 }
@@ -416,7 +545,13 @@ pub fn the_durable_offset_can_be_followed(place: &dyn Place) {
 /// Readers run while the journal writes and the indexer takes generation after generation off the tail: every
 /// reading is whole, and never shorter than what was durable before it began.
 pub fn readers_never_see_a_gap_while_the_indexer_works(place: &dyn Place) {
-    let store = place.open(StoreOptions::default().generation_bytes(3_000).tail_bytes_max(20_000)).unwrap();
+    let store = place
+        .open(
+            StoreOptions::default()
+                .generation_bytes(3_000)
+                .tail_bytes_max(20_000),
+        )
+        .unwrap();
     let (written, done) = ([const { AtomicU64::new(0) }; 3], AtomicBool::new(false));
     let ids = ["a", "b", "c"];
     std::thread::scope(|scope| {
@@ -450,13 +585,19 @@ pub fn readers_never_see_a_gap_while_the_indexer_works(place: &dyn Place) {
         }
         done.store(true, Ordering::Release);
     });
-    assert!(store.statistics().runs_indexed > 20, "the indexer had work: {:?}", store.statistics());
+    assert!(
+        store.statistics().runs_indexed > 20,
+        "the indexer had work: {:?}",
+        store.statistics()
+    );
     check_gapless(&store);
 }
 
 /// Many threads, each with streams of its own: every submission settles once, in order, where it was stored.
 pub fn many_clients_settle_once_and_in_order(place: &dyn Place) {
-    let store = place.open(indexes_soon().tail_bytes_max(100_000).batch_commits_max(7)).unwrap();
+    let store = place
+        .open(indexes_soon().tail_bytes_max(100_000).batch_commits_max(7))
+        .unwrap();
     std::thread::scope(|scope| {
         for thread in 0..4 {
             let store = &store;
@@ -473,7 +614,9 @@ pub fn many_clients_settle_once_and_in_order(place: &dyn Place) {
                         let settled = client.settled();
                         assert_eq!(settled.key, round * 25 + key);
                         assert_eq!(settled.last_version, Version::new(settled.key + 1));
-                        let Settlement::Durable { first, .. } = settled.settlement else { panic!() };
+                        let Settlement::Durable { first, .. } = settled.settlement else {
+                            panic!()
+                        };
                         assert!(first.offset > last);
                         last = first.offset;
                     }
@@ -483,14 +626,27 @@ pub fn many_clients_settle_once_and_in_order(place: &dyn Place) {
         }
     });
     let statistics = store.statistics();
-    assert_eq!((statistics.commits, statistics.queue_commits, statistics.queue_bytes), (2_000, 0, 0));
+    assert_eq!(
+        (
+            statistics.commits,
+            statistics.queue_commits,
+            statistics.queue_bytes
+        ),
+        (2_000, 0, 0)
+    );
     assert!(statistics.batch_commits_max <= 7);
     assert_eq!(statistics.open_streams, 0, "closed streams are forgotten");
     assert_eq!(check_gapless(&store).len(), 2_000);
 }
 
 pub fn large_commits_get_through(place: &dyn Place) {
-    let store = place.open(StoreOptions::default().generation_bytes(1_000_000).tail_bytes_max(3_000_000)).unwrap();
+    let store = place
+        .open(
+            StoreOptions::default()
+                .generation_bytes(1_000_000)
+                .tail_bytes_max(3_000_000),
+        )
+        .unwrap();
     let client = Client::new(&store);
     let stream = stream("a");
     let writer = client.open(&stream);
@@ -503,7 +659,10 @@ pub fn large_commits_get_through(place: &dyn Place) {
     for key in 0..18 {
         let settled = client.settled();
         assert_eq!(settled.key, key);
-        assert!(matches!(settled.settlement, Settlement::Durable { .. }), "{settled:?}");
+        assert!(
+            matches!(settled.settlement, Settlement::Durable { .. }),
+            "{settled:?}"
+        );
     }
     assert_eq!(check_gapless(&store).len(), 36);
 }

@@ -1,0 +1,143 @@
+use super::*;
+use dormouse_domain::{AggregateType, Event};
+
+#[derive(Debug, Event)]
+enum Blob {
+    Stored { text: String },
+}
+
+fn stream() -> StreamId {
+    StreamId::new(AggregateType::from_static("blob"), "b".try_into().unwrap())
+}
+
+fn stored(bytes: usize) -> Blob {
+    Blob::Stored {
+        text: "x".repeat(bytes),
+    }
+}
+
+#[test]
+fn a_payload_over_its_limit_adds_nothing() {
+    let mut builder = CommitBuilder::new(&stream(), Version::new(1));
+    builder.event(&stored(10), Codec::Bincode).unwrap();
+    let before = (builder.bytes(), builder.events());
+    let error = builder
+        .event(&stored(PAYLOAD_BYTES_MAX), Codec::Bincode)
+        .unwrap_err();
+    // The length takes 5 bytes in bincode.
+    let (bytes, limit) = (PAYLOAD_BYTES_MAX + 5, PAYLOAD_BYTES_MAX);
+    assert_eq!(
+        error,
+        CommitError::TooLarge {
+            field: "event payload",
+            bytes,
+            limit
+        }
+    );
+    let large = vec![0; PAYLOAD_BYTES_MAX + 1];
+    assert!(matches!(
+        builder.system_event("s", &large),
+        Err(CommitError::TooLarge { .. })
+    ));
+    assert_eq!((builder.bytes(), builder.events()), before);
+    builder
+        .event(&stored(PAYLOAD_BYTES_MAX - 5), Codec::Bincode)
+        .unwrap();
+    assert_eq!(builder.finish().unwrap().events(), 2);
+}
+
+#[test]
+fn a_commit_over_its_limit_adds_nothing() {
+    let mut builder = CommitBuilder::new(&stream(), Version::new(1));
+    for _ in 0..3 {
+        builder
+            .event(&stored(PAYLOAD_BYTES_MAX - 5), Codec::Bincode)
+            .unwrap();
+    }
+    let before = (builder.bytes(), builder.events());
+    let error = builder
+        .event(&stored(PAYLOAD_BYTES_MAX - 5), Codec::Bincode)
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            CommitError::TooLarge {
+                field: "commit",
+                limit: COMMIT_BYTES_MAX,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!((builder.bytes(), builder.events()), before);
+    assert!(builder.finish().unwrap().bytes() <= COMMIT_BYTES_MAX);
+}
+
+#[test]
+fn events_are_bounded_and_at_least_one() {
+    let mut builder = CommitBuilder::new(&stream(), Version::new(1));
+    for _ in 0..EVENTS_PER_COMMIT_MAX {
+        builder.event(&stored(0), Codec::Bincode).unwrap();
+    }
+    let error = builder.event(&stored(0), Codec::Bincode).unwrap_err();
+    assert_eq!(
+        error,
+        CommitError::TooManyEvents {
+            limit: EVENTS_PER_COMMIT_MAX
+        }
+    );
+    assert_eq!(builder.last_version(), Version::new(EVENTS_PER_COMMIT_MAX as u64));
+    builder.finish().unwrap();
+    let empty = CommitBuilder::new(&stream(), Version::new(1));
+    assert_eq!(empty.last_version(), Version::NONE);
+    assert_eq!(empty.finish().unwrap_err(), CommitError::NoEvents);
+}
+
+#[test]
+fn a_reply_over_its_limit_is_refused_at_the_end() {
+    let fingerprint = CommandFingerprint {
+        name: 0,
+        version: SchemaVersion::FIRST,
+        fields: 0,
+    };
+    for (bytes, fits) in [(REPLY_BYTES_MAX, true), (REPLY_BYTES_MAX + 1, false)] {
+        let mut builder = CommitBuilder::new(&stream(), Version::new(1));
+        builder.event(&stored(0), Codec::Bincode).unwrap();
+        builder.command(CommandId::now(), fingerprint, Codec::Bincode, &vec![0; bytes]);
+        let finished = builder.finish();
+        assert_eq!(finished.is_ok(), fits);
+        if let Err(error) = finished {
+            assert_eq!(
+                error.to_string(),
+                "reply has 65537 bytes when encoded; the limit is 65536"
+            );
+        }
+    }
+}
+
+#[test]
+fn names_of_system_events_are_checked() {
+    let mut builder = CommitBuilder::new(&stream(), Version::new(1));
+    assert!(builder.system_event("", b"").is_err());
+    let long: &'static str = Box::leak("x".repeat(EVENT_NAME_BYTES_MAX + 1).into_boxed_str());
+    assert!(builder.system_event(long, b"").is_err());
+    assert_eq!(builder.events(), 0);
+}
+
+#[test]
+fn the_size_told_is_the_size_written() {
+    let mut builder = CommitBuilder::new(&stream(), Version::new(1));
+    builder.event(&stored(100), Codec::Json).unwrap();
+    let fingerprint = CommandFingerprint {
+        name: 0,
+        version: SchemaVersion::FIRST,
+        fields: 0,
+    };
+    builder.command(CommandId::now(), fingerprint, Codec::Bincode, b"reply");
+    builder.metadata(&Metadata {
+        correlation: Some(uuid::Uuid::nil()),
+        ..Metadata::default()
+    });
+    let told = builder.bytes();
+    assert_eq!(builder.finish().unwrap().bytes(), told);
+}

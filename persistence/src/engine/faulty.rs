@@ -1,0 +1,113 @@
+//! A disk for tests that passes everything on to a memory disk, but for what it is told to fail.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::memory::MemoryDisk;
+use super::{Disk, Engine, EngineError, Family, LogRow, Opened, Run, Visit, Watermark};
+use crate::error::StoreError;
+use crate::options::StoreOptions;
+
+/// Each switch fails one call, once.
+#[derive(Default)]
+pub(crate) struct Switches {
+    pub(crate) append_panics: AtomicBool,
+    pub(crate) mark_panics: AtomicBool,
+    pub(crate) index_fails: AtomicBool,
+    pub(crate) open_fails: AtomicBool,
+    pub(crate) close_fails: AtomicBool,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct FaultyDisk {
+    pub(crate) memory: MemoryDisk,
+    pub(crate) switches: Arc<Switches>,
+}
+
+struct Faulty {
+    inner: Arc<dyn Engine>,
+    switches: Arc<Switches>,
+}
+
+fn failed(context: &'static str) -> EngineError {
+    EngineError::Failed {
+        context,
+        reason: "a test asked for it".into(),
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn open(&self, options: &StoreOptions) -> Result<Opened, StoreError> {
+        if self.switches.open_fails.swap(false, Ordering::SeqCst) {
+            return Err(failed("opening").into());
+        }
+        let opened = self.memory.open(options)?;
+        let engine = Arc::new(Faulty {
+            inner: opened.engine,
+            switches: Arc::clone(&self.switches),
+        });
+        Ok(Opened { engine, ..opened })
+    }
+}
+
+impl Engine for Faulty {
+    fn append_log(&self, key: &[u8], segment: &[u8]) -> Result<(), EngineError> {
+        assert!(
+            !self.switches.append_panics.swap(false, Ordering::SeqCst),
+            "a test's append panics"
+        );
+        self.inner.append_log(key, segment)
+    }
+
+    fn scan_log(&self, from: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
+        self.inner.scan_log(from, visit)
+    }
+
+    fn seek_log(&self, key: &[u8]) -> Result<Option<LogRow>, EngineError> {
+        self.inner.seek_log(key)
+    }
+
+    fn index(&self, run: &Run) -> Result<(), EngineError> {
+        if self.switches.index_fails.swap(false, Ordering::SeqCst) {
+            return Err(failed("indexing a run"));
+        }
+        self.inner.index(run)
+    }
+
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.inner.get(family, key)
+    }
+
+    fn put(&self, family: Family, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
+        self.inner.put(family, key, value)
+    }
+
+    fn scan(&self, family: Family, prefix: &[u8], from: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
+        self.inner.scan(family, prefix, from, visit)
+    }
+
+    fn mark_durable(&self, mark: Watermark) {
+        assert!(
+            !self.switches.mark_panics.swap(false, Ordering::SeqCst),
+            "a test's mark panics"
+        );
+        self.inner.mark_durable(mark);
+    }
+
+    fn stop(&self) {
+        self.inner.stop();
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.inner.disk_bytes()
+    }
+
+    fn close(&self) -> Result<(), EngineError> {
+        self.inner.close()?;
+        if self.switches.close_fails.swap(false, Ordering::SeqCst) {
+            Err(failed("closing"))
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,226 @@
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+
+use dormouse_domain::AggregateType;
+
+use super::*;
+use crate::commit::CommitBuilder;
+use crate::engine::faulty::FaultyDisk;
+use crate::settlement::{NotCommitted, Settled, Settlement};
+
+struct Channel(mpsc::Sender<Settled>);
+
+impl SettlementSink for Channel {
+    fn settled(&self, batch: Vec<Settled>) {
+        for settled in batch {
+            let _ = self.0.send(settled);
+        }
+    }
+}
+
+struct Fixture {
+    disk: FaultyDisk,
+    store: Store,
+    sink: SinkId,
+    settled: mpsc::Receiver<Settled>,
+    stream: StreamId,
+}
+
+impl Fixture {
+    fn new(options: StoreOptions) -> Fixture {
+        let disk = FaultyDisk::default();
+        let store = Store::on_disk(Box::new(disk.clone()), options).unwrap();
+        let (sender, settled) = mpsc::channel();
+        let sink = store.register_sink(Arc::new(Channel(sender)));
+        let stream = StreamId::new(AggregateType::from_static("t"), "a".try_into().unwrap());
+        Fixture {
+            disk,
+            store,
+            sink,
+            settled,
+            stream,
+        }
+    }
+
+    fn open(&self) -> StreamWriter {
+        let reached = self
+            .store
+            .read_stream(&self.stream, Version::NONE, &mut |_| ControlFlow::Continue(()));
+        self.store.open_stream(&self.stream, reached.unwrap()).unwrap()
+    }
+
+    fn submit(&self, writer: &StreamWriter, key: u64) {
+        let mut commit = CommitBuilder::new(&self.stream, writer.head().next());
+        commit.system_event("event", b"payload").unwrap();
+        self.store
+            .submit(writer, commit.finish().unwrap(), Ticket { sink: self.sink, key });
+    }
+
+    fn append(&self, writer: &StreamWriter) -> Settlement {
+        self.submit(writer, 0);
+        self.settled.recv().unwrap().settlement
+    }
+
+    fn reason(&self) -> String {
+        match self.store.health() {
+            Health::Stopped { reason } => reason.to_string(),
+            Health::Healthy => panic!("the store goes on"),
+        }
+    }
+}
+
+fn is_durable(settlement: &Settlement) -> bool {
+    matches!(settlement, Settlement::Durable { .. })
+}
+
+fn is_stopped(settlement: &Settlement) -> bool {
+    matches!(settlement, Settlement::NotDone(NotCommitted::Stopped { .. }))
+}
+
+/// Whether the panic comes before or after the segment is stored, nothing hangs and nothing is answered wrongly.
+#[test]
+fn a_panic_of_the_journal_stops_the_store_and_settles_everything() {
+    for after in [false, true] {
+        let fixture = Fixture::new(StoreOptions::default().batch_commits_max(2));
+        let writer = fixture.open();
+        assert!(is_durable(&fixture.append(&writer)));
+        let held = fixture.disk.memory.hold_appends();
+        fixture.submit(&writer, 0);
+        held.wait_for_append();
+        // The first append is under way; the next one panics.
+        let switches = &fixture.disk.switches;
+        let switch = if after {
+            &switches.mark_panics
+        } else {
+            &switches.append_panics
+        };
+        switch.store(true, Ordering::SeqCst);
+        for key in 1..9 {
+            fixture.submit(&writer, key);
+        }
+        drop(held);
+        let fates: Vec<_> = (0..9)
+            .map(|key| {
+                let settled = fixture.settled.recv().unwrap();
+                assert_eq!(settled.key, key);
+                settled.settlement
+            })
+            .collect();
+        let unknown = fates
+            .iter()
+            .position(|fate| matches!(fate, Settlement::Unknown { .. }))
+            .unwrap();
+        assert!(fates[..unknown].iter().all(is_durable), "{fates:?}");
+        let behind = fates[unknown..].iter().position(is_stopped).unwrap() + unknown;
+        assert!(
+            fates[unknown..behind]
+                .iter()
+                .all(|fate| matches!(fate, Settlement::Unknown { .. }))
+        );
+        assert!(fates[behind..].iter().all(is_stopped), "{fates:?}");
+        assert_eq!(fixture.reason(), "the journal panicked");
+        assert!(
+            is_stopped(&fixture.append(&writer)),
+            "and it fails fast from then on"
+        );
+
+        fixture.store.reopen().unwrap();
+        let head = fixture.store.head(&fixture.stream).unwrap().get();
+        let durable = 1 + unknown as u64;
+        let found = if after { head > 1 } else { head == durable };
+        assert!(found, "{head} stored, {fates:?}");
+        assert!(is_durable(&fixture.append(&fixture.open())));
+    }
+}
+
+#[test]
+fn a_run_that_fails_stops_the_store() {
+    let fixture = Fixture::new(
+        StoreOptions::default()
+            .generation_bytes(300)
+            .tail_bytes_max(2_000),
+    );
+    fixture.disk.switches.index_fails.store(true, Ordering::SeqCst);
+    let writer = fixture.open();
+    let mut durable = 0;
+    loop {
+        match fixture.append(&writer) {
+            Settlement::Durable { .. } => durable += 1,
+            other => break assert!(is_stopped(&other), "{other:?}"),
+        }
+    }
+    assert_eq!(
+        fixture.reason(),
+        "indexing failed: indexing a run: a test asked for it"
+    );
+    assert_eq!(
+        fixture.store.head(&fixture.stream).unwrap().get(),
+        durable,
+        "reading goes on"
+    );
+    fixture.store.reopen().unwrap();
+    assert_eq!(fixture.store.head(&fixture.stream).unwrap().get(), durable);
+    assert!(is_durable(&fixture.append(&fixture.open())));
+}
+
+#[test]
+fn reopening_that_fails_can_be_tried_again() {
+    let fixture = Fixture::new(StoreOptions::default());
+    let writer = fixture.open();
+    assert!(is_durable(&fixture.append(&writer)));
+    let switches = &fixture.disk.switches;
+    switches.open_fails.store(true, Ordering::SeqCst);
+    switches.close_fails.store(true, Ordering::SeqCst);
+    assert!(fixture.store.reopen().is_err());
+    assert_eq!(fixture.reason(), "reopening failed: opening: a test asked for it");
+    assert!(is_stopped(&fixture.append(&writer)));
+    assert!(matches!(
+        fixture.store.head(&fixture.stream),
+        Err(StoreError::Closed)
+    ));
+    fixture.store.reopen().unwrap();
+    assert_eq!(fixture.store.generation(), 2);
+    assert_eq!(fixture.store.head(&fixture.stream).unwrap().get(), 1);
+    assert!(is_durable(&fixture.append(&fixture.open())));
+}
+
+#[test]
+fn closing_that_fails_says_so_and_is_over() {
+    let fixture = Fixture::new(StoreOptions::default());
+    fixture.disk.switches.close_fails.store(true, Ordering::SeqCst);
+    assert!(matches!(fixture.store.close(), Err(StoreError::Engine { .. })));
+    fixture.store.close().unwrap();
+}
+
+/// The threads can't be waited for from one of their own.
+#[test]
+fn a_sink_that_ends_the_store_is_refused_and_one_that_drops_it_is_not() {
+    struct Ends(Mutex<Option<Store>>, mpsc::Sender<Option<StoreError>>);
+    impl SettlementSink for Ends {
+        fn settled(&self, _batch: Vec<Settled>) {
+            let store = self.0.lock().take();
+            let error = store
+                .as_ref()
+                .and_then(|store| store.reopen().and_then(|()| store.close()).err());
+            drop(store);
+            let _ = self.1.send(error);
+        }
+    }
+    let fixture = Fixture::new(StoreOptions::default());
+    let (sender, errors) = mpsc::channel();
+    let writer = fixture.open();
+    let ends = Arc::new(Ends(Mutex::new(None), sender));
+    let sink = fixture
+        .store
+        .register_sink(Arc::clone(&ends) as Arc<dyn SettlementSink>);
+    let mut commit = CommitBuilder::new(&fixture.stream, Version::new(1));
+    commit.system_event("event", b"").unwrap();
+    let commit = commit.finish().unwrap();
+    // The sink gets the last clone of the store while the journal holds the commit.
+    let held = fixture.disk.memory.hold_appends();
+    fixture.store.submit(&writer, commit, Ticket { sink, key: 0 });
+    held.wait_for_append();
+    *ends.0.lock() = Some(fixture.store);
+    drop(held);
+    assert!(matches!(errors.recv().unwrap(), Some(StoreError::Engine { .. })));
+}
