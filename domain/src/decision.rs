@@ -112,6 +112,12 @@ impl<A: Aggregate, R> Decision<A, R> {
             reply: Reply::Known(reply),
         }
     }
+
+    /// How many events it has been given, those of [`then`](Self::then) not counted.
+    #[must_use]
+    pub fn event_count(&self) -> usize {
+        self.events.len()
+    }
 }
 
 impl<A, R> fmt::Debug for Decision<A, R>

@@ -14,6 +14,7 @@ use actix::prelude::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Wrap
 use dormouse_domain::{Aggregate, Command, CommandError, Handle, Metadata, Moment, NotDone, StreamId};
 use dormouse_persistence::{Health, Snapshot, Ticket};
 
+use crate::call::{Answer, Call};
 use crate::command_metrics::CommandMetrics;
 use crate::entity_core::{Commanded, EntityCore, Identified, SnapshotDue, Turn, panic_message};
 use crate::directory::Directory;
@@ -22,8 +23,8 @@ use crate::messages::{Ask, Run, Seen};
 use crate::metric_names;
 use crate::options::{LONG_TURN, TURNS_BEFORE_YIELD};
 use crate::parking::Held;
-use crate::receipt::{Outcome, Receipt};
-use crate::residency::Residency;
+use crate::receipt::Receipt;
+use crate::residency::{Charge, Residency};
 
 /// Bytes an idle entity takes beside its state: actor, actix's context and mailbox, directory entry, residency, the
 /// id twice. Measured with a million of them (docs/decisions/0003).
@@ -143,7 +144,7 @@ impl<A: Aggregate> EntityActor<A> {
             let Some(newest) = newest else { return };
             let snapshot = Snapshot {
                 version,
-                offset: newest.offset,
+                offset: newest,
                 fingerprint: directory.state_fingerprint,
                 codec: A::CODEC,
                 newest_command,
@@ -252,17 +253,17 @@ impl<A: Aggregate> EntityActor<A> {
                 self.snapshot(self.directory.shared.options.snapshot_every_events);
                 self.weigh();
             }
-            Turn::Reply(reply) => self.park(&call, receipt(reply), charge),
-            Turn::Refused(refusal) => self.park(&call, Err(CommandError::Refused(refusal)), charge),
-            Turn::NotDone(reason) => self.park(&call, Err(CommandError::NotDone(reason)), charge),
+            Turn::Reply(reply) => self.park(call, receipt(reply), charge),
+            Turn::Refused(refusal) => self.park(call, Err(CommandError::Refused(refusal)), charge),
+            Turn::NotDone(reason) => self.park(call, Err(CommandError::NotDone(reason)), charge),
             Turn::Broken(reason) => {
                 tracing::error!(stream = %self.stream, command = C::NAME, %reason, "an aggregate is reloaded");
-                self.park(&call, Err(CommandError::NotDone(reason)), charge);
+                self.park(call, Err(CommandError::NotDone(reason)), charge);
                 self.phase = Phase::Asleep;
             }
         }
         let took = started.elapsed();
-        CommandMetrics::of::<A, C>(|metrics| metrics.record(counted, took));
+        CommandMetrics::of::<A, C>(|metrics| metrics.handled(counted, took));
         if took > LONG_TURN {
             self.lane().counters.long_turns.add(1);
             metrics::counter!(metric_names::LONG_TURNS).increment(1);
@@ -270,14 +271,9 @@ impl<A: Aggregate> EntityActor<A> {
     }
 
     /// Keeps an answer that rests on the state until what it rests on is durable.
-    fn park<C: Command>(
-        &self,
-        call: &Arc<crate::call::Call<Outcome<A, C>>>,
-        outcome: Outcome<A, C>,
-        charge: crate::residency::Charge,
-    ) {
-        call.park(outcome);
-        self.place.answer(Held::new(Arc::clone(call) as _, charge));
+    fn park<T: Answer>(&self, call: Arc<Call<T>>, answer: T, charge: Charge) {
+        call.park(answer);
+        self.place.answer(Held::new(call, charge));
     }
 }
 
@@ -314,7 +310,6 @@ impl<A: Aggregate> EntityActor<A> {
             (reason, _) => Err(reason.unwrap_or(NotDone::ShuttingDown)),
         };
         self.lane().counters.queries.add(1);
-        call.park(Seen(seen.map_err(CommandError::NotDone)));
-        self.place.answer(Held::new(call, charge));
+        self.park(call, Seen(seen.map_err(CommandError::NotDone)), charge);
     }
 }

@@ -48,7 +48,13 @@ impl CommandMetrics {
         }
     }
 
-    pub(crate) fn record(&self, counted: Counted, took: Duration) {
+    /// A command that was handled.
+    pub(crate) fn handled(&self, counted: Counted, took: Duration) {
+        self.count(counted);
+        self.handling.record(took.as_secs_f64());
+    }
+
+    pub(crate) fn count(&self, counted: Counted) {
         match counted {
             Counted::Committed => &self.committed,
             Counted::Replied => &self.replied,
@@ -57,6 +63,5 @@ impl CommandMetrics {
             Counted::NotDone => &self.not_done,
         }
         .increment(1);
-        self.handling.record(took.as_secs_f64());
     }
 }

@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
 
 use actix::dev::channel::channel;
-use actix::prelude::{Addr, Context, Handler, Message, SendError};
+use actix::prelude::{Actor, Addr, Context, Handler, Message, SendError};
 use dashmap::DashMap;
 use dormouse_domain::{Aggregate, AggregateId, AggregateType, NotDone, StreamId};
 
@@ -58,7 +58,7 @@ impl<A: Aggregate> Directory<A> {
     pub(crate) fn send<M>(&self, id: &AggregateId, mut message: M) -> Result<(), (NotDone, Option<M>)>
     where
         M: Charged + Message<Result = ()> + Send + 'static,
-        EntityActor<A>: Handler<M>,
+        EntityActor<A>: Actor<Context = Context<EntityActor<A>>> + Handler<M>,
     {
         if self.shared.is_stopping() {
             return Err((NotDone::ShuttingDown, Some(message)));

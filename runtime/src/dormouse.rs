@@ -142,6 +142,12 @@ impl Dormouse {
         self.inner.shared.store.health()
     }
 
+    /// Whether [`shutdown`](Self::shutdown) was called: nothing new is taken.
+    #[must_use]
+    pub fn is_shutting_down(&self) -> bool {
+        self.inner.shared.is_stopping()
+    }
+
     /// The store underneath, for reading.
     #[must_use]
     pub fn store(&self) -> &Store {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dormouse_domain::{Aggregate, AggregateId, Command, Handle, Version};
 
-use crate::activation::load;
+use crate::activation::{Folded, load};
 use crate::directory::Directory;
 use crate::dormouse::Dormouse;
 use crate::execute::Execute;
@@ -69,10 +69,11 @@ impl<A: Aggregate> Entity<A> {
         });
         let loaded = read.await.map_err(|_| ReadError::ShuttingDown)?;
         let loaded = loaded.map_err(|failed| ReadError::Unreadable { reason: failed.to_string().into() })?;
-        if loaded.version < version {
-            return Err(ReadError::NoSuchVersion { asked: version, head: loaded.version });
+        let Folded { state, version: head, .. } = loaded.folded;
+        if head < version {
+            return Err(ReadError::NoSuchVersion { asked: version, head });
         }
-        Ok(loaded.state)
+        Ok(state)
     }
 }
 

@@ -137,6 +137,10 @@ impl<A: Aggregate> EntityCore<A> {
             Ok(decision) => decision,
             Err(refusal) => return Turn::Refused(refusal),
         };
+        let (events, limit) = (decision.event_count(), limits::EVENTS_PER_COMMIT_MAX);
+        if events > limit {
+            return Turn::NotDone(NotDone::TooManyEvents { events, limit });
+        }
         place.set("apply");
         let first = self.version.next();
         let mut commit = CommitBuilder::new(about.stream, first);

@@ -6,24 +6,24 @@ use dormouse_domain::Clock;
 
 /// Commands one aggregate may have in its mailbox, in hand and waiting for the disk. At the bound: *overloaded*.
 /// Akka's stash and mailbox defaults are of this size.
-pub const MAILBOX_COMMANDS: usize = 4_096;
+pub(crate) const MAILBOX_COMMANDS: usize = 4_096;
 /// Commands and queries in flight in the whole runtime. At the bound: *overloaded*.
-pub const IN_FLIGHT_MAX: usize = 65_536;
+pub(crate) const IN_FLIGHT_MAX: usize = 65_536;
 /// Memory that resident aggregates may take together, in bytes. Past it the least valuable are passivated.
-pub const MEMORY_BUDGET_BYTES: usize = 512 << 20;
+pub(crate) const MEMORY_BUDGET_BYTES: usize = 512 << 20;
 /// An aggregate that saw no command for so long is passivated (Akka: 2 minutes, Orleans: 15).
-pub const PASSIVATE_AFTER: Duration = Duration::from_secs(120);
+pub(crate) const PASSIVATE_AFTER: Duration = Duration::from_secs(120);
 /// Events between two snapshots of one aggregate: reading a hundred events costs well under a millisecond.
-pub const SNAPSHOT_EVERY_EVENTS: u32 = 100;
+pub(crate) const SNAPSHOT_EVERY_EVENTS: u32 = 100;
 /// A command that was not handled for so long after it was sent never is.
-pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes of an encoded state. A larger one is not snapshotted: its whole stream is read at activation.
-pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+pub(crate) const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 /// How long [`Dormouse::shutdown`](crate::Dormouse::shutdown) waits for queued commands.
-pub const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 /// Command ids an aggregate keeps in memory: more than the clients that usually share one, so that ids that arrive a
 /// little out of order need no look-up.
-pub const RECENT_IDS: usize = 256;
+pub(crate) const RECENT_IDS: usize = 256;
 /// Messages one aggregate handles before it lets its arbiter's other aggregates run.
 pub(crate) const TURNS_BEFORE_YIELD: u32 = 64;
 /// A turn that holds its arbiter for longer is counted as long.

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use dormouse_domain::{NotDone, Position, Unknown, Version};
+use dormouse_domain::{NotDone, Offset, Position, Unknown, Version};
 use dormouse_persistence::{NotCommitted, Settled, Settlement};
 
 use crate::call::{Failure, Parked};
@@ -51,7 +51,7 @@ impl Drop for Held {
 }
 
 /// Something to be done once everything before it is durable; told the offset of the stream's newest durable event.
-pub(crate) type OnceDurable = Box<dyn FnOnce(Option<Position>)>;
+pub(crate) type OnceDurable = Box<dyn FnOnce(Option<Offset>)>;
 
 enum Waiting {
     Commit { first: Version, last: Version, held: Held },
@@ -64,14 +64,14 @@ enum Waiting {
 pub(crate) struct Parking {
     queue: RefCell<VecDeque<Waiting>>,
     durable: Cell<Version>,
-    newest: Cell<Option<Position>>,
+    newest: Cell<Option<Offset>>,
     failed: Cell<bool>,
     settled_waker: RefCell<Option<Waker>>,
 }
 
 impl Parking {
     /// For an entity that was activated at `version`.
-    pub(crate) fn activated(&self, version: Version, newest: Option<Position>) {
+    pub(crate) fn activated(&self, version: Version, newest: Option<Offset>) {
         debug_assert!(self.queue.borrow().is_empty(), "an entity activates only when nothing is in flight");
         self.durable.set(version);
         self.newest.set(newest);
@@ -81,11 +81,6 @@ impl Parking {
     /// The newest version known to be on disk.
     pub(crate) fn durable(&self) -> Version {
         self.durable.get()
-    }
-
-    /// Position of the newest event known to be on disk, if one is known.
-    pub(crate) fn newest(&self) -> Option<Position> {
-        self.newest.get()
     }
 
     /// A commit failed: what the entity holds in memory is not what the disk holds.
@@ -131,7 +126,7 @@ impl Parking {
             Settlement::Durable { first: at, .. } => {
                 let newest = Position { shard: at.shard, offset: at.offset.plus(last.get() - first.get()) };
                 self.durable.set(last);
-                self.newest.set(Some(newest));
+                self.newest.set(Some(newest.offset));
                 held.release(Some(newest));
             }
             Settlement::Unknown { reason } => {
@@ -185,5 +180,6 @@ fn not_done(why: &NotCommitted) -> NotDone {
     match why {
         NotCommitted::Stale { head } => NotDone::Stale { head: *head },
         NotCommitted::Stopped { reason } => NotDone::Stopped { reason: Arc::clone(reason) },
+        other => NotDone::Stopped { reason: other.to_string().into() },
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix::prelude::{Handler, Message};
+use actix::prelude::{Actor, Handler, Message};
 use dormouse_domain::{Aggregate, NotDone};
 use tokio::time::Sleep;
 
@@ -45,7 +45,7 @@ where
     A: Aggregate,
     T: Answer,
     M: Charged + Message<Result = ()> + Send + 'static,
-    EntityActor<A>: Handler<M>,
+    EntityActor<A>: Actor<Context = actix::Context<EntityActor<A>>> + Handler<M>,
 {
     /// Ready with the answer, or with what is certain when the caller's time is up.
     pub(crate) fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<T> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dormouse_domain::Moment;
 use dormouse_persistence::Store;
 
 use crate::lane::Lane;
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<RuntimeCounters>,
     pub(crate) nudge: Arc<Nudge>,
     pub(crate) stopping: AtomicBool,
+    pub(crate) started: Moment,
 }
 
 impl Shared {
@@ -34,7 +36,7 @@ impl Shared {
 
     /// Milliseconds of the monotonic clock, for coarse use times.
     pub(crate) fn now_ms(&self) -> u64 {
-        self.options.clock.monotonic().as_millis()
+        self.options.clock.monotonic().since(self.started).as_millis() as u64
     }
 
     /// Evicts until memory is within its budget.

@@ -11,6 +11,7 @@ use dormouse_persistence::{Store, StoreError};
 
 use super::EntityActor;
 use crate::call::{Call, Failure, Parked};
+use crate::command_metrics::CommandMetrics;
 use crate::entity_core::{Identified, Identity, Turn, same_or_reused};
 use crate::messages::Run;
 use crate::metric_names;
@@ -64,12 +65,22 @@ impl<A: Aggregate> EntityActor<A> {
         }
     }
 
+    fn count_replay<C: Command>(&self) {
+        self.lane().counters.replayed.add(1);
+        CommandMetrics::of::<A, C>(|metrics| metrics.count(Counted::Replayed));
+    }
+
+    fn count_not_done<C: Command>(&self) {
+        self.lane().counters.not_done.add(1);
+        CommandMetrics::of::<A, C>(|metrics| metrics.count(Counted::NotDone));
+    }
+
     /// An answer that rests on nothing in memory: it goes at once.
     pub(super) fn not_done<C: Command>(&self, run: Run<A, C>, reason: NotDone)
     where
         A: Handle<C>,
     {
-        self.lane().counters.not_done.add(1);
+        self.count_not_done::<C>();
         drop(run.charge);
         run.responder.into_call().fail(Failure::NotDone(reason));
     }
@@ -79,9 +90,9 @@ impl<A: Aggregate> EntityActor<A> {
     where
         A: Handle<C>,
     {
-        self.lane().counters.not_done.add(1);
+        self.count_not_done::<C>();
         let (Some(charge), true) = (run.charge, run.responder.call().begin()) else { return };
-        self.park(&run.responder.into_call(), outcome, charge);
+        self.park(run.responder.into_call(), outcome, charge);
     }
 
     /// A retry of a command that this entity knows: its first reply, read once it is durable.
@@ -90,7 +101,7 @@ impl<A: Aggregate> EntityActor<A> {
         A: Handle<C>,
     {
         let (directory, stream) = (Arc::clone(&self.directory), self.stream.clone());
-        self.lane().counters.replayed.add(1);
+        self.count_replay::<C>();
         // begun: if the first one's commit fails, this one's fate is as unknown as that one's
         if !run.responder.call().begin() {
             return;
@@ -133,7 +144,7 @@ impl<A: Aggregate> EntityActor<A> {
         match same_or_reused(identity, stored.fingerprint, stored.first_version) {
             Identified::NotDone(reason) => self.answer_behind(run, Err(CommandError::NotDone(reason))),
             _ => {
-                self.lane().counters.replayed.add(1);
+                self.count_replay::<C>();
                 drop(run.charge);
                 first_reply::<A, C>(&run.responder.into_call(), Ok(Some(stored)));
             }

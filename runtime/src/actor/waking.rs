@@ -8,7 +8,7 @@ use dormouse_domain::{Aggregate, StreamId, Version};
 use dormouse_persistence::{StoreError, StreamWriter};
 
 use super::{EntityActor, Phase};
-use crate::activation::{LoadFailed, Loaded, load};
+use crate::activation::{Folded, LoadFailed, Loaded, load};
 use crate::entity_core::{CommandIds, EntityCore};
 use crate::directory::Directory;
 use crate::metric_names;
@@ -46,12 +46,14 @@ impl<A: Aggregate> EntityActor<A> {
             Ok(Woken { loaded, writer, generation }) => {
                 count(&shared.counters, &loaded);
                 self.generation = generation;
-                self.place.activated(loaded.version, loaded.newest);
+                let Folded { state, version, snapshot_version, newest_command, newest, .. } = loaded.folded;
+                self.place.activated(version, newest);
                 self.residency.set_writer(writer);
-                let ids = CommandIds::new(loaded.newest_command, shared.options.recent_ids);
-                let core = EntityCore::new(loaded.state, loaded.version, loaded.snapshot_version, ids);
-                self.phase = Phase::Awake(core);
+                let ids = CommandIds::new(newest_command, shared.options.recent_ids);
+                self.phase = Phase::Awake(EntityCore::new(state, version, snapshot_version, ids));
             }
+            // nothing is wrong with this aggregate: it is tried again once the store is back
+            Err(LoadFailed::Store(StoreError::Stopped { .. } | StoreError::Closed)) => self.phase = Phase::Asleep,
             Err(failed) => {
                 tracing::error!(stream = %self.stream, %failed, "an aggregate can't be woken");
                 shared.counters.activations_failed.add(1);
@@ -79,9 +81,9 @@ async fn activate<A: Aggregate>(directory: &Arc<Directory<A>>, stream: &StreamId
             load::<A>(&reading.shared.store, &id, reading.state_fingerprint, None)
         });
         let loaded = read.await.map_err(|_| LoadFailed::Domain("the runtime is shutting down".into()))??;
-        match shared.store.open_stream(stream, loaded.version) {
+        match shared.store.open_stream(stream, loaded.reached) {
             Ok(writer) => return Ok(Woken { loaded, writer, generation }),
-            Err(StoreError::StaleVersion { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(StoreError::StaleVersion { .. } | StoreError::ReadOutdated { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
             Err(error) => return Err(LoadFailed::Store(error)),
         }
     }
@@ -89,16 +91,16 @@ async fn activate<A: Aggregate>(directory: &Arc<Directory<A>>, stream: &StreamId
 
 fn count<A>(counters: &crate::statistics::RuntimeCounters, loaded: &Loaded<A>) {
     counters.activations.add(1);
-    counters.events_replayed.add(loaded.events_replayed);
+    counters.events_replayed.add(loaded.folded.events_replayed);
     counters.activation_micros.add(u64::try_from(loaded.took.as_micros()).unwrap_or(u64::MAX));
     if loaded.snapshot_unreadable {
         counters.snapshots_unreadable.add(1);
         metrics::counter!(metric_names::SNAPSHOTS_UNREADABLE).increment(1);
     }
     // an aggregate that is new costs no reading, and would drown the others
-    if loaded.version > Version::NONE {
+    if loaded.folded.version > Version::NONE {
         metrics::histogram!(metric_names::ACTIVATION_SECONDS).record(loaded.took.as_secs_f64());
-        metrics::histogram!(metric_names::ACTIVATION_EVENTS).record(loaded.events_replayed as f64);
+        metrics::histogram!(metric_names::ACTIVATION_EVENTS).record(loaded.folded.events_replayed as f64);
     }
     metrics::counter!(metric_names::ACTIVATIONS, "outcome" => "done").increment(1);
 }

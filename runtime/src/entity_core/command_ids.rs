@@ -70,7 +70,7 @@ impl CommandIds {
 
     /// The highest v7 id that the stream holds, for a snapshot.
     pub(crate) fn newest(&self) -> Option<CommandId> {
-        self.ring.iter().map(|seen| seen.id).filter(CommandId::is_time_ordered).max().max(self.floor)
+        self.ring.iter().map(|seen| seen.id).filter(|id| id.is_time_ordered()).max().max(self.floor)
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
@@ -85,7 +85,7 @@ mod tests {
     use uuid::Uuid;
 
     fn v7(n: u64) -> CommandId {
-        CommandId::from(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, 1_000 + n, 0)))
+        CommandId::from(Uuid::from_u128(u128::from(n) << 80 | 0x7 << 76 | 0b10 << 62))
     }
 
     fn seen(id: CommandId, at: u64) -> Seen {

@@ -5,7 +5,7 @@ use dormouse_runtime::EntityError;
 
 use crate::bank::{Account, Deposit, DepositOften, Note, account, bank, not_done};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ids_that_can_not_be_stored() {
     let bank = bank().await;
     let long = "x".repeat(513);
@@ -24,7 +24,7 @@ async fn ids_that_can_not_be_stored() {
     account(&bank, &longest).execute(Deposit { cents: 1 }).await.expect("512 bytes are fine");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payload_over_its_limit() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -37,7 +37,7 @@ async fn a_payload_over_its_limit() {
     assert_eq!(account.execute(Deposit { cents: 1 }).await, Ok(1));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_decision_with_too_many_events() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -48,7 +48,7 @@ async fn a_decision_with_too_many_events() {
     assert_eq!(account.execute(DepositOften { events: 0 }).await, Ok(10_000), "none is fine");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_over_its_limit() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");

@@ -8,14 +8,14 @@ use dormouse_runtime::{Builder, Dormouse, Entity};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Account {
+pub(crate) struct Account {
     pub cents: i64,
     pub entries: u64,
     pub note: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-pub enum Entry {
+pub(crate) enum Entry {
     Deposited { cents: i64 },
     Withdrawn { cents: i64 },
     Noted { text: String },
@@ -25,41 +25,41 @@ pub enum Entry {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{short} cents short")]
-pub struct Overdrawn {
+pub(crate) struct Overdrawn {
     pub short: i64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 #[command(reply = i64)]
-pub struct Deposit {
+pub(crate) struct Deposit {
     pub cents: i64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 #[command(reply = i64)]
-pub struct Withdraw {
+pub(crate) struct Withdraw {
     pub cents: i64,
 }
 
 /// Decides on `events` events, the last of them on the state after the others.
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 #[command(reply = u64)]
-pub struct DepositOften {
+pub(crate) struct DepositOften {
     pub events: u64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
-pub struct Note {
+pub(crate) struct Note {
     pub text: String,
 }
 
 /// No event at all.
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 #[command(reply = String)]
-pub struct Look;
+pub(crate) struct Look;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Where {
+pub(crate) enum Where {
     Handle,
     Apply,
     /// In `apply`, after another event was applied.
@@ -68,7 +68,7 @@ pub enum Where {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
-pub struct Panic {
+pub(crate) struct Panic {
     pub place: Where,
 }
 
@@ -134,26 +134,26 @@ impl Handle<Panic> for Account {
 }
 
 /// A bank on `disk`, with `more` settings.
-pub async fn bank_with(disk: &MemoryDisk, more: impl FnOnce(Builder) -> Builder) -> Dormouse {
+pub(crate) async fn bank_with(disk: &MemoryDisk, more: impl FnOnce(Builder) -> Builder) -> Dormouse {
     let store = Store::on_memory(disk, StoreOptions::default()).expect("the disk opens");
     let builder = Dormouse::builder(store).aggregate::<Account>().arbiters(2).readers(2);
     more(builder).start().await.expect("the bank starts")
 }
 
-pub async fn bank_on(disk: &MemoryDisk) -> Dormouse {
+pub(crate) async fn bank_on(disk: &MemoryDisk) -> Dormouse {
     bank_with(disk, |builder| builder).await
 }
 
-pub async fn bank() -> Dormouse {
+pub(crate) async fn bank() -> Dormouse {
     bank_on(&MemoryDisk::new()).await
 }
 
-pub fn account(bank: &Dormouse, id: &str) -> Entity<Account> {
+pub(crate) fn account(bank: &Dormouse, id: &str) -> Entity<Account> {
     bank.entity::<Account>(id).expect("a valid id")
 }
 
 /// Waits until `holds`, for what has no event to await. Ends by failing, after a long time.
-pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..20_000 {
         if holds() {
             return;
@@ -164,7 +164,7 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The reason of a command that was not done.
-pub fn not_done<T: std::fmt::Debug, E: std::fmt::Debug>(
+pub(crate) fn not_done<T: std::fmt::Debug, E: std::fmt::Debug>(
     outcome: Result<T, dormouse_domain::CommandError<E>>,
 ) -> NotDone {
     match outcome {

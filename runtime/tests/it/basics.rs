@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::bank::{Account, Deposit, Look, Overdrawn, Withdraw, account, bank, bank_on, not_done};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reply_tells_of_the_state_after() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -17,7 +17,7 @@ async fn a_reply_tells_of_the_state_after() {
     bank.shutdown().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_the_domains_and_changes_nothing() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -27,7 +27,7 @@ async fn a_refusal_is_the_domains_and_changes_nothing() {
     assert_eq!(bank.statistics().refused, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_tells_version_and_position() {
     let bank = bank().await;
     let first = account(&bank, "acc-1").execute(Deposit { cents: 1 }).receipt().await.unwrap();
@@ -38,7 +38,7 @@ async fn a_receipt_tells_version_and_position() {
     assert_eq!((offset(&first), offset(&second)), (1, 2), "positions have no gaps");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_decision_without_events_is_fine() {
     let bank = bank().await;
     let receipt = account(&bank, "acc-1").execute(Look).receipt().await.unwrap();
@@ -46,7 +46,7 @@ async fn a_decision_without_events_is_fine() {
     assert_eq!((receipt.version, receipt.position), (Version::NONE, None));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expectations_are_checked_when_the_command_is_handled() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -61,7 +61,7 @@ async fn expectations_are_checked_when_the_command_is_handled() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_is_stored_with_the_events() {
     let bank = bank().await;
     let (correlation, cause) = (Uuid::from_u128(7), Uuid::from_u128(8));
@@ -80,7 +80,7 @@ async fn metadata_is_stored_with_the_events() {
     assert_eq!(stored.headers, [("who".to_owned(), "Ada".to_owned())]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there_after_a_restart() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
@@ -91,7 +91,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     assert_eq!(account(&again, "acc-1").query(|state| state.cents).await, Ok(700));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_state_of_any_version_can_be_told() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -104,13 +104,13 @@ async fn the_state_of_any_version_can_be_told() {
     assert_eq!(beyond, Err(ReadError::NoSuchVersion { asked: Version::new(9), head: Version::new(5) }));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_type_registered_twice_fails_at_the_start() {
     let twice = Dormouse::builder(Store::in_memory()).aggregate::<Account>().aggregate::<Account>().start().await;
     assert!(matches!(twice, Err(StartError::DuplicateType { aggregate_type: "account" })));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_type_that_was_not_registered_is_named() {
     let bank = Dormouse::builder(Store::in_memory()).start().await.unwrap();
     let entity = bank.entity::<Account>("acc-1");
@@ -137,7 +137,7 @@ async fn many_callers_of_one_aggregate_just_queue() {
     assert_eq!(bank.store().head(&stream("acc-1")).unwrap(), Version::new(1_280));
 }
 
-pub fn stream(id: &str) -> dormouse_domain::StreamId {
+pub(crate) fn stream(id: &str) -> dormouse_domain::StreamId {
     dormouse_domain::StreamId::new(
         dormouse_domain::AggregateType::from_static("account"),
         dormouse_domain::AggregateId::try_from(id).unwrap(),

@@ -13,7 +13,7 @@ fn v7_at(millis: u64) -> CommandId {
     CommandId::from(Uuid::new_v7(time))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_gets_the_first_reply() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -27,7 +27,7 @@ async fn a_retry_gets_the_first_reply() {
     assert_eq!(bank.statistics().replayed, 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_of_a_command_in_flight_joins_its_reply() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
@@ -48,7 +48,7 @@ async fn a_retry_of_a_command_in_flight_joins_its_reply() {
     assert_eq!(account.query(|state| state.cents).await, Ok(7));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_finds_its_reply_across_eviction_and_restart() {
     let disk = MemoryDisk::new();
     let ids: Vec<CommandId> = (0..20).map(|n| if n % 2 == 0 { CommandId::now() } else { key(n) }).collect();
@@ -76,7 +76,7 @@ fn key(n: i64) -> CommandId {
     CommandId::from_key(&format!("key-{n}"))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_id_with_another_command_is_not_done() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -88,7 +88,7 @@ async fn the_same_id_with_another_command_is_not_done() {
     assert_eq!(account.query(|state| state.cents).await, Ok(7));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_command_is_decided_afresh() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -99,7 +99,7 @@ async fn a_refused_command_is_decided_afresh() {
     assert_eq!(account.execute(Withdraw { cents: 5 }).id(id).await, Ok(0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_id_takes_effect_once_an_aggregate() {
     let bank = bank().await;
     let id = CommandId::now();
@@ -107,7 +107,7 @@ async fn one_id_takes_effect_once_an_aggregate() {
     assert_eq!(account(&bank, "acc-2").execute(Deposit { cents: 7 }).id(id).await, Ok(7));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_id_from_the_future_is_not_done() {
     let clock = Clock::held(Timestamp::from_millis(1_000_000));
     let bank = bank_with(&MemoryDisk::new(), |builder| builder.clock(clock.clone())).await;
@@ -122,7 +122,7 @@ async fn an_id_from_the_future_is_not_done() {
 }
 
 /// More ids than the ring holds, in any order: old ones are looked up, none takes effect twice.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forgotten_ids_are_looked_up() {
     let bank = bank_with(&MemoryDisk::new(), |builder| builder.recent_ids(8)).await;
     let account = account(&bank, "acc-1");
@@ -137,7 +137,7 @@ async fn forgotten_ids_are_looked_up() {
     assert!(bank.statistics().id_look_ups > 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn time_ordered_ids_need_no_look_up() {
     let bank = bank_with(&MemoryDisk::new(), |builder| builder.recent_ids(64)).await;
     let account = account(&bank, "acc-1");

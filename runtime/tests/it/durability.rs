@@ -9,7 +9,7 @@ use crate::bank::{Deposit, Overdrawn, Withdraw, account, bank_on, not_done, unti
 
 const A_WHILE: Duration = Duration::from_millis(50);
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_reply_before_it_is_durable() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
@@ -23,7 +23,7 @@ async fn no_reply_before_it_is_durable() {
     assert_eq!(reply.await.unwrap(), Ok(700));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_refusal_and_no_query_before_what_it_rests_on_is_durable() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
@@ -46,7 +46,7 @@ async fn no_refusal_and_no_query_before_what_it_rests_on_is_durable() {
 }
 
 /// What was handed to the failed write is unknown; what stood behind it is not done, refusals and queries too.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_write_is_unknown_and_everything_behind_it_is_taken_back() {
     for fault in [AppendFault::NothingWritten, AppendFault::Written] {
         let disk = MemoryDisk::new();
@@ -85,7 +85,7 @@ async fn a_failed_write_is_unknown_and_everything_behind_it_is_taken_back() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_that_stops_waiting_does_not_stop_the_commit() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
@@ -100,7 +100,7 @@ async fn a_caller_that_stops_waiting_does_not_stop_the_commit() {
     assert_eq!(again.reply, 5);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_future_dropped_after_hand_over_leaves_the_command_to_go_on() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
@@ -116,7 +116,7 @@ async fn a_future_dropped_after_hand_over_leaves_the_command_to_go_on() {
     until("the count is given back", || bank.statistics().in_flight == 0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dropping_everything_without_a_shutdown_is_no_worse_than_a_crash() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
@@ -130,7 +130,7 @@ async fn dropping_everything_without_a_shutdown_is_no_worse_than_a_crash() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_with_commands_in_flight_loses_nothing_acknowledged() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;

@@ -59,7 +59,7 @@ async fn later_bank(disk: &MemoryDisk) -> Dormouse {
     Dormouse::builder(store).aggregate::<AccountV2>().start().await.unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_events_are_read_through_their_upcaster_and_old_snapshots_are_left_alone() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.snapshot_every(2)).await;
@@ -79,7 +79,7 @@ async fn old_events_are_read_through_their_upcaster_and_old_snapshots_are_left_a
     assert_eq!(later.statistics().snapshots_unreadable, 1, "of another schema: costs time only");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_this_program_does_not_know_is_named() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
@@ -98,7 +98,7 @@ async fn an_event_this_program_does_not_know_is_named() {
     assert_eq!(later.statistics().activations_failed, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_of_a_later_schema_is_named() {
     let disk = MemoryDisk::new();
     let later = later_bank(&disk).await;

@@ -9,7 +9,7 @@ use crate::bank::{Deposit, account, bank_on, bank_with, not_done, until};
 
 const SHORT: Duration = Duration::from_millis(30);
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_mailbox_answers_overloaded_at_once() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.mailbox(3)).await;
@@ -36,7 +36,7 @@ async fn a_full_mailbox_answers_overloaded_at_once() {
     assert_eq!(bank.statistics().overloaded, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_runtime_answers_overloaded() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.in_flight_max(2)).await;
@@ -56,7 +56,7 @@ async fn a_full_runtime_answers_overloaded() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_may_wait_for_room() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.mailbox(1)).await;
@@ -74,7 +74,7 @@ async fn a_caller_may_wait_for_room() {
 }
 
 /// The deadline passes while the command waits in the mailbox: it is never handled.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deadline_that_passed_before_handling_is_not_done() {
     let clock = Clock::held(Timestamp::from_millis(1));
     let disk = MemoryDisk::new();
@@ -102,7 +102,7 @@ async fn a_deadline_that_passed_before_handling_is_not_done() {
 }
 
 /// The caller gives up while the command is in the mailbox: it is told not done, and that is kept.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_that_gives_up_in_time_takes_its_command_back() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
@@ -125,7 +125,7 @@ async fn a_caller_that_gives_up_in_time_takes_its_command_back() {
     assert_eq!(account.query(|state| state.entries).await, Ok(0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deadline_that_passes_after_handling_is_unknown() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;

@@ -5,7 +5,7 @@ use dormouse_persistence::MemoryDisk;
 
 use crate::bank::{Deposit, Panic, Where, account, bank, bank_on, not_done, until};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_is_not_done_and_the_aggregate_goes_on() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -25,7 +25,7 @@ async fn a_panic_is_not_done_and_the_aggregate_goes_on() {
     assert_eq!(bank.statistics().panics, 4);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_in_a_query_is_told_to_its_caller() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
@@ -36,7 +36,7 @@ async fn a_panic_in_a_query_is_told_to_its_caller() {
 }
 
 /// Commands before the panic settle as they would have, commands behind it are handled, others don't notice.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_in_flight_settles_and_what_waits_is_handled() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;

@@ -10,7 +10,7 @@ use dormouse_persistence::MemoryDisk;
 use crate::bank::{Deposit, Note, account, bank_with, until};
 use crate::basics::stream;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_idle_aggregate_sleeps_and_wakes_with_its_state() {
     let clock = Clock::held(Timestamp::from_millis(1));
     let idle = Duration::from_secs(60);
@@ -43,7 +43,7 @@ async fn memory_stays_within_its_budget() {
 }
 
 /// An aggregate that grows while it is resident counts for what it weighs now.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_growing_aggregate_is_weighed_again() {
     let bank = bank_with(&MemoryDisk::new(), |builder| builder).await;
     let account = account(&bank, "acc-1");

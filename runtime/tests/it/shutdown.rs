@@ -8,7 +8,7 @@ use dormouse_runtime::ShutdownError;
 
 use crate::bank::{Deposit, account, bank, bank_on, bank_with, not_done, until};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_queued_is_finished_and_nothing_new_is_taken() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
@@ -23,15 +23,8 @@ async fn what_is_queued_is_finished_and_nothing_new_is_taken() {
     until("ten are in flight", || bank.statistics().in_flight == 10).await;
     let stopping = bank.clone();
     let shutdown = tokio::spawn(async move { stopping.shutdown().await });
-    let late = account.clone();
-    let mut refused = None;
-    until("it takes nothing more", || {
-        refused = Some(bank.statistics().in_flight);
-        true
-    })
-    .await;
-    tokio::task::yield_now().await;
-    let new = late.execute(Deposit { cents: 1 }).await;
+    until("it takes nothing more", || bank.is_shutting_down()).await;
+    let new = account.execute(Deposit { cents: 1 }).await;
     assert_eq!(not_done(new), NotDone::ShuttingDown);
     drop(held);
     for call in calls {
@@ -40,7 +33,7 @@ async fn what_is_queued_is_finished_and_nothing_new_is_taken() {
     shutdown.await.unwrap().unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shutdown_ends_at_its_limit_and_says_what_was_left() {
     let disk = MemoryDisk::new();
     let limit = Duration::from_millis(50);
@@ -58,7 +51,7 @@ async fn a_shutdown_ends_at_its_limit_and_says_what_was_left() {
     assert!(matches!(shutdown.await.unwrap(), Err(ShutdownError::Unfinished { commands: 1 })));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_shutdown_everything_says_so() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");

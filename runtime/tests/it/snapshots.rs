@@ -4,7 +4,7 @@ use dormouse_persistence::MemoryDisk;
 
 use crate::bank::{Deposit, account, bank_on, bank_with, until};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_aggregate_wakes_from_its_snapshot() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.snapshot_every(10)).await;
@@ -19,7 +19,7 @@ async fn an_aggregate_wakes_from_its_snapshot() {
     assert!(again.statistics().events_replayed <= 5, "{}", again.statistics().events_replayed);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_snapshot_costs_time_only() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.snapshot_every(10)).await;
@@ -43,7 +43,7 @@ async fn a_damaged_snapshot_costs_time_only() {
     assert_eq!(again.statistics().snapshots_unreadable, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_snapshot_is_written_of_what_is_not_durable() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.snapshot_every(1)).await;
@@ -58,7 +58,7 @@ async fn no_snapshot_is_written_of_what_is_not_durable() {
     until("it is written now", || bank.statistics().snapshots_written == 1).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passivation_takes_a_snapshot_where_it_is_worth_it() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.snapshot_every(10)).await;
