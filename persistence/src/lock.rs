@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::StoreError;
 
@@ -24,7 +25,10 @@ impl StoreLock {
     /// [`StoreError::NotWritable`] if the file can't be made or written.
     pub(crate) fn take(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(LOCK_FILE);
-        let not_writable = |source| StoreError::NotWritable { path: path.clone(), source };
+        let not_writable = |source| StoreError::NotWritable {
+            path: path.clone(),
+            source: Arc::new(source),
+        };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -35,7 +39,10 @@ impl StoreLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked { path: directory.to_path_buf(), holder: read_holder(&mut file) });
+                return Err(StoreError::Locked {
+                    path: directory.to_path_buf(),
+                    holder: read_holder(&mut file),
+                });
             }
             Err(TryLockError::Error(source)) => return Err(not_writable(source)),
         }
@@ -74,7 +81,10 @@ mod tests {
         let Err(StoreError::Locked { path, holder }) = StoreLock::take(directory.path()) else {
             panic!("locked twice")
         };
-        assert_eq!((path.as_path(), holder), (directory.path(), Some(std::process::id())));
+        assert_eq!(
+            (path.as_path(), holder),
+            (directory.path(), Some(std::process::id()))
+        );
         drop(held);
         StoreLock::take(directory.path()).unwrap();
     }

@@ -82,6 +82,29 @@ impl Store {
         Store::on_disk(Box::new(disk.clone()), options)
     }
 
+    /// Opens the store in the directory `path`, or makes it there if there is nothing yet, with the default
+    /// options. See [`Store::open_with`].
+    #[cfg(feature = "rocksdb")]
+    pub fn open(path: impl AsRef<std::path::Path>) -> Result<Store, StoreError> {
+        Store::open_with(path, StoreOptions::default())
+    }
+
+    /// Opens the store in the directory `path`, or makes it there if there is nothing yet. Durable: a commit that
+    /// was settled as durable survives the death of the process, and of the machine if its disk honours syncs.
+    ///
+    /// Reads the part of the log that is not in RocksDB's tables or not indexed yet, usually well under a second's
+    /// worth; where what is derived was deleted or is damaged, all of the log, to build it again: see
+    /// [`StoreOptions::progress`].
+    ///
+    /// # Errors
+    /// `Locked` if it is open elsewhere; `NotAStore`, `NotWritable` or `NewerFormat`; `LogDamaged`, `LogGap`,
+    /// `LogShorterThanWatermark`, `LogShorterThanIndex` or `Corrupt` if acknowledged commits are missing or
+    /// damaged, and then nothing of the log was changed.
+    #[cfg(feature = "rocksdb")]
+    pub fn open_with(path: impl AsRef<std::path::Path>, options: StoreOptions) -> Result<Store, StoreError> {
+        Store::on_disk(Box::new(crate::open::RocksDisk::new(path.as_ref())), options)
+    }
+
     pub(crate) fn on_disk(disk: Box<dyn Disk>, options: StoreOptions) -> Result<Store, StoreError> {
         metric_names::describe();
         let core = Arc::new(Core::new(options));

@@ -37,7 +37,7 @@ pub(crate) enum Found<'a> {
 }
 
 /// Damage in a WAL: where it begins and what was seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Damage {
     /// Byte position of the record that is hit; everything before it is whole.
     pub(crate) at: u64,
@@ -141,17 +141,29 @@ fn parse_fragment(block: &[u8], position: usize) -> Result<Option<Fragment<'_>>,
     let is_last_block = block.len() < BLOCK_BYTES;
     let rest = &block[position..];
     if rest.len() < HEADER_BYTES {
-        return if is_last_block { Err(DamageKind::Cut) } else { Ok(None) };
+        return if is_last_block {
+            Err(DamageKind::Cut)
+        } else {
+            Ok(None)
+        };
     }
     let length = usize::from(u16::from_le_bytes([rest[4], rest[5]]));
     let tag = rest[6];
     if tag == 0 && length == 0 {
         return Err(DamageKind::Zeroes);
     }
-    let header_bytes = if is_recyclable(tag) { RECYCLABLE_HEADER_BYTES } else { HEADER_BYTES };
+    let header_bytes = if is_recyclable(tag) {
+        RECYCLABLE_HEADER_BYTES
+    } else {
+        HEADER_BYTES
+    };
     let Some(body) = rest.get(HEADER_BYTES..header_bytes + length) else {
         // A whole block's last fragment never leaves it; in the file's last block, it was cut.
-        return Err(if is_last_block { DamageKind::Cut } else { DamageKind::Length });
+        return Err(if is_last_block {
+            DamageKind::Cut
+        } else {
+            DamageKind::Length
+        });
     };
     let stored = unmask(u32::from_le_bytes([rest[0], rest[1], rest[2], rest[3]]));
     let computed = crc32c::crc32c_append(crc32c::crc32c(&[tag]), body);
@@ -159,7 +171,11 @@ fn parse_fragment(block: &[u8], position: usize) -> Result<Option<Fragment<'_>>,
         return Err(DamageKind::Checksum);
     }
     let bytes = &body[header_bytes - HEADER_BYTES..];
-    Ok(Some(Fragment { tag, bytes, end: position + header_bytes + length }))
+    Ok(Some(Fragment {
+        tag,
+        bytes,
+        end: position + header_bytes + length,
+    }))
 }
 
 fn is_recyclable(tag: u8) -> bool {
@@ -190,7 +206,10 @@ impl Assembly {
         match fragment.tag {
             1 | 5 => {
                 self.abandon(visit);
-                visit(Found::Record { at, bytes: fragment.bytes });
+                visit(Found::Record {
+                    at,
+                    bytes: fragment.bytes,
+                });
             }
             2 | 6 => {
                 self.abandon(visit);
@@ -200,37 +219,58 @@ impl Assembly {
             }
             3 | 4 | 7 | 8 => {
                 let Some(begun_at) = self.open else {
-                    visit(Found::Damage(Damage { at, kind: DamageKind::Fragment }));
+                    visit(Found::Damage(Damage {
+                        at,
+                        kind: DamageKind::Fragment,
+                    }));
                     return;
                 };
                 self.bytes.extend_from_slice(fragment.bytes);
                 if matches!(fragment.tag, 4 | 8) {
                     self.open = None;
-                    visit(Found::Record { at: begun_at, bytes: &self.bytes });
+                    visit(Found::Record {
+                        at: begun_at,
+                        bytes: &self.bytes,
+                    });
                 }
             }
             // Compression is never switched on; timestamp sizes and the predecessor's description are no data.
             10 | 11 | 130 | 131 => {}
             tag if tag & SAFE_TO_IGNORE != 0 => {}
-            tag => self.damage(Damage { at, kind: DamageKind::UnknownType(tag) }, visit),
+            tag => self.damage(
+                Damage {
+                    at,
+                    kind: DamageKind::UnknownType(tag),
+                },
+                visit,
+            ),
         }
     }
 
     /// Damage inside a record is damage of the whole record, from its beginning.
     fn damage(&mut self, damage: Damage, visit: &mut dyn FnMut(Found<'_>)) {
         let at = self.open.take().unwrap_or(damage.at);
-        visit(Found::Damage(Damage { at, kind: damage.kind }));
+        visit(Found::Damage(Damage {
+            at,
+            kind: damage.kind,
+        }));
     }
 
     fn abandon(&mut self, visit: &mut dyn FnMut(Found<'_>)) {
         if let Some(at) = self.open.take() {
-            visit(Found::Damage(Damage { at, kind: DamageKind::Fragment }));
+            visit(Found::Damage(Damage {
+                at,
+                kind: DamageKind::Fragment,
+            }));
         }
     }
 
     fn end(&mut self, visit: &mut dyn FnMut(Found<'_>)) {
         if let Some(at) = self.open.take() {
-            visit(Found::Damage(Damage { at, kind: DamageKind::Cut }));
+            visit(Found::Damage(Damage {
+                at,
+                kind: DamageKind::Cut,
+            }));
         }
     }
 }
@@ -305,7 +345,11 @@ mod tests {
     #[test]
     fn whole_records_are_joined_over_blocks() {
         let log = write_log(&three());
-        let [Seen::Record(0, 100, 1), Seen::Record(107, 100_000, 2), Seen::Record(_, 50, 3)] = seen(&log)[..]
+        let [
+            Seen::Record(0, 100, 1),
+            Seen::Record(107, 100_000, 2),
+            Seen::Record(_, 50, 3),
+        ] = seen(&log)[..]
         else {
             panic!("{:?}", seen(&log))
         };
@@ -322,10 +366,16 @@ mod tests {
     fn every_cut_is_seen_as_a_cut_or_as_a_shorter_log() {
         let log = write_log(&three());
         let ends = [0, 107, log.len() - 57, log.len()];
-        for length in (0..log.len()).step_by(331).chain([1, 106, 107, 108, log.len() - 1]) {
+        for length in (0..log.len())
+            .step_by(331)
+            .chain([1, 106, 107, 108, log.len() - 1])
+        {
             let seen = seen(&log[..length]);
             let whole = ends.iter().filter(|end| **end > 0 && **end <= length).count();
-            let records = seen.iter().filter(|item| matches!(item, Seen::Record(..))).count();
+            let records = seen
+                .iter()
+                .filter(|item| matches!(item, Seen::Record(..)))
+                .count();
             assert_eq!(records, whole, "cut at {length}");
             match seen.last() {
                 Some(Seen::Damage(at, DamageKind::Cut)) => assert_eq!(*at, ends[whole] as u64),
@@ -343,11 +393,23 @@ mod tests {
             damaged[byte] ^= 1 << (byte % 8);
             let seen = seen(&damaged);
             let hit = byte / 207;
-            let found: Vec<u8> =
-                seen.iter().filter_map(|s| if let Seen::Record(_, _, n) = s { Some(*n) } else { None }).collect();
+            let found: Vec<u8> = seen
+                .iter()
+                .filter_map(|s| {
+                    if let Seen::Record(_, _, n) = s {
+                        Some(*n)
+                    } else {
+                        None
+                    }
+                })
+                .collect();
             let expected: Vec<u8> = (1..=40).filter(|n| usize::from(*n) != hit + 1).collect();
             assert_eq!(found, expected, "byte {byte}");
-            assert!(seen.iter().any(|s| matches!(s, Seen::Damage(at, _) if *at == hit as u64 * 207)), "byte {byte}");
+            assert!(
+                seen.iter()
+                    .any(|s| matches!(s, Seen::Damage(at, _) if *at == hit as u64 * 207)),
+                "byte {byte}"
+            );
         }
     }
 

@@ -26,7 +26,9 @@ pub(crate) struct Put<'a> {
 /// Calls `visit` for each put of the batch, in order. `false` if the bytes are no batch of puts: `log/` is only
 /// ever appended to, so any other entry is not the store's.
 pub(crate) fn visit_puts<'a>(batch: &'a [u8], visit: &mut dyn FnMut(Put<'a>)) -> bool {
-    let Some(mut rest) = batch.get(HEADER_BYTES..) else { return false };
+    let Some(mut rest) = batch.get(HEADER_BYTES..) else {
+        return false;
+    };
     while let Some((&tag, after)) = rest.split_first() {
         rest = after;
         let read = match tag {
@@ -86,7 +88,10 @@ mod tests {
         batch.extend([NOOP, PUT, 1, b'k', 0xc8, 0x01]);
         batch.extend([7; 200]);
         batch.extend([PUT_IN_FAMILY, 3, 2, b'a', b'b', 0]);
-        assert_eq!(puts(&batch), Some(vec![(b"k".to_vec(), 200), (b"ab".to_vec(), 0)]));
+        assert_eq!(
+            puts(&batch),
+            Some(vec![(b"k".to_vec(), 200), (b"ab".to_vec(), 0)])
+        );
     }
 
     #[test]

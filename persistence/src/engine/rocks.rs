@@ -1,0 +1,283 @@
+//! The durable engine: two RocksDB instances in one directory.
+//!
+//! `log/` is the truth: one family, one writer, each write synced. `derived/` is everything else: it may be lost,
+//! as a whole or its newest part, and is built again from the log. They share a cache and threads, but are two
+//! instances, because write stalls and WAL retention hit all families of an instance.
+//!
+//! How they are set up is in [`tuning`]; opening and judging a directory is in [`crate::open`].
+
+mod iterate;
+pub(crate) mod tuning;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use rocksdb::{ColumnFamily, DB, ErrorKind, ReadOptions, WriteBatch, WriteOptions};
+
+use super::{Engine, EngineError, Family, LogRow, Run, Visit, Watermark};
+use crate::lock::StoreLock;
+use crate::watermark::WatermarkKeeper;
+
+/// The two instances of an open store.
+pub(crate) struct Databases {
+    pub(crate) log: DB,
+    pub(crate) derived: DB,
+}
+
+/// An open store's engine.
+pub(crate) struct RocksEngine {
+    databases: RwLock<Option<Databases>>,
+    synced: WriteOptions,
+    without_wal: WriteOptions,
+    watermark: WatermarkKeeper,
+    stopped: AtomicBool,
+    directory: PathBuf,
+    /// Made when derived rows prove damaged: the next opening builds them again.
+    rebuild_marker: PathBuf,
+    lock: Mutex<Option<StoreLock>>,
+}
+
+impl RocksEngine {
+    /// Puts the opened parts together.
+    pub(crate) fn new(
+        directory: &Path,
+        rebuild_marker: PathBuf,
+        databases: Databases,
+        watermark: WatermarkKeeper,
+        lock: StoreLock,
+    ) -> Self {
+        Self {
+            databases: RwLock::new(Some(databases)),
+            synced: tuning::synced(),
+            without_wal: tuning::without_wal(),
+            watermark,
+            stopped: AtomicBool::new(false),
+            directory: directory.to_path_buf(),
+            rebuild_marker,
+            lock: Mutex::new(Some(lock)),
+        }
+    }
+
+    fn with<T>(
+        &self,
+        context: &'static str,
+        call: impl FnOnce(&Databases) -> Result<T, rocksdb::Error>,
+    ) -> Result<T, EngineError> {
+        let databases = self.databases.read_recursive();
+        call(databases.as_ref().ok_or(EngineError::Closed)?).map_err(|error| failed(context, &error))
+    }
+
+    /// Like [`RocksEngine::with`], for `derived/`: damage there is remembered, so that the next opening heals it.
+    fn with_derived<T>(
+        &self,
+        context: &'static str,
+        call: impl FnOnce(&DB) -> Result<T, rocksdb::Error>,
+    ) -> Result<T, EngineError> {
+        let result = self.with(context, |databases| call(&databases.derived));
+        if let Err(EngineError::Corrupt { reason, .. }) = &result {
+            tracing::error!(
+                path = %self.directory.display(), %reason,
+                "what is derived from the log is damaged; the next opening builds it again"
+            );
+            if let Err(error) = std::fs::write(&self.rebuild_marker, []) {
+                tracing::error!(path = %self.rebuild_marker.display(), %error, "the mark for it can't be written");
+            }
+        }
+        result
+    }
+}
+
+impl Engine for RocksEngine {
+    fn append_log(&self, key: &[u8], segment: &[u8]) -> Result<(), EngineError> {
+        const CONTEXT: &str = "append to the log";
+        if self.stopped.load(Ordering::SeqCst) {
+            return Err(EngineError::Failed {
+                context: CONTEXT,
+                reason: "the engine was stopped".into(),
+            });
+        }
+        if let Some(reason) = self.watermark.failure() {
+            return Err(EngineError::Failed {
+                context: "write the watermark",
+                reason,
+            });
+        }
+        self.with(CONTEXT, |databases| {
+            databases.log.put_opt(key, segment, &self.synced)
+        })
+    }
+
+    fn scan_log(&self, from: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
+        self.with("read the log", |databases| {
+            iterate::forward(&databases.log, from, visit)
+        })
+    }
+
+    fn seek_log(&self, key: &[u8]) -> Result<Option<LogRow>, EngineError> {
+        self.with("read the log", |databases| {
+            iterate::last_at_or_before(&databases.log, key)
+        })
+    }
+
+    fn index(&self, run: &Run) -> Result<(), EngineError> {
+        self.with_derived("index the log", |derived| {
+            let mut batch = WriteBatch::default();
+            for (family, rows) in run.families() {
+                let handle = handle(derived, family);
+                for (key, value) in rows.iter() {
+                    batch.put_cf(handle, key, value);
+                }
+            }
+            let (key, value) = &run.indexed;
+            batch.put_cf(handle(derived, Family::Meta), key, value);
+            derived.write_opt(batch, &self.without_wal)
+        })
+    }
+
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.with_derived("read a row", |derived| {
+            derived.get_cf(handle(derived, family), key)
+        })
+    }
+
+    fn put(&self, family: Family, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
+        self.with_derived("store a row", |derived| {
+            derived.put_cf_opt(handle(derived, family), key, value, &self.without_wal)
+        })
+    }
+
+    fn scan(&self, family: Family, prefix: &[u8], from: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
+        self.with_derived("read rows", |derived| {
+            let whole_prefix = family == Family::Streams && from.len() == prefix.len() + 8;
+            iterate::within(
+                derived,
+                handle(derived, family),
+                prefix,
+                from,
+                whole_prefix,
+                visit,
+            )
+        })
+    }
+
+    fn mark_durable(&self, mark: Watermark) {
+        self.watermark.moved(mark);
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.watermark.stop();
+    }
+
+    /// The sizes of all files, from the directory: RocksDB's properties leave out WALs and its text logs.
+    fn disk_bytes(&self) -> u64 {
+        directory_bytes(&self.directory)
+    }
+
+    fn close(&self) -> Result<(), EngineError> {
+        // Waits for calls under way; later ones find nothing.
+        let databases = self.databases.write().take();
+        let Some(databases) = databases else { return Ok(()) };
+        let written = self.watermark.close();
+        // RocksDB flushes what has no WAL while it closes, and reports no error: lost rows are indexed again.
+        drop(databases);
+        self.lock.lock().take();
+        written
+    }
+}
+
+/// What RocksDB says of itself, read from its properties: cheap, but takes its mutex.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RocksStatistics {
+    /// Bytes of the log's tables.
+    pub(crate) log_table_bytes: u64,
+    /// Bytes of the derived families' tables.
+    pub(crate) derived_table_bytes: u64,
+    /// Bytes of all memtables.
+    pub(crate) memtable_bytes: u64,
+    /// Bytes of cached blocks and accounted memtables.
+    pub(crate) cache_bytes: u64,
+    /// Bytes that compaction of derived families has still to rewrite.
+    pub(crate) compaction_pending_bytes: u64,
+    /// Tables of `streams` that a read may have to look at: level 0 and universal runs.
+    pub(crate) stream_runs: u64,
+    /// Whether RocksDB holds up writes of either instance at this moment.
+    pub(crate) write_stopped: bool,
+}
+
+impl RocksEngine {
+    /// Reads the properties. All 0 once closed.
+    pub(crate) fn rocks_statistics(&self) -> RocksStatistics {
+        let guard = self.databases.read_recursive();
+        let Some(Databases { log, derived }) = guard.as_ref() else {
+            return RocksStatistics::default();
+        };
+        let of_log = |name: &str| log.property_int_value(name).ok().flatten().unwrap_or(0);
+        let of_derived = |name: &str| -> u64 {
+            Family::ALL
+                .iter()
+                .filter_map(|family| {
+                    derived
+                        .property_int_value_cf(handle(derived, *family), name)
+                        .ok()
+                        .flatten()
+                })
+                .sum()
+        };
+        RocksStatistics {
+            log_table_bytes: of_log("rocksdb.total-sst-files-size"),
+            derived_table_bytes: of_derived("rocksdb.total-sst-files-size"),
+            memtable_bytes: of_log("rocksdb.size-all-mem-tables") + of_derived("rocksdb.size-all-mem-tables"),
+            cache_bytes: of_log("rocksdb.block-cache-usage"),
+            compaction_pending_bytes: of_derived("rocksdb.estimate-pending-compaction-bytes"),
+            stream_runs: derived
+                .property_value_cf(handle(derived, Family::Streams), "rocksdb.num-files-at-level0")
+                .ok()
+                .flatten()
+                .and_then(|number| number.parse().ok())
+                .unwrap_or(0),
+            write_stopped: of_log("rocksdb.is-write-stopped") + of_derived("rocksdb.is-write-stopped") > 0,
+        }
+    }
+}
+
+/// A family of `derived/`.
+pub(crate) fn handle(derived: &DB, family: Family) -> &ColumnFamily {
+    derived
+        .cf_handle(family.name())
+        .expect("derived/ is opened with every family")
+}
+
+/// Read options for what is read once and in order: it would push out of the cache what is read often.
+pub(crate) fn sequential() -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.fill_cache(false);
+    options.set_readahead_size(1024 * 1024);
+    options
+}
+
+/// RocksDB's error as the engine's.
+pub(crate) fn failed(context: &'static str, error: &rocksdb::Error) -> EngineError {
+    let reason: Arc<str> = error.to_string().into();
+    match error.kind() {
+        ErrorKind::Corruption => EngineError::Corrupt { context, reason },
+        _ => EngineError::Failed { context, reason },
+    }
+}
+
+fn directory_bytes(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => directory_bytes(&entry.path()),
+            Ok(metadata) => metadata.len(),
+            // Deleted meanwhile.
+            Err(_) => 0,
+        })
+        .sum()
+}

@@ -1,0 +1,145 @@
+//! Opens a store's directory: from the lock to two RocksDB instances that may be trusted.
+//!
+//! In this order, so that nothing is changed before it is judged: the lock and the format ([`layout`]); the
+//! watermark; `derived/`, which knows how far it was indexed ([`derived`]); the log's WALs, byte by byte
+//! ([`preflight`]); and only then RocksDB opens the log, replays its WALs into tables and deletes them. The store
+//! verifies offsets and chain afterwards, from the first segment that came from a WAL.
+
+mod derived;
+mod layout;
+mod preflight;
+mod survey;
+mod wal;
+mod wal_batch;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use dormouse_domain::{Offset, ShardId};
+use rocksdb::DB;
+use uuid::Uuid;
+
+use self::layout::{Layout, State};
+use self::preflight::Promised;
+use crate::engine::rocks::tuning::Shared;
+use crate::engine::rocks::{Databases, RocksEngine, failed};
+use crate::engine::{Disk, Opened};
+use crate::error::StoreError;
+use crate::options::StoreOptions;
+use crate::watermark::{WatermarkFile, WatermarkKeeper};
+
+/// A directory that holds a store, or will.
+#[derive(Debug)]
+pub(crate) struct RocksDisk {
+    path: PathBuf,
+}
+
+impl RocksDisk {
+    /// Does nothing yet.
+    pub(crate) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+        }
+    }
+}
+
+impl Disk for RocksDisk {
+    fn open(&self, options: &StoreOptions) -> Result<Opened, StoreError> {
+        let (layout, lock, state) = Layout::claim(&self.path)?;
+        let shared = Shared::new(options.cache_bytes)?;
+        let parts = match state {
+            State::Store(store) => open_store(&layout, store, options.shard, &shared)?,
+            State::New => create_store(&layout, options.shard, &shared)?,
+        };
+        let mark = parts.watermark.mark();
+        let interval = Duration::from_millis(options.watermark_every_ms);
+        let watermark =
+            WatermarkKeeper::start(parts.watermark, interval).map_err(|error| StoreError::Engine {
+                context: "start the watermark's thread".into(),
+                reason: error.to_string().into(),
+            })?;
+        let engine = RocksEngine::new(
+            layout.root(),
+            layout.rebuild_marker(),
+            parts.databases,
+            watermark,
+            lock,
+        );
+        Ok(Opened {
+            engine: Arc::new(engine),
+            watermark: Some(mark).filter(|mark| mark.offset > Offset::NONE),
+            verify_from: parts.verify_from,
+        })
+    }
+}
+
+struct Parts {
+    databases: Databases,
+    watermark: WatermarkFile,
+    verify_from: Offset,
+}
+
+fn create_store(layout: &Layout, shard: ShardId, shared: &Shared) -> Result<Parts, StoreError> {
+    let path = layout.root().to_path_buf();
+    let not_writable = |source: io::Error| StoreError::NotWritable {
+        path: path.clone(),
+        source: Arc::new(source),
+    };
+    let store = Uuid::now_v7();
+    layout.begin().map_err(not_writable)?;
+    let log = open_log(layout, shared, true)?;
+    let derived = derived::make(layout, store, shared)?;
+    let watermark = WatermarkFile::create(layout.root(), store, shard).map_err(not_writable)?;
+    layout.finish(store).map_err(not_writable)?;
+    Ok(Parts {
+        databases: Databases { log, derived },
+        watermark,
+        verify_from: Offset::new(1),
+    })
+}
+
+fn open_store(layout: &Layout, store: Uuid, shard: ShardId, shared: &Shared) -> Result<Parts, StoreError> {
+    let watermark = WatermarkFile::open(layout.root(), store, shard)?;
+    // RocksDB would take a log without this file for an empty directory.
+    let current = layout.log().join("CURRENT");
+    if !current.exists() {
+        return Err(StoreError::corrupt(
+            current.display().to_string(),
+            "the log",
+            "the file is missing",
+        ));
+    }
+    let (derived, indexed) = derived::open(layout, store, shard, shared)?;
+    let promised = Promised {
+        watermark: watermark.mark().offset,
+        indexed,
+    };
+    let first_in_wals = preflight::check_log(layout, shard, promised, shared)?;
+    let log = open_log(layout, shared, false)?;
+    // One segment earlier, so that the border between tables and WALs is part of it. Without any segment in the
+    // WALs, only what is not indexed is verified, which the store does in any case.
+    let verify_from = first_in_wals.map_or(Offset::new(u64::MAX), |first| {
+        Offset::new((first.get() - 1).max(1))
+    });
+    Ok(Parts {
+        databases: Databases { log, derived },
+        watermark,
+        verify_from,
+    })
+}
+
+fn open_log(layout: &Layout, shared: &Shared, is_new: bool) -> Result<DB, StoreError> {
+    let mut options = shared
+        .log()
+        .map_err(|error| failed("set the log's options", &error))?;
+    options.create_if_missing(is_new);
+    options.set_error_if_exists(is_new);
+    DB::open(&options, layout.log()).map_err(|error| match failed("open the log", &error) {
+        crate::engine::EngineError::Corrupt { reason, .. } => {
+            StoreError::corrupt(layout.log().display().to_string(), "a file of RocksDB", reason)
+        }
+        other => other.into(),
+    })
+}

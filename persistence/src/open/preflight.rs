@@ -1,0 +1,250 @@
+//! Judges the log before RocksDB may touch it.
+//!
+//! RocksDB, once it has opened, deletes the WALs it has replayed: what it skipped is gone for good then. So
+//! damage is judged before, on what a [`Survey`] of the WALs found, and a refusal leaves the directory as it was.
+//! Where the WALs alone don't tell (their data may have reached tables already), RocksDB is asked, opened for
+//! reading only, which changes nothing either.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dormouse_domain::{Offset, ShardId};
+use rocksdb::{DB, DBRecoveryMode};
+
+use super::layout::{Layout, sync_directory};
+use super::survey::{Issue, IssueKind, Survey, survey};
+use super::wal::DamageKind;
+use crate::engine::rocks::tuning::Shared;
+use crate::engine::rocks::{failed, sequential};
+use crate::error::StoreError;
+use crate::format::{keys, segment};
+
+/// Up to where the log must reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Promised {
+    /// The watermark's offset.
+    pub(crate) watermark: Offset,
+    /// The indexed offset; 0 if `derived/` says nothing.
+    pub(crate) indexed: Offset,
+}
+
+impl Promised {
+    fn offset(self) -> Offset {
+        self.watermark.max(self.indexed)
+    }
+}
+
+/// Looks at `log/`, cuts off a torn tail, and refuses any other damage and any log that ends too early.
+///
+/// Returns the first offset in the WALs; none if they hold no segment. Reads all WALs once, at most a few
+/// hundred MiB.
+///
+/// # Errors
+/// [`StoreError::LogDamaged`], [`StoreError::LogShorterThanWatermark`] or [`StoreError::LogShorterThanIndex`], and
+/// nothing was changed; an engine error if files can't be read.
+pub(crate) fn check_log(
+    layout: &Layout,
+    shard: ShardId,
+    promised: Promised,
+    shared: &Shared,
+) -> Result<Option<Offset>, StoreError> {
+    let log = layout.log();
+    let reading = |error: io::Error| StoreError::Engine {
+        context: format!("read the log's files in {}", log.display()),
+        reason: error.to_string().into(),
+    };
+    let found = survey(&log, shard).map_err(reading)?;
+    if found.files.is_empty() {
+        return Err(no_wal(
+            &log,
+            promised,
+            &tables(&log, shared).and_then(|tables| tables.end(shard)),
+        ));
+    }
+    let Some(issue) = found.issues.first() else {
+        let end = found.tip.map(|tip| tip.offset);
+        if end.is_none_or(|end| end < promised.offset()) {
+            refuse_shorter(tables(&log, shared)?.end(shard)?, promised)?;
+        }
+        return Ok(found.first);
+    };
+    match issue.after {
+        Some(after) => refuse_unless_in_tables(&log, shard, issue, after, shared)?,
+        None => settle_tail(layout, shard, issue, &found, promised, shared)?,
+    }
+    Ok(found.first)
+}
+
+/// Damage with no whole segment after it: a torn tail, or a loss, as the promise says.
+fn settle_tail(
+    layout: &Layout,
+    shard: ShardId,
+    issue: &Issue,
+    found: &Survey,
+    promised: Promised,
+    shared: &Shared,
+) -> Result<(), StoreError> {
+    let before = match issue.before {
+        Some(before) => before,
+        None => tables(&layout.log(), shared)?.end(shard)?,
+    };
+    // A torn write is one that was going on when the process or the machine stopped: in the newest file.
+    let is_newest = found.files.last() == Some(&issue.file);
+    let is_torn = matches!(issue.kind, IssueKind::Bytes(_)) && is_newest && before >= promised.offset();
+    if !is_torn {
+        let lost_to = Some(promised.offset()).filter(|promised| *promised > before);
+        return Err(damaged(issue, before.next(), lost_to));
+    }
+    if issue.kind == IssueKind::Bytes(DamageKind::Cut) && found.issues.len() == 1 {
+        tracing::info!(
+            file = %issue.file.display(), at = issue.at, log_end = before.get(),
+            "the log ends inside a write that was never acknowledged; RocksDB drops it"
+        );
+        return Ok(());
+    }
+    cut_off(layout, issue, before).map_err(|error| StoreError::Engine {
+        context: format!("cut the torn tail off {}", issue.file.display()),
+        reason: error.to_string().into(),
+    })
+}
+
+fn cut_off(layout: &Layout, issue: &Issue, before: Offset) -> io::Result<()> {
+    let aside = layout.damaged();
+    fs::create_dir_all(&aside)?;
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let name = issue.file.file_name().unwrap_or_default().to_string_lossy();
+    let copy = aside.join(format!("{seconds}-{name}"));
+    fs::copy(&issue.file, &copy)?;
+    File::open(&copy)?.sync_all()?;
+    sync_directory(&aside)?;
+    let file = OpenOptions::new().write(true).open(&issue.file)?;
+    file.set_len(issue.at)?;
+    file.sync_all()?;
+    tracing::warn!(
+        file = %issue.file.display(), at = issue.at, reason = %issue.kind, log_end = before.get(), copy = %copy.display(),
+        "the log's torn tail, which was never acknowledged or not before the last watermark, was cut off"
+    );
+    Ok(())
+}
+
+/// Damage between whole segments. It costs nothing if the file was flushed already and only waits for its deletion.
+fn refuse_unless_in_tables(
+    log: &Path,
+    shard: ShardId,
+    issue: &Issue,
+    after: Offset,
+    shared: &Shared,
+) -> Result<(), StoreError> {
+    let tables = tables(log, shared)?;
+    let from = match issue.before {
+        Some(before) => before.next(),
+        None => tables.end_before(shard, after)?.next(),
+    };
+    if from < after && tables.hold(shard, from, after)? {
+        return Ok(());
+    }
+    let lost_to = Offset::new(after.get() - 1);
+    Err(damaged(issue, from, Some(lost_to).filter(|to| *to >= from)))
+}
+
+fn damaged(issue: &Issue, lost_from: Offset, lost_to: Option<Offset>) -> StoreError {
+    let (file, at, reason) = (issue.file.clone(), issue.at, issue.kind.to_string().into());
+    StoreError::LogDamaged {
+        file,
+        at,
+        reason,
+        lost_from,
+        lost_to,
+    }
+}
+
+/// An open log always has a WAL file, even an empty one: none at all means that it was taken away.
+fn no_wal(log: &Path, promised: Promised, end: &Result<Offset, StoreError>) -> StoreError {
+    let lost_from = end.as_ref().map_or(Offset::new(1), |end| end.next());
+    StoreError::LogDamaged {
+        file: log.join("*.log"),
+        at: 0,
+        reason: "the write-ahead log's file is missing".into(),
+        lost_from,
+        lost_to: Some(promised.offset()).filter(|to| *to >= lost_from),
+    }
+}
+
+fn refuse_shorter(log_end: Offset, promised: Promised) -> Result<(), StoreError> {
+    let Promised { watermark, indexed } = promised;
+    if log_end < watermark {
+        return Err(StoreError::LogShorterThanWatermark { log_end, watermark });
+    }
+    if log_end < indexed {
+        return Err(StoreError::LogShorterThanIndex { log_end, indexed });
+    }
+    Ok(())
+}
+
+/// The log as RocksDB sees it, opened for reading only, with every whole record it can find.
+struct Tables {
+    db: DB,
+}
+
+fn tables(log: &Path, shared: &Shared) -> Result<Tables, StoreError> {
+    let mut options = shared
+        .log()
+        .map_err(|error| failed("set the log's options", &error))?;
+    options.set_wal_recovery_mode(DBRecoveryMode::SkipAnyCorruptedRecord);
+    let db = DB::open_for_read_only(&options, log, false)
+        .map_err(|error| StoreError::from(failed("open the log for reading", &error)))?;
+    Ok(Tables { db })
+}
+
+impl Tables {
+    fn end(&self, shard: ShardId) -> Result<Offset, StoreError> {
+        self.end_before(shard, Offset::new(u64::MAX))
+    }
+
+    /// The last offset of the last segment that begins before `before`.
+    fn end_before(&self, shard: ShardId, before: Offset) -> Result<Offset, StoreError> {
+        let mut rows = self.db.raw_iterator_opt(sequential());
+        rows.seek_for_prev(keys::log(shard, Offset::new(before.get().saturating_sub(1))));
+        match rows.item() {
+            Some((key, value)) if keys::parse_log(key).is_some_and(|(of, _)| of == shard) => {
+                let (header, _) = segment::decode(value).map_err(|reason| {
+                    StoreError::corrupt("the log", format!("its end before {before}"), reason)
+                })?;
+                Ok(header.last())
+            }
+            _ => {
+                rows.status()
+                    .map_err(|error| StoreError::from(failed("read the log", &error)))?;
+                Ok(Offset::NONE)
+            }
+        }
+    }
+
+    /// Whether every offset from `from` up to `to`, without it, is there.
+    fn hold(&self, shard: ShardId, from: Offset, to: Offset) -> Result<bool, StoreError> {
+        let mut rows = self.db.raw_iterator_opt(sequential());
+        rows.seek_for_prev(keys::log(shard, from));
+        let mut reached: Option<Offset> = None;
+        while let Some((_, value)) = rows.item() {
+            let Ok((header, _)) = segment::decode(value) else {
+                return Ok(false);
+            };
+            let is_next = reached.map_or(header.first <= from, |last| header.first == last.next());
+            if header.shard != shard || !is_next {
+                return Ok(false);
+            }
+            if header.last().next() >= to {
+                return Ok(true);
+            }
+            reached = Some(header.last());
+            rows.next();
+        }
+        rows.status()
+            .map_err(|error| StoreError::from(failed("read the log", &error)))?;
+        Ok(false)
+    }
+}

@@ -1,0 +1,177 @@
+//! What the log's write-ahead log files hold: the segments, in order, and everything that is not as it should be.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use dormouse_domain::{Offset, ShardId};
+
+use super::wal::{self, DamageKind, Found};
+use super::wal_batch;
+use crate::format::{keys, segment};
+
+/// All WALs of a log, read.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// The files, in the order they were written.
+    pub(crate) files: Vec<PathBuf>,
+    /// The first offset in them.
+    pub(crate) first: Option<Offset>,
+    /// The last whole segment in them.
+    pub(crate) tip: Option<Tip>,
+    /// What is wrong, in order.
+    pub(crate) issues: Vec<Issue>,
+}
+
+/// The end of a chain of segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tip {
+    /// Its last offset.
+    pub(crate) offset: Offset,
+    /// Its hash.
+    pub(crate) hash: u128,
+}
+
+/// Something wrong in a WAL.
+#[derive(Clone, Debug)]
+pub(crate) struct Issue {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Where in it; everything before is whole.
+    pub(crate) at: u64,
+    /// What is wrong.
+    pub(crate) kind: IssueKind,
+    /// The last offset of the whole segment before it, if one is in the WALs.
+    pub(crate) before: Option<Offset>,
+    /// The first offset of the first whole segment after it.
+    pub(crate) after: Option<Offset>,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum IssueKind {
+    /// Bytes that are no record.
+    Bytes(DamageKind),
+    /// A whole record that is no segment.
+    Record(String),
+    /// Segments are missing between two whole ones, or come twice.
+    Offsets,
+    /// A segment does not follow from the one before it.
+    Chain,
+}
+
+impl std::fmt::Display for IssueKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bytes(kind) => kind.fmt(f),
+            Self::Record(reason) => f.write_str(reason),
+            Self::Offsets => f.write_str("the segment here does not begin where the one before ended"),
+            Self::Chain => {
+                f.write_str("the segment here does not follow from the one before it: their hashes differ")
+            }
+        }
+    }
+}
+
+/// Reads all WALs in `log`. Changes nothing.
+///
+/// # Errors
+/// If a file can't be read.
+pub(crate) fn survey(log: &Path, shard: ShardId) -> io::Result<Survey> {
+    let mut survey = Survey {
+        files: wal_files(log)?,
+        ..Survey::default()
+    };
+    for file in survey.files.clone() {
+        wal::scan(&file, &mut |found| match found {
+            Found::Record { at, bytes } => survey.record(&file, at, bytes, shard),
+            Found::Damage(damage) => survey.issue(&file, damage.at, IssueKind::Bytes(damage.kind)),
+        })?;
+    }
+    Ok(survey)
+}
+
+/// The WALs by number: `000012.log`.
+fn wal_files(log: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(log)? {
+        let path = entry?.path();
+        let is_wal = path.extension().is_some_and(|extension| extension == "log");
+        let number = path
+            .file_stem()
+            .and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+        if let (true, Some(number)) = (is_wal, number) {
+            files.push((number, path));
+        }
+    }
+    files.sort();
+    Ok(files.into_iter().map(|(_, path)| path).collect())
+}
+
+impl Survey {
+    fn record(&mut self, file: &Path, at: u64, batch: &[u8], shard: ShardId) {
+        let mut problem = None;
+        let is_puts = wal_batch::visit_puts(batch, &mut |put| {
+            if let Err(reason) = self.segment(file, at, put.key, put.value, shard) {
+                problem.get_or_insert(reason);
+            }
+        });
+        if !is_puts {
+            problem.get_or_insert_with(|| "a whole record that the store does not write".to_string());
+        }
+        if let Some(reason) = problem {
+            self.issue(file, at, IssueKind::Record(reason));
+        }
+    }
+
+    fn segment(
+        &mut self,
+        file: &Path,
+        at: u64,
+        key: &[u8],
+        value: &[u8],
+        shard: ShardId,
+    ) -> Result<(), String> {
+        let (key_shard, key_first) = keys::parse_log(key).ok_or("a key that is no log key")?;
+        let (header, _) =
+            segment::decode(value).map_err(|reason| format!("a segment that can't be read: {reason}"))?;
+        if (header.shard, header.first) != (key_shard, key_first) || header.shard != shard {
+            return Err("a segment that does not belong under its key".into());
+        }
+        if let Some(tip) = self.tip {
+            // Behind damage a gap is no news; the damage's loss says how far it reaches.
+            let follows_damage = self.issues.last().is_some_and(|issue| issue.after.is_none());
+            if header.first != tip.offset.next() {
+                if !follows_damage || header.first <= tip.offset {
+                    self.issue(file, at, IssueKind::Offsets);
+                }
+            } else if header.previous != tip.hash {
+                self.issue(file, at, IssueKind::Chain);
+            }
+        }
+        for issue in self
+            .issues
+            .iter_mut()
+            .rev()
+            .take_while(|issue| issue.after.is_none())
+        {
+            issue.after = Some(header.first);
+        }
+        self.first.get_or_insert(header.first);
+        self.tip = Some(Tip {
+            offset: header.last(),
+            hash: segment::hash(value),
+        });
+        Ok(())
+    }
+
+    fn issue(&mut self, file: &Path, at: u64, kind: IssueKind) {
+        let before = self.tip.map(|tip| tip.offset);
+        self.issues.push(Issue {
+            file: file.to_path_buf(),
+            at,
+            kind,
+            before,
+            after: None,
+        });
+    }
+}

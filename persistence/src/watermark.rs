@@ -1,0 +1,464 @@
+//! The watermark: how far the log reached, remembered outside the log.
+//!
+//! RocksDB can't tell a log that ends early from one that was cut: a WAL that was shortened at a record's border,
+//! or that is missing, opens without a word. So a small file beside it remembers, at most one interval late, the
+//! last offset that was durable. On opening, a log that ends before it has lost acknowledged commits.
+//!
+//! The file is 8 KiB: two slots, 4 KiB apart so that they share no sector, written in turn and synced each time,
+//! so that a power cut can spoil one of them at most. A slot, integers little-endian:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 8 | `DORMWM01` |
+//! | 16 | the store's id |
+//! | 8 | sequence number of this write; the valid slot with the higher one counts |
+//! | 2 | shard |
+//! | 8 | last offset of the newest durable segment; 0 if there is none |
+//! | 16 | xxh3-128 of that segment |
+//! | 4 | CRC32C of all before |
+//!
+//! An *empty* file promises nothing: it is how an operator accepts a loss that was named.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use dormouse_domain::{Offset, ShardId};
+use parking_lot::{Condvar, Mutex};
+use uuid::Uuid;
+
+use crate::engine::{EngineError, Watermark};
+use crate::error::StoreError;
+
+/// The file's name in the store's directory.
+pub(crate) const WATERMARK_FILE: &str = "watermark";
+
+const MAGIC: [u8; 8] = *b"DORMWM01";
+const SLOT_BYTES: usize = 62;
+const SLOT_DISTANCE: u64 = 4096;
+
+/// An open watermark file.
+#[derive(Debug)]
+pub(crate) struct WatermarkFile {
+    file: File,
+    path: PathBuf,
+    store: Uuid,
+    sequence: u64,
+    mark: Watermark,
+}
+
+impl WatermarkFile {
+    /// Makes the file of a new store, with offset 0. Synced; the directory is not.
+    pub(crate) fn create(directory: &Path, store: Uuid, shard: ShardId) -> io::Result<Self> {
+        let path = directory.join(WATERMARK_FILE);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)?;
+        let mut watermark = Self {
+            file,
+            path,
+            store,
+            sequence: 0,
+            mark: nothing(shard),
+        };
+        watermark.begin_afresh()?;
+        Ok(watermark)
+    }
+
+    fn begin_afresh(&mut self) -> io::Result<()> {
+        self.file.set_len(2 * SLOT_DISTANCE)?;
+        self.write(self.mark)?;
+        self.file.sync_all()
+    }
+
+    /// Opens a store's file and reads what it promises.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is missing, if neither slot can be read, or if it is another store's: without
+    /// it, a log that lost its end can't be told from a whole one.
+    pub(crate) fn open(directory: &Path, store: Uuid, shard: ShardId) -> Result<Self, StoreError> {
+        let path = directory.join(WATERMARK_FILE);
+        let corrupt = |reason: &str| {
+            let advice = "to open without knowing how far the log reached, put an empty file in its place";
+            StoreError::corrupt(
+                path.display().to_string(),
+                "its slots",
+                format!("{reason}; {advice}"),
+            )
+        };
+        let failed = |source: io::Error| StoreError::Engine {
+            context: format!("watermark {}", path.display()),
+            reason: source.to_string().into(),
+        };
+        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(corrupt("it is missing")),
+            Err(error) => return Err(failed(error)),
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(failed)?;
+        let newest = [0, SLOT_DISTANCE as usize]
+            .into_iter()
+            .filter_map(|at| Slot::parse(bytes.get(at..at + SLOT_BYTES)?))
+            .max_by_key(|slot| slot.sequence);
+        let mut watermark = Self {
+            file,
+            path: path.clone(),
+            store,
+            sequence: 0,
+            mark: nothing(shard),
+        };
+        match newest {
+            Some(slot) if slot.store != store => return Err(corrupt("it is another store's")),
+            Some(slot) if slot.mark.shard != shard.get() => return Err(corrupt("it is another shard's")),
+            Some(slot) => (watermark.sequence, watermark.mark) = (slot.sequence, slot.mark),
+            None if bytes.is_empty() => {
+                tracing::warn!(
+                    path = %path.display(),
+                    "the watermark file is empty: whether the log lost its end goes unchecked"
+                );
+                watermark.begin_afresh().map_err(failed)?;
+            }
+            None => return Err(corrupt("neither slot can be read")),
+        }
+        Ok(watermark)
+    }
+
+    /// What is known to have been durable; offset 0 if nothing is.
+    pub(crate) fn mark(&self) -> Watermark {
+        self.mark
+    }
+
+    /// Writes the mark into the other slot and syncs. One small write, one fdatasync.
+    fn write(&mut self, mark: Watermark) -> io::Result<()> {
+        let sequence = self.sequence + 1;
+        let slot = Slot {
+            store: self.store,
+            sequence,
+            mark,
+        };
+        self.file.seek(SeekFrom::Start(sequence % 2 * SLOT_DISTANCE))?;
+        self.file.write_all(&slot.bytes())?;
+        self.file.sync_data()?;
+        (self.sequence, self.mark) = (sequence, mark);
+        Ok(())
+    }
+}
+
+fn nothing(shard: ShardId) -> Watermark {
+    Watermark {
+        shard: shard.get(),
+        offset: Offset::NONE,
+        hash: 0,
+    }
+}
+
+struct Slot {
+    store: Uuid,
+    sequence: u64,
+    mark: Watermark,
+}
+
+impl Slot {
+    fn bytes(&self) -> [u8; SLOT_BYTES] {
+        let mut bytes = [0; SLOT_BYTES];
+        bytes[..8].copy_from_slice(&MAGIC);
+        bytes[8..24].copy_from_slice(self.store.as_bytes());
+        bytes[24..32].copy_from_slice(&self.sequence.to_le_bytes());
+        bytes[32..34].copy_from_slice(&self.mark.shard.to_le_bytes());
+        bytes[34..42].copy_from_slice(&self.mark.offset.get().to_le_bytes());
+        bytes[42..58].copy_from_slice(&self.mark.hash.to_le_bytes());
+        let crc = crc32c::crc32c(&bytes[..58]);
+        bytes[58..].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let (content, crc) = bytes.split_last_chunk::<4>()?;
+        if crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
+            return None;
+        }
+        let (magic, content) = content.split_first_chunk::<8>()?;
+        let (store, content) = content.split_first_chunk::<16>()?;
+        let (sequence, content) = content.split_first_chunk::<8>()?;
+        let (shard, content) = content.split_first_chunk::<2>()?;
+        let (offset, content) = content.split_first_chunk::<8>()?;
+        let hash: [u8; 16] = content.try_into().ok()?;
+        let mark = Watermark {
+            shard: u16::from_le_bytes(*shard),
+            offset: Offset::new(u64::from_le_bytes(*offset)),
+            hash: u128::from_le_bytes(hash),
+        };
+        let (store, sequence) = (Uuid::from_bytes(*store), u64::from_le_bytes(*sequence));
+        (*magic == MAGIC).then_some(Self {
+            store,
+            sequence,
+            mark,
+        })
+    }
+}
+
+/// Writes the watermark behind the log, on a thread of its own.
+///
+/// At most one write an interval, none while the durable offset stands still. After a failed write nothing more is
+/// written; the promise that is in the file stays true, only older.
+#[derive(Debug)]
+pub(crate) struct WatermarkKeeper {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// Set after `State::failed`, so that a look at it costs no lock.
+    has_failed: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    durable: Watermark,
+    is_idle: bool,
+    ending: Option<Ending>,
+    failed: Option<Arc<str>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Write what is durable, then stop.
+    Written,
+    /// Stop as a crash would.
+    Dropped,
+}
+
+impl WatermarkKeeper {
+    /// Starts the thread, which writes at most once in `interval`.
+    pub(crate) fn start(file: WatermarkFile, interval: Duration) -> io::Result<Self> {
+        let state = State {
+            durable: file.mark,
+            is_idle: false,
+            ending: None,
+            failed: None,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            has_failed: AtomicBool::new(false),
+        });
+        let keeping = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("dormouse-watermark".into())
+            .spawn(move || keeping.keep(file, interval))?;
+        Ok(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Says how far the log is durable. A short lock; wakes the thread only if it was idle.
+    pub(crate) fn moved(&self, mark: Watermark) {
+        let mut state = self.shared.state.lock();
+        state.durable = mark;
+        if std::mem::take(&mut state.is_idle) {
+            self.shared.changed.notify_one();
+        }
+    }
+
+    /// Why writing failed, if it did: then the log must not grow beyond what is promised any further.
+    pub(crate) fn failure(&self) -> Option<Arc<str>> {
+        if !self.shared.has_failed.load(Ordering::Acquire) {
+            return None;
+        }
+        self.shared.state.lock().failed.clone()
+    }
+
+    /// Ends the thread without another write. Idempotent.
+    pub(crate) fn stop(&self) {
+        self.end(Ending::Dropped);
+    }
+
+    /// Writes the last mark, synced, and ends the thread; after [`WatermarkKeeper::stop`] nothing is written.
+    /// Idempotent.
+    ///
+    /// # Errors
+    /// If this or an earlier write failed.
+    pub(crate) fn close(&self) -> Result<(), EngineError> {
+        self.end(Ending::Written);
+        match self.failure() {
+            None => Ok(()),
+            Some(reason) => Err(EngineError::Failed {
+                context: "write the watermark",
+                reason,
+            }),
+        }
+    }
+
+    fn end(&self, ending: Ending) {
+        self.shared.state.lock().ending.get_or_insert(ending);
+        self.shared.changed.notify_one();
+        if let Some(thread) = self.thread.lock().take() {
+            // A panic on that thread was reported by the panic hook; nothing is left to do for it here.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for WatermarkKeeper {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Shared {
+    fn keep(&self, mut file: WatermarkFile, interval: Duration) {
+        loop {
+            let (durable, ending) = self.wait_for_change(file.mark, interval);
+            if ending != Some(Ending::Dropped)
+                && durable != file.mark
+                && let Err(error) = file.write(durable)
+            {
+                tracing::error!(path = %file.path.display(), %error, "the watermark can't be written");
+                self.state.lock().failed = Some(format!("{}: {error}", file.path.display()).into());
+                self.has_failed.store(true, Ordering::Release);
+                return;
+            }
+            if ending.is_some() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until the mark has moved and the interval has passed since, or until the end.
+    fn wait_for_change(&self, written: Watermark, interval: Duration) -> (Watermark, Option<Ending>) {
+        let mut state = self.state.lock();
+        while state.ending.is_none() && state.durable == written {
+            state.is_idle = true;
+            self.changed.wait(&mut state);
+        }
+        state.is_idle = false;
+        let deadline = Instant::now() + interval;
+        while state.ending.is_none() && !self.changed.wait_until(&mut state, deadline).timed_out() {}
+        (state.durable, state.ending)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORE: Uuid = Uuid::from_u128(7);
+    const SHARD: ShardId = ShardId::new(0);
+
+    fn created() -> (tempfile::TempDir, WatermarkFile) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = WatermarkFile::create(directory.path(), STORE, SHARD).unwrap();
+        (directory, file)
+    }
+
+    fn promised(directory: &Path) -> u64 {
+        let mark = WatermarkFile::open(directory, STORE, SHARD).unwrap().mark();
+        assert_eq!(mark.hash, u128::from(mark.offset.get()) << 100);
+        mark.offset.get()
+    }
+
+    fn mark(offset: u64) -> Watermark {
+        Watermark {
+            shard: 0,
+            offset: Offset::new(offset),
+            hash: u128::from(offset) << 100,
+        }
+    }
+
+    #[test]
+    fn it_remembers_the_last_write() {
+        let (directory, mut file) = created();
+        assert_eq!(promised(directory.path()), 0);
+        for offset in [5, 9, 12] {
+            file.write(mark(offset)).unwrap();
+            assert_eq!(promised(directory.path()), offset);
+        }
+    }
+
+    #[test]
+    fn one_spoilt_slot_costs_one_interval_two_are_refused() {
+        let (directory, mut file) = created();
+        file.write(mark(5)).unwrap();
+        file.write(mark(9)).unwrap();
+        let path = directory.path().join(WATERMARK_FILE);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[4096 + 35] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(promised(directory.path()), 5);
+        bytes[35] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let error = WatermarkFile::open(directory.path(), STORE, SHARD)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("neither slot"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_or_foreign_file_is_refused_an_empty_one_promises_nothing() {
+        let (directory, mut file) = created();
+        file.write(mark(5)).unwrap();
+        let foreign = WatermarkFile::open(directory.path(), Uuid::from_u128(8), SHARD).unwrap_err();
+        assert!(foreign.to_string().contains("another store's"), "{foreign}");
+        let path = directory.path().join(WATERMARK_FILE);
+        std::fs::remove_file(&path).unwrap();
+        let missing = WatermarkFile::open(directory.path(), STORE, SHARD).unwrap_err();
+        assert!(missing.to_string().contains("missing"), "{missing}");
+        std::fs::write(&path, []).unwrap();
+        assert_eq!(promised(directory.path()), 0);
+    }
+
+    #[test]
+    fn the_keeper_follows_and_closing_writes_the_rest() {
+        let (directory, file) = created();
+        let keeper = WatermarkKeeper::start(file, Duration::from_secs(3600)).unwrap();
+        keeper.moved(mark(3));
+        keeper.moved(mark(44));
+        keeper.close().unwrap();
+        assert_eq!(promised(directory.path()), 44);
+    }
+
+    #[test]
+    fn dropping_writes_nothing() {
+        let (directory, file) = created();
+        let keeper = WatermarkKeeper::start(file, Duration::from_secs(3600)).unwrap();
+        keeper.moved(mark(3));
+        drop(keeper);
+        assert_eq!(promised(directory.path()), 0);
+    }
+
+    #[test]
+    fn it_is_written_without_being_closed() {
+        let (directory, file) = created();
+        let keeper = WatermarkKeeper::start(file, Duration::from_millis(1)).unwrap();
+        for offset in 1..=20 {
+            keeper.moved(mark(offset));
+            while promised(directory.path()) != offset {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_write_is_told_and_ends_it() {
+        let (directory, mut file) = created();
+        file.file = File::open(directory.path().join(WATERMARK_FILE)).unwrap();
+        let keeper = WatermarkKeeper::start(file, Duration::ZERO).unwrap();
+        keeper.moved(mark(3));
+        while keeper.failure().is_none() {
+            std::thread::yield_now();
+        }
+        assert!(keeper.close().is_err());
+    }
+}
