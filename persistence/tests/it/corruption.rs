@@ -207,7 +207,7 @@ fn a_gap_in_the_rows_fails_the_reading() {
     );
     // Also where the rows end before the tail begins.
     store.close().unwrap();
-    disk.edit_rows("streams", |rows| rows.clear());
+    disk.edit_rows("streams", Rows::clear);
     let store = Store::on_memory(&disk, indexes_never()).unwrap();
     let error = read(&store, &stream("a"), 1).unwrap_err();
     assert!(
@@ -228,7 +228,7 @@ fn any_flipped_byte_of_a_row_is_found() {
     disk.edit_rows("streams", |rows| row = rows.values().next().unwrap().clone());
     for at in 0..row.len() {
         disk.edit_rows("streams", |rows| {
-            rows.values_mut().next().unwrap()[at] ^= 1 << (at % 8)
+            rows.values_mut().next().unwrap()[at] ^= 1 << (at % 8);
         });
         assert!(read(&store, &stream("a"), 1).is_err(), "byte {at}");
         disk.edit_rows("streams", |rows| *rows.values_mut().next().unwrap() = row.clone());
@@ -265,13 +265,13 @@ fn an_unreadable_snapshot_says_so() {
     };
     for at in 0..row.len() {
         disk.edit_rows("snapshots", |rows| {
-            rows.values_mut().next().unwrap()[at] ^= 1 << (at % 8)
+            rows.values_mut().next().unwrap()[at] ^= 1 << (at % 8);
         });
         assert!(unreadable(), "byte {at}");
         disk.edit_rows("snapshots", |rows| rows.values_mut().next().unwrap().truncate(at));
         assert!(unreadable(), "cut to {at}");
         disk.edit_rows("snapshots", |rows| {
-            *rows.values_mut().next().unwrap() = row.clone()
+            *rows.values_mut().next().unwrap() = row.clone();
         });
     }
     assert_eq!(store.snapshot(&stream("a")).unwrap(), Some(snapshot));
@@ -331,7 +331,7 @@ fn damaged_or_newer_meta_rows_are_named() {
     ] {
         let disk = indexed_up_to(5);
         disk.edit_rows("meta", |rows| {
-            assert!(rows.insert(row.to_vec(), value.to_vec()).is_some())
+            assert!(rows.insert(row.to_vec(), value.to_vec()).is_some());
         });
         let error = opening(&disk);
         assert!(error.to_string().contains(expected), "{error}");

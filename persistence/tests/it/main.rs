@@ -1,8 +1,12 @@
 //! Behaviour of the store, through its public face.
-#![allow(missing_docs, unreachable_pub)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "tests")]
 
+#[cfg(feature = "rocksdb")]
+mod child;
 mod client;
 mod corruption;
+#[cfg(feature = "rocksdb")]
+mod disk;
 mod faults;
 mod format;
 mod memory;

@@ -169,7 +169,7 @@ pub fn a_stream_is_read_from_any_version(place: &dyn Place) {
         let mut found = None;
         let there = store
             .read_commit(&hot, Version::new(version), &mut |commit| {
-                found = Some(seen(commit))
+                found = Some(seen(commit));
             })
             .unwrap();
         assert_eq!(there, begins, "version {version}");
