@@ -1,0 +1,210 @@
+//! The suite on a directory, and what only a directory can do: be locked, newer, foreign, unwritable, killed.
+
+use std::path::Path;
+
+use dormouse_persistence::{Health, Settlement, Store, StoreError, StoreOptions};
+use tempfile::TempDir;
+
+use crate::child::{self, Child};
+use crate::client::{Client, check_gapless, eventually, stream};
+use crate::suite::{Place, indexes_soon};
+
+/// A directory that is deleted at the end.
+pub struct Directory(TempDir);
+
+impl Directory {
+    pub fn new() -> Directory {
+        Directory(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Place for Directory {
+    fn open(&self, options: StoreOptions) -> Result<Store, StoreError> {
+        Store::open_with(self.path(), options)
+    }
+
+    fn delete_derived(&self) {
+        std::fs::remove_dir_all(self.path().join("derived")).unwrap();
+    }
+}
+
+crate::suite!(Directory::new());
+
+#[test]
+fn a_second_process_is_told_who_has_it_open() {
+    let directory = Directory::new();
+    let mut holder = Child::start("hold", directory.path());
+    assert_eq!(holder.line(), "open");
+    let error = Store::open(directory.path()).map(drop).unwrap_err();
+    let StoreError::Locked { path, holder: pid } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!((path.as_path(), *pid), (directory.path(), Some(holder.id())));
+    assert!(error.to_string().contains(&holder.id().to_string()), "{error}");
+    holder.kill();
+    Store::open(directory.path()).unwrap();
+}
+
+#[test]
+fn a_newer_format_is_named_and_not_touched() {
+    let directory = Directory::new();
+    Store::open(directory.path()).unwrap().close().unwrap();
+    let format = directory.path().join("FORMAT");
+    let newer = std::fs::read_to_string(&format)
+        .unwrap()
+        .replace("format 1", "format 2");
+    std::fs::write(&format, &newer).unwrap();
+    let error = Store::open(directory.path()).map(drop).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            StoreError::NewerFormat {
+                found: 2,
+                supported: 1
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(std::fs::read_to_string(&format).unwrap(), newer);
+}
+
+#[test]
+fn a_directory_with_something_else_in_it_is_refused() {
+    let directory = Directory::new();
+    std::fs::write(directory.path().join("photo.jpg"), b"").unwrap();
+    let error = Store::open(directory.path()).map(drop).unwrap_err();
+    assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_or_written_is_named() {
+    let directory = Directory::new();
+    let file = directory.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    // No mode keeps root out; two places do: below a file, and in a file system that makes no files.
+    for path in [file.join("store"), file.clone(), "/proc/dormouse".into()] {
+        let error = Store::open(&path).map(drop).unwrap_err();
+        assert!(matches!(error, StoreError::NotWritable { .. }), "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill_at_any_instant() {
+    let seed = std::env::var("DORMOUSE_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(1);
+    println!("rerun with DORMOUSE_SEED={seed}");
+    let directory = Directory::new();
+    let mut acknowledged = 0;
+    let mut random = child::Random(seed);
+    for round in 0..20 {
+        let mut writer = Child::start("write", directory.path());
+        // The instant is counted in acknowledgements and then in spins, so that it falls anywhere in a write.
+        for _ in 0..=random.below(400) {
+            acknowledged = writer.line().parse().unwrap();
+        }
+        for _ in 0..random.below(200_000) {
+            std::hint::spin_loop();
+        }
+        acknowledged = writer
+            .kill()
+            .last()
+            .map_or(acknowledged, |line| line.parse().unwrap());
+        let store = Store::open(directory.path()).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let durable = store.durable().get();
+        assert!(
+            durable >= acknowledged,
+            "round {round}: {acknowledged} acknowledged, {durable} there"
+        );
+        assert_eq!(check_gapless(&store).len() as u64, durable, "round {round}");
+        if round % 3 == 0 {
+            store.close().unwrap();
+        }
+        acknowledged = durable;
+    }
+    assert!(acknowledged > 1_000, "the rounds wrote {acknowledged} events");
+}
+
+#[test]
+fn a_full_disk_stops_the_store_and_loses_nothing() {
+    let directory = Directory::new();
+    // The child may make no file longer than 2 MiB: what a full disk does, without one.
+    let mut writer = Child::start_limited("fill", directory.path(), 2048);
+    let mut acknowledged = 0;
+    let stopped = loop {
+        let line = writer.line();
+        match line.parse::<u64>() {
+            Ok(offset) => acknowledged = offset,
+            Err(_) => break line,
+        }
+    };
+    assert!(stopped.starts_with("stopped: "), "{stopped}");
+    assert!(acknowledged > 0);
+    writer.wait();
+    let store = Store::open(directory.path()).unwrap();
+    assert!(store.durable().get() >= acknowledged);
+    check_gapless(&store);
+}
+
+#[test]
+fn reopening_in_process_finds_what_is_stored() {
+    let directory = Directory::new();
+    let store = directory.open(indexes_soon()).unwrap();
+    let client = Client::new(&store);
+    for round in 0..5 {
+        let writer = client.open(&stream("a"));
+        for _ in 0..10 {
+            client.durable(&writer, &["x"]);
+        }
+        store.reopen().unwrap();
+        assert_eq!(store.health(), Health::Healthy);
+        assert_eq!(check_gapless(&store).len(), (round + 1) * 10);
+    }
+}
+
+#[test]
+fn sizes_on_disk_are_told() {
+    let directory = Directory::new();
+    let store = directory.open(StoreOptions::default()).unwrap();
+    let client = Client::new(&store);
+    let before = store.statistics().disk_bytes;
+    let text = "x".repeat(100_000);
+    assert!(matches!(
+        client.append(&client.open(&stream("a")), &[&text], None),
+        Settlement::Durable { .. }
+    ));
+    assert!(store.statistics().disk_bytes >= before + 100_000);
+}
+
+#[test]
+fn the_watermark_follows_and_a_quiet_store_stays_quiet() {
+    let directory = Directory::new();
+    let store = directory
+        .open(StoreOptions::default().watermark_every_ms(1))
+        .unwrap();
+    let file = directory.path().join("watermark");
+    let client = Client::new(&store);
+    let writer = client.open(&stream("a"));
+    for _ in 0..3 {
+        let before = std::fs::read(&file).unwrap();
+        client.durable(&writer, &["x"]);
+        eventually("the watermark moves", || std::fs::read(&file).unwrap() != before);
+    }
+    store.close().unwrap();
+    let closed = std::fs::read(&file).unwrap();
+    let store = directory.open(StoreOptions::default()).unwrap();
+    check_gapless(&store);
+    store.close().unwrap();
+    assert_eq!(
+        std::fs::read(&file).unwrap(),
+        closed,
+        "nothing moved, nothing was written"
+    );
+}
