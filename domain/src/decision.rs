@@ -131,3 +131,46 @@ where
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Default, Serialize, Deserialize)]
+    struct Switch;
+
+    #[derive(Debug, dormouse_domain::Event)]
+    enum Switched {
+        On,
+        Off,
+    }
+
+    impl Aggregate for Switch {
+        const TYPE: &'static str = "switch";
+        type Event = Switched;
+        type Error = crate::Never;
+
+        fn apply(&mut self, _: &Switched) {}
+    }
+
+    #[test]
+    fn one_event_allocates_nothing() {
+        let one: Decision<Switch, u8> = Decision::event(Switched::On).reply(|_| 1);
+        assert!(!one.events.spilled());
+        assert_eq!(one.then.capacity(), 0);
+        assert!(
+            Decision::<Switch>::event(Switched::On)
+                .and(Switched::Off)
+                .events
+                .spilled()
+        );
+    }
+
+    #[test]
+    fn it_shows_its_events() {
+        let decision = Decision::<Switch>::event(Switched::On).then(|_| vec![]);
+        assert_eq!(format!("{decision:?}"), "Decision { events: [On], then: 1, .. }");
+    }
+}

@@ -33,10 +33,10 @@ macro_rules! counter {
                 self.plus(1)
             }
 
-            /// The `n`th that follows.
+            /// The `n`th that follows; the highest number is never passed.
             #[must_use]
             pub const fn plus(self, n: u64) -> Self {
-                Self(self.0 + n)
+                Self(self.0.saturating_add(n))
             }
         }
 

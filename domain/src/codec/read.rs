@@ -2,8 +2,9 @@
 //!
 //! The format is that of bincode 2 in its standard configuration, and a property test holds the two together. Ours
 //! exists because the crate's own decoder believes lengths: it reserves what a string claims to need before it looks
-//! whether the bytes are there, its limit must be a constant, and it follows any depth of nesting. So a few hostile
-//! bytes can abort the process; here they are an error.
+//! whether the bytes are there, its limit must be a constant, and it follows any depth of nesting. So one wrong byte
+//! can abort the process; here it is an error. Errors are made in functions of their own, which keeps the reading
+//! short enough to be inlined: measured, that halves the time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -35,58 +36,79 @@ struct Reader<'a, 'de> {
 }
 
 impl<'de> Reader<'_, 'de> {
+    #[inline]
     fn take(&mut self, n: usize) -> Result<&'de [u8], ReadError> {
         let left = self.input.len();
-        let (taken, rest) = self
-            .input
-            .split_at_checked(n)
-            .ok_or_else(|| ReadError::new(format_args!("{n} bytes are announced where {left} are left")))?;
+        let Some((taken, rest)) = self.input.split_at_checked(n) else {
+            return Err(ReadError::too_short(n, left));
+        };
         *self.input = rest;
         Ok(taken)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
         Ok(self.take(N)?.try_into().expect("as many bytes as were taken"))
     }
 
+    #[inline]
     fn byte(&mut self) -> Result<u8, ReadError> {
-        self.array().map(|[byte]| byte)
+        let Some((&byte, rest)) = self.input.split_first() else {
+            return Err(ReadError::too_short(1, 0));
+        };
+        *self.input = rest;
+        Ok(byte)
     }
 
-    /// An unsigned integer of a type of `width` bytes: itself up to 250; otherwise a mark for its width, then its bytes.
-    fn varint(&mut self, width: usize) -> Result<u128, ReadError> {
-        Ok(match self.byte()? {
-            small @ 0..=250 => small.into(),
-            251 if width >= 2 => u16::from_le_bytes(self.array()?).into(),
-            252 if width >= 4 => u32::from_le_bytes(self.array()?).into(),
-            253 if width >= 8 => u64::from_le_bytes(self.array()?).into(),
-            254 if width >= 16 => u128::from_le_bytes(self.array()?),
-            mark => {
-                return Err(ReadError::new(format_args!(
-                    "{mark} marks no integer of {width} bytes"
-                )));
-            }
-        })
+    /// An unsigned integer of a type of at most 8 bytes: itself up to 250; otherwise a mark for its width, then its bytes.
+    #[inline]
+    fn varint(&mut self, width: usize) -> Result<u64, ReadError> {
+        match self.byte()? {
+            small @ 0..=250 => Ok(small.into()),
+            251 if width >= 2 => Ok(u16::from_le_bytes(self.array()?).into()),
+            252 if width >= 4 => Ok(u32::from_le_bytes(self.array()?).into()),
+            253 if width >= 8 => Ok(u64::from_le_bytes(self.array()?)),
+            mark => Err(ReadError::not_an_integer(mark, width)),
+        }
     }
 
-    fn unsigned<T: TryFrom<u128>>(&mut self) -> Result<T, ReadError> {
+    /// The same with one more mark.
+    fn unsigned_128(&mut self) -> Result<u128, ReadError> {
+        if self.input.first() != Some(&254) {
+            return self.varint(size_of::<u64>()).map(u128::from);
+        }
+        self.byte()?;
+        self.array().map(u128::from_le_bytes)
+    }
+
+    #[inline]
+    fn unsigned<T: TryFrom<u64>>(&mut self) -> Result<T, ReadError> {
         let number = self.varint(size_of::<T>())?;
-        T::try_from(number).map_err(|_| ReadError::new(format_args!("{number} is out of range")))
+        T::try_from(number).map_err(|_| ReadError::out_of_range())
     }
 
     /// A signed integer, whose sign moved into the lowest bit.
-    fn signed<T: TryFrom<i128>>(&mut self) -> Result<T, ReadError> {
+    #[inline]
+    fn signed<T: TryFrom<i64>>(&mut self) -> Result<T, ReadError> {
         let zigzag = self.varint(size_of::<T>())?;
-        let (magnitude, negative) = ((zigzag >> 1).cast_signed(), zigzag & 1 == 1);
-        let number = if negative { !magnitude } else { magnitude };
-        T::try_from(number).map_err(|_| ReadError::new(format_args!("{number} is out of range")))
+        let magnitude = (zigzag >> 1).cast_signed();
+        let number = if zigzag & 1 == 1 { !magnitude } else { magnitude };
+        T::try_from(number).map_err(|_| ReadError::out_of_range())
     }
 
+    fn signed_128(&mut self) -> Result<i128, ReadError> {
+        let zigzag = self.unsigned_128()?;
+        let magnitude = (zigzag >> 1).cast_signed();
+        Ok(if zigzag & 1 == 1 { !magnitude } else { magnitude })
+    }
+
+    #[inline]
     fn length_prefixed(&mut self) -> Result<&'de [u8], ReadError> {
         let len = self.unsigned()?;
         self.take(len)
     }
 
+    #[inline]
     fn text(&mut self) -> Result<&'de str, ReadError> {
         str::from_utf8(self.length_prefixed()?).map_err(ReadError::new)
     }
@@ -103,6 +125,7 @@ impl<'de> Reader<'_, 'de> {
         text.chars().next().ok_or_else(|| ReadError::new("no character"))
     }
 
+    #[inline]
     fn flag(&mut self) -> Result<bool, ReadError> {
         match self.byte()? {
             0 => Ok(false),
@@ -112,6 +135,7 @@ impl<'de> Reader<'_, 'de> {
     }
 
     /// The number of elements that follow.
+    #[inline]
     fn count(&mut self) -> Result<usize, ReadError> {
         let count: usize = self.unsigned()?;
         let left = self.input.len();
@@ -124,6 +148,7 @@ impl<'de> Reader<'_, 'de> {
     }
 
     /// The reader of what is inside of this value.
+    #[inline]
     fn inside(&mut self) -> Result<Reader<'_, 'de>, ReadError> {
         if self.depth == DECODE_DEPTH_MAX {
             return Err(ReadError::new(format_args!(
@@ -136,6 +161,7 @@ impl<'de> Reader<'_, 'de> {
         })
     }
 
+    #[inline]
     fn elements(&mut self, left: usize) -> Result<Elements<'_, 'de>, ReadError> {
         Ok(Elements {
             reader: self.inside()?,
@@ -147,6 +173,7 @@ impl<'de> Reader<'_, 'de> {
 /// Methods that read a value of fixed kind and hand it to the visitor.
 macro_rules! read {
     ($($method:ident => $visit:ident($read:ident $(::<$int:ty>)?)),* $(,)?) => {$(
+        #[inline]
         fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, ReadError> {
             visitor.$visit(self.$read$(::<$int>)?()?)
         }
@@ -171,11 +198,11 @@ impl<'de> de::Deserializer<'de> for Reader<'_, 'de> {
         deserialize_u16 => visit_u16(unsigned::<u16>),
         deserialize_u32 => visit_u32(unsigned::<u32>),
         deserialize_u64 => visit_u64(unsigned::<u64>),
-        deserialize_u128 => visit_u128(unsigned::<u128>),
+        deserialize_u128 => visit_u128(unsigned_128),
         deserialize_i16 => visit_i16(signed::<i16>),
         deserialize_i32 => visit_i32(signed::<i32>),
         deserialize_i64 => visit_i64(signed::<i64>),
-        deserialize_i128 => visit_i128(signed::<i128>),
+        deserialize_i128 => visit_i128(signed_128),
         deserialize_char => visit_char(character),
         deserialize_str => visit_borrowed_str(text),
         deserialize_string => visit_borrowed_str(text),
@@ -365,6 +392,23 @@ impl ReadError {
     #[cold]
     fn new(reason: impl fmt::Display) -> Self {
         Self(reason.to_string().into())
+    }
+
+    #[cold]
+    fn too_short(announced: usize, left: usize) -> Self {
+        Self::new(format_args!(
+            "{announced} bytes are announced where {left} are left"
+        ))
+    }
+
+    #[cold]
+    fn not_an_integer(mark: u8, width: usize) -> Self {
+        Self::new(format_args!("{mark} marks no integer of {width} bytes"))
+    }
+
+    #[cold]
+    fn out_of_range() -> Self {
+        Self::new("an integer is out of its type's range")
     }
 }
 
