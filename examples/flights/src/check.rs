@@ -161,11 +161,12 @@ fn compare_streams(comparison: &mut Comparison, store: &Store, stored: &Stored) 
             id: AggregateId::try_from(id.as_str())?,
         };
         let mut found = History::new();
-        let head = store.read_stream(&stream, Version::new(1), &mut |commit| {
+        let reached = store.read_stream(&stream, Version::new(1), &mut |commit| {
             found.extend(commit.events().map(|event| event_name(event.name)));
             ControlFlow::Continue(())
         })?;
-        if found != *history || head.get() != history.len() as u64 {
+        let head = reached.version().get();
+        if found != *history || head != history.len() as u64 {
             comparison.differs(|| format!("{stream}: {history:?} in the log, {found:?} in its stream up to {head}"));
         }
         in_log += history.len() as u64;

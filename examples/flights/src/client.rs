@@ -10,19 +10,16 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
-use dormouse::{Aggregate, Command, CommandError, Dormouse, Handle};
+use dormouse::{Command, CommandError, Dormouse, Handle};
 
 use crate::aircraft::{Aircraft, AircraftRefusal, Land, TakeOff};
 use crate::data::Record;
 use crate::flight::{Arrive, Cancel, Depart, Flight, FlightRefusal, Schedule};
 use crate::steps::{Kind, Step, stable_hash};
 use crate::wire::{Ack, Outcome, Pipe, Reason};
-
-/// How long a command may wait, in an overloaded runtime too, before the demonstration gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What all clients share.
 pub(crate) struct Fleet {
@@ -179,7 +176,7 @@ where
     let command_id = step.command_id(record);
     let id = id.to_owned();
     Ok(Box::pin(async move {
-        match entity.execute(command).id(command_id).within(PATIENCE).receipt().await {
+        match entity.execute(command).id(command_id).wait_for_room().receipt().await {
             Ok(receipt) if receipt.replayed => Ok(Outcome::Replayed),
             Ok(_) => Ok(Outcome::Done),
             Err(CommandError::Refused(refusal)) => Ok(Outcome::Refused(reason(&refusal))),

@@ -75,7 +75,7 @@ fn gauges(runtime: &Dormouse, opened_ms: u64) -> Gauges {
         commits: now.store.commits,
         batches: now.store.batches,
         syncs: now.store.syncs,
-        sync_micros: now.store.sync_micros,
+        sync_micros: u64::try_from(now.store.sync_time.as_micros()).unwrap_or(u64::MAX),
         activations: now.activations,
         activation_micros: now.activation_micros,
         events_replayed: now.events_replayed,
