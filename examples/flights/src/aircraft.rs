@@ -70,8 +70,12 @@ impl Aggregate for Aircraft {
 impl Handle<TakeOff> for Aircraft {
     fn handle(&self, command: TakeOff, _: &CommandContext<'_>) -> Decided<Self, TakeOff> {
         match &self.flying {
-            Some(flight) => Err(AircraftRefusal::StillInTheAir { flight: flight.clone() }),
-            None => Ok(Decision::event(AircraftEvent::TookOff { flight: command.flight })),
+            Some(flight) => Err(AircraftRefusal::StillInTheAir {
+                flight: flight.clone(),
+            }),
+            None => Ok(Decision::event(AircraftEvent::TookOff {
+                flight: command.flight,
+            })),
         }
     }
 }
@@ -81,7 +85,10 @@ impl Handle<Land> for Aircraft {
         if self.flying.is_none() {
             return Err(AircraftRefusal::OnTheGround);
         }
-        Ok(Decision::event(AircraftEvent::Landed { flight: command.flight }).reply(|after| after.landings))
+        Ok(Decision::event(AircraftEvent::Landed {
+            flight: command.flight,
+        })
+        .reply(|after| after.landings))
     }
 }
 
@@ -95,21 +102,31 @@ mod tests {
     const NOON: &str = "2013-01-08/DL/2126/JFK";
 
     fn took_off(flight: &str) -> AircraftEvent {
-        AircraftEvent::TookOff { flight: flight.into() }
+        AircraftEvent::TookOff {
+            flight: flight.into(),
+        }
     }
     fn landed(flight: &str) -> AircraftEvent {
-        AircraftEvent::Landed { flight: flight.into() }
+        AircraftEvent::Landed {
+            flight: flight.into(),
+        }
     }
     fn take_off(flight: &str) -> TakeOff {
-        TakeOff { flight: flight.into() }
+        TakeOff {
+            flight: flight.into(),
+        }
     }
     fn land(flight: &str) -> Land {
-        Land { flight: flight.into() }
+        Land {
+            flight: flight.into(),
+        }
     }
 
     #[test]
     fn it_takes_off_and_lands() {
-        given::<Aircraft>([]).when(take_off(MORNING)).then_events([took_off(MORNING)]);
+        given::<Aircraft>([])
+            .when(take_off(MORNING))
+            .then_events([took_off(MORNING)]);
         given::<Aircraft>([took_off(MORNING), landed(MORNING), took_off(NOON)])
             .when(land(NOON))
             .then_events([landed(NOON)])
@@ -120,12 +137,16 @@ mod tests {
     fn it_does_not_take_off_in_the_air() {
         given::<Aircraft>([took_off(MORNING)])
             .when(take_off(NOON))
-            .then_refused(AircraftRefusal::StillInTheAir { flight: MORNING.into() });
+            .then_refused(AircraftRefusal::StillInTheAir {
+                flight: MORNING.into(),
+            });
     }
 
     #[test]
     fn it_does_not_land_on_the_ground() {
-        given::<Aircraft>([]).when(land(MORNING)).then_refused(AircraftRefusal::OnTheGround);
+        given::<Aircraft>([])
+            .when(land(MORNING))
+            .then_refused(AircraftRefusal::OnTheGround);
         given::<Aircraft>([took_off(MORNING), landed(MORNING)])
             .when(land(NOON))
             .then_refused(AircraftRefusal::OnTheGround);
@@ -133,7 +154,10 @@ mod tests {
 
     #[test]
     fn a_landing_ends_whatever_flight_is_on() {
-        given::<Aircraft>([took_off(MORNING)]).when(land(NOON)).then_events([landed(NOON)]).then_reply(1);
+        given::<Aircraft>([took_off(MORNING)])
+            .when(land(NOON))
+            .then_events([landed(NOON)])
+            .then_reply(1);
         given::<Aircraft>([took_off(MORNING), landed(NOON)])
             .when(take_off(MORNING))
             .then_events([took_off(MORNING)]);

@@ -88,7 +88,10 @@ impl Arguments {
         let path = self.store()?;
         let occupied = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
         if occupied && self.store.is_some() {
-            bail!("{} is not empty: name an empty or new directory, or remove it", path.display());
+            bail!(
+                "{} is not empty: name an empty or new directory, or remove it",
+                path.display()
+            );
         }
         if occupied {
             std::fs::remove_dir_all(&path).with_context(|| format!("{} can't be emptied", path.display()))?;

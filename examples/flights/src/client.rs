@@ -58,7 +58,13 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(number: u16, fleet: Arc<Fleet>) -> Self {
-        Self { number, fleet, sent: VecDeque::new(), words: Vec::new(), answered: Vec::new() }
+        Self {
+            number,
+            fleet,
+            sent: VecDeque::new(),
+            words: Vec::new(),
+            answered: Vec::new(),
+        }
     }
 
     /// Sends these commands; returns when all are answered and acknowledged.
@@ -68,7 +74,9 @@ impl Client {
             let record = &fleet.records[step.record as usize];
             let id = step.aggregate_id(record);
             let aggregate = stable_hash(&id);
-            while self.sent.len() >= fleet.in_flight_max || self.sent.iter().any(|sent| sent.aggregate == aggregate) {
+            while self.sent.len() >= fleet.in_flight_max
+                || self.sent.iter().any(|sent| sent.aggregate == aggregate)
+            {
                 self.take_answer().await?;
             }
             if self.answered.len() >= ACKNOWLEDGED_TOGETHER_MAX || self.answered.contains(&aggregate) {
@@ -76,7 +84,11 @@ impl Client {
             }
             let at = Instant::now();
             let answer = begin(command(&fleet.runtime, &id, step, record)?).await;
-            self.sent.push_back(Sent { aggregate, at, answer });
+            self.sent.push_back(Sent {
+                aggregate,
+                at,
+                answer,
+            });
         }
         while !self.sent.is_empty() {
             self.take_answer().await?;
@@ -86,7 +98,14 @@ impl Client {
 
     /// Waits for the answer to the command that was sent first.
     async fn take_answer(&mut self) -> Result<()> {
-        let Some(Sent { aggregate, at, answer }) = self.sent.pop_front() else { return Ok(()) };
+        let Some(Sent {
+            aggregate,
+            at,
+            answer,
+        }) = self.sent.pop_front()
+        else {
+            return Ok(());
+        };
         let answer = match answer {
             Progress::Awaited(answer) => begin(answer).await,
             here @ Progress::Here(_) => here,
@@ -99,7 +118,12 @@ impl Client {
             }
         };
         let latency_us = u32::try_from(at.elapsed().as_micros()).unwrap_or(u32::MAX);
-        Ack { client: self.number, outcome, latency_us }.write_to(&mut self.words);
+        Ack {
+            client: self.number,
+            outcome,
+            latency_us,
+        }
+        .write_to(&mut self.words);
         self.answered.push(aggregate);
         Ok(())
     }
@@ -124,12 +148,7 @@ async fn begin(mut answer: Answer) -> Progress {
 }
 
 /// The command of a step, on its way to its aggregate as soon as the future is polled.
-fn command(
-    runtime: &Dormouse,
-    id: &str,
-    step: Step,
-    record: &Record,
-) -> Result<Answer> {
+fn command(runtime: &Dormouse, id: &str, step: Step, record: &Record) -> Result<Answer> {
     let flight = || record.flight_id();
     let never_left = || anyhow!("{} never left, yet is to {:?}", flight(), step.kind);
     Ok(match step.kind {
@@ -149,14 +168,29 @@ fn command(
         }
         Kind::Arrive => {
             let clock = record.arrived_clock.ok_or_else(never_left)?;
-            let arrive = Arrive { clock, air_time_min: record.air_time_min };
+            let arrive = Arrive {
+                clock,
+                air_time_min: record.air_time_min,
+            };
             send::<Flight, _>(runtime, id, step, record, arrive, flight_reason)?
         }
         Kind::Cancel => send::<Flight, _>(runtime, id, step, record, Cancel {}, flight_reason)?,
-        Kind::TakeOff => {
-            send::<Aircraft, _>(runtime, id, step, record, TakeOff { flight: flight() }, aircraft_reason)?
-        }
-        Kind::Land => send::<Aircraft, _>(runtime, id, step, record, Land { flight: flight() }, aircraft_reason)?,
+        Kind::TakeOff => send::<Aircraft, _>(
+            runtime,
+            id,
+            step,
+            record,
+            TakeOff { flight: flight() },
+            aircraft_reason,
+        )?,
+        Kind::Land => send::<Aircraft, _>(
+            runtime,
+            id,
+            step,
+            record,
+            Land { flight: flight() },
+            aircraft_reason,
+        )?,
     })
 }
 
@@ -172,11 +206,19 @@ where
     A: Handle<C>,
     C: Command,
 {
-    let entity = runtime.entity::<A>(id).with_context(|| format!("{} {id}", A::TYPE))?;
+    let entity = runtime
+        .entity::<A>(id)
+        .with_context(|| format!("{} {id}", A::TYPE))?;
     let command_id = step.command_id(record);
     let id = id.to_owned();
     Ok(Box::pin(async move {
-        match entity.execute(command).id(command_id).wait_for_room().receipt().await {
+        match entity
+            .execute(command)
+            .id(command_id)
+            .wait_for_room()
+            .receipt()
+            .await
+        {
             Ok(receipt) if receipt.replayed => Ok(Outcome::Replayed),
             Ok(_) => Ok(Outcome::Done),
             Err(CommandError::Refused(refusal)) => Ok(Outcome::Refused(reason(&refusal))),

@@ -45,11 +45,15 @@ pub(crate) fn table() -> Result<String> {
 pub(crate) fn read(months: &RangeInclusive<u8>) -> Result<Vec<Record>> {
     let table = table()?;
     let mut lines = table.lines();
-    ensure!(lines.next() == Some(HEADER), "the flights table has other columns than {HEADER}");
+    ensure!(
+        lines.next() == Some(HEADER),
+        "the flights table has other columns than {HEADER}"
+    );
     let mut names = Names::default();
     let mut records = Vec::new();
     for (row, line) in lines.enumerate() {
-        let record = parse(line, &mut names).with_context(|| format!("row {} of the flights table: {line}", row + 1))?;
+        let record = parse(line, &mut names)
+            .with_context(|| format!("row {} of the flights table: {line}", row + 1))?;
         if months.contains(&record.month) {
             records.push(record);
         }
@@ -73,12 +77,18 @@ fn parse(line: &str, names: &mut Names) -> Result<Record> {
         delay_min: optional(next("dep_delay")?)?,
         arrived_clock: optional(next("arr_time")?)?,
         air_time_min: optional(next("air_time")?)?,
-        tail: Some(next("tailnum")?).filter(|tail| !tail.is_empty()).map(|tail| names.share(tail)),
+        tail: Some(next("tailnum")?)
+            .filter(|tail| !tail.is_empty())
+            .map(|tail| names.share(tail)),
     })
 }
 
 fn optional<T: std::str::FromStr<Err = std::num::ParseIntError>>(field: &str) -> Result<Option<T>> {
-    Ok(if field.is_empty() { None } else { Some(field.parse()?) })
+    Ok(if field.is_empty() {
+        None
+    } else {
+        Some(field.parse()?)
+    })
 }
 
 /// Each carrier, airport and tail number is kept once: 337,000 rows use 4,000 of them.
@@ -99,7 +109,14 @@ impl Names {
 impl Record {
     /// The flight's id, unique in the table: `2013-01-09/HA/51/JFK`.
     pub(crate) fn flight_id(&self) -> String {
-        let Self { month, day, carrier, number, origin, .. } = self;
+        let Self {
+            month,
+            day,
+            carrier,
+            number,
+            origin,
+            ..
+        } = self;
         format!("2013-{month:02}-{day:02}/{carrier}/{number}/{origin}")
     }
 
@@ -115,7 +132,8 @@ impl Record {
 
     /// When it left.
     pub(crate) fn departed_at_min(&self) -> Option<i32> {
-        self.delay_min.map(|delay| self.scheduled_at_min() + i32::from(delay))
+        self.delay_min
+            .map(|delay| self.scheduled_at_min() + i32::from(delay))
     }
 
     /// About when it landed, if it did: departure plus time in the air. What a clock showed on arrival is of no use
@@ -139,18 +157,37 @@ mod tests {
         assert_eq!(year.iter().filter(|r| r.delay_min.is_some()).count(), 328_521);
         assert_eq!(year.iter().filter(|r| r.arrived_clock.is_some()).count(), 328_063);
         assert_eq!(year.iter().filter(|r| r.delay_min.is_none()).count(), 8_255);
-        assert_eq!(year.iter().filter(|r| r.arrived_clock.is_some() && r.air_time_min.is_none()).count(), 717);
+        assert_eq!(
+            year.iter()
+                .filter(|r| r.arrived_clock.is_some() && r.air_time_min.is_none())
+                .count(),
+            717
+        );
         assert_eq!(year.iter().filter(|r| r.tail.is_none()).count(), 2_512);
-        assert_eq!(year.iter().filter_map(|r| r.tail.as_deref()).collect::<HashSet<_>>().len(), 4_043);
+        assert_eq!(
+            year.iter()
+                .filter_map(|r| r.tail.as_deref())
+                .collect::<HashSet<_>>()
+                .len(),
+            4_043
+        );
         let ids: HashSet<String> = year.iter().map(Record::flight_id).collect();
-        assert_eq!(ids.len(), year.len(), "date, carrier, number and origin name one flight");
+        assert_eq!(
+            ids.len(),
+            year.len(),
+            "date, carrier, number and origin name one flight"
+        );
     }
 
     #[test]
     fn every_flight_that_left_has_a_tail_number_and_landed_after_it_left() {
         for record in read(&(1..=12)).unwrap().iter().filter(|r| r.delay_min.is_some()) {
             assert!(record.tail.is_some(), "{record:?}");
-            assert!(record.landed_at_min().is_none_or(|landed| landed > record.departed_at_min().unwrap()));
+            assert!(
+                record
+                    .landed_at_min()
+                    .is_none_or(|landed| landed > record.departed_at_min().unwrap())
+            );
         }
     }
 
@@ -170,7 +207,10 @@ mod tests {
         assert_eq!(latest.scheduled_at_min(), 8 * 1440 + 14 * 60);
         assert_eq!(latest.departed_at_min(), Some(8 * 1440 + 14 * 60 + 1301));
         assert_eq!(latest.landed_at_min(), Some(8 * 1440 + 14 * 60 + 1301 + 640));
-        let summer = year.iter().find(|r| r.flight_id() == "2013-07-01/AA/1/JFK").unwrap();
+        let summer = year
+            .iter()
+            .find(|r| r.flight_id() == "2013-07-01/AA/1/JFK")
+            .unwrap();
         assert_eq!(summer.departs_clock, 915);
         assert_eq!(summer.scheduled_at_min(), 181 * 1440 + 13 * 60 + 15);
     }

@@ -129,7 +129,13 @@ impl Handle<Schedule> for Flight {
         if self.stage != Stage::Unknown {
             return Err(FlightRefusal::AlreadyScheduled);
         }
-        let Schedule { destination, distance_miles, departs_clock, arrives_clock, aircraft } = command;
+        let Schedule {
+            destination,
+            distance_miles,
+            departs_clock,
+            arrives_clock,
+            aircraft,
+        } = command;
         Ok(Decision::event(FlightEvent::Scheduled {
             destination,
             distance_miles,
@@ -143,7 +149,9 @@ impl Handle<Schedule> for Flight {
 impl Handle<Depart> for Flight {
     fn handle(&self, command: Depart, _: &CommandContext<'_>) -> Decided<Self, Depart> {
         self.waiting()?;
-        Ok(Decision::event(FlightEvent::Departed { delay_min: command.delay_min }))
+        Ok(Decision::event(FlightEvent::Departed {
+            delay_min: command.delay_min,
+        }))
     }
 }
 
@@ -152,7 +160,8 @@ impl Handle<Arrive> for Flight {
         match self.stage {
             Stage::Departed => {
                 let Arrive { clock, air_time_min } = command;
-                Ok(Decision::event(FlightEvent::Arrived { clock, air_time_min }).reply(|after| after.delay_min))
+                Ok(Decision::event(FlightEvent::Arrived { clock, air_time_min })
+                    .reply(|after| after.delay_min))
             }
             Stage::Arrived => Err(FlightRefusal::AlreadyArrived),
             Stage::Cancelled => Err(FlightRefusal::AlreadyCancelled),
@@ -195,8 +204,14 @@ mod tests {
     }
 
     const DEPARTED: FlightEvent = FlightEvent::Departed { delay_min: 1301 };
-    const ARRIVED: FlightEvent = FlightEvent::Arrived { clock: 1242, air_time_min: Some(640) };
-    const ARRIVE: Arrive = Arrive { clock: 1242, air_time_min: Some(640) };
+    const ARRIVED: FlightEvent = FlightEvent::Arrived {
+        clock: 1242,
+        air_time_min: Some(640),
+    };
+    const ARRIVE: Arrive = Arrive {
+        clock: 1242,
+        air_time_min: Some(640),
+    };
     const DEPART: Depart = Depart { delay_min: 1301 };
 
     /// Every stage a flight can be in, by what happened before.
@@ -213,37 +228,70 @@ mod tests {
     #[test]
     fn a_flight_is_scheduled_departs_and_arrives() {
         given::<Flight>([]).when(schedule()).then_events([scheduled()]);
-        given::<Flight>([scheduled()]).when(DEPART).then_events([DEPARTED]);
-        given::<Flight>(at_departed()).when(ARRIVE).then_events([ARRIVED]).then_reply(1301);
+        given::<Flight>([scheduled()])
+            .when(DEPART)
+            .then_events([DEPARTED]);
+        given::<Flight>(at_departed())
+            .when(ARRIVE)
+            .then_events([ARRIVED])
+            .then_reply(1301);
     }
 
     #[test]
     fn a_flight_is_cancelled_before_it_departs_only() {
-        given::<Flight>([scheduled()]).when(Cancel {}).then_events([FlightEvent::Cancelled]);
-        given::<Flight>([]).when(Cancel {}).then_refused(FlightRefusal::NotScheduled);
-        given::<Flight>(at_departed()).when(Cancel {}).then_refused(FlightRefusal::AlreadyDeparted);
-        given::<Flight>(at_arrived()).when(Cancel {}).then_refused(FlightRefusal::AlreadyArrived);
+        given::<Flight>([scheduled()])
+            .when(Cancel {})
+            .then_events([FlightEvent::Cancelled]);
+        given::<Flight>([])
+            .when(Cancel {})
+            .then_refused(FlightRefusal::NotScheduled);
+        given::<Flight>(at_departed())
+            .when(Cancel {})
+            .then_refused(FlightRefusal::AlreadyDeparted);
+        given::<Flight>(at_arrived())
+            .when(Cancel {})
+            .then_refused(FlightRefusal::AlreadyArrived);
     }
 
     #[test]
     fn nothing_happens_twice() {
-        given::<Flight>([scheduled()]).when(schedule()).then_refused(FlightRefusal::AlreadyScheduled);
-        given::<Flight>(at_departed()).when(DEPART).then_refused(FlightRefusal::AlreadyDeparted);
-        given::<Flight>(at_arrived()).when(ARRIVE).then_refused(FlightRefusal::AlreadyArrived);
-        given::<Flight>(at_cancelled()).when(Cancel {}).then_refused(FlightRefusal::AlreadyCancelled);
+        given::<Flight>([scheduled()])
+            .when(schedule())
+            .then_refused(FlightRefusal::AlreadyScheduled);
+        given::<Flight>(at_departed())
+            .when(DEPART)
+            .then_refused(FlightRefusal::AlreadyDeparted);
+        given::<Flight>(at_arrived())
+            .when(ARRIVE)
+            .then_refused(FlightRefusal::AlreadyArrived);
+        given::<Flight>(at_cancelled())
+            .when(Cancel {})
+            .then_refused(FlightRefusal::AlreadyCancelled);
     }
 
     #[test]
     fn nothing_arrives_that_did_not_depart() {
-        given::<Flight>([]).when(ARRIVE).then_refused(FlightRefusal::NotDeparted);
-        given::<Flight>([scheduled()]).when(ARRIVE).then_refused(FlightRefusal::NotDeparted);
-        given::<Flight>(at_cancelled()).when(ARRIVE).then_refused(FlightRefusal::AlreadyCancelled);
+        given::<Flight>([])
+            .when(ARRIVE)
+            .then_refused(FlightRefusal::NotDeparted);
+        given::<Flight>([scheduled()])
+            .when(ARRIVE)
+            .then_refused(FlightRefusal::NotDeparted);
+        given::<Flight>(at_cancelled())
+            .when(ARRIVE)
+            .then_refused(FlightRefusal::AlreadyCancelled);
     }
 
     #[test]
     fn nothing_departs_that_is_not_scheduled() {
-        given::<Flight>([]).when(DEPART).then_refused(FlightRefusal::NotScheduled);
-        given::<Flight>(at_cancelled()).when(DEPART).then_refused(FlightRefusal::AlreadyCancelled);
-        given::<Flight>(at_arrived()).when(DEPART).then_refused(FlightRefusal::AlreadyArrived);
+        given::<Flight>([])
+            .when(DEPART)
+            .then_refused(FlightRefusal::NotScheduled);
+        given::<Flight>(at_cancelled())
+            .when(DEPART)
+            .then_refused(FlightRefusal::AlreadyCancelled);
+        given::<Flight>(at_arrived())
+            .when(DEPART)
+            .then_refused(FlightRefusal::AlreadyArrived);
     }
 }

@@ -17,14 +17,23 @@ const LATEST: &str = "2013-01-09/HA/51/JFK";
 
 /// A flight and an aircraft worth looking at.
 pub(crate) fn two_histories(store: &Store, truth: &Truth) -> Result<String> {
-    let flight = truth.flights.get_key_value(LATEST).or_else(|| truth.flights.first_key_value());
+    let flight = truth
+        .flights
+        .get_key_value(LATEST)
+        .or_else(|| truth.flights.first_key_value());
     let aircraft = truth.aircraft.iter().max_by_key(|(_, history)| history.len());
-    let (flight, aircraft) = (flight.context("no flights")?.0, aircraft.context("no aircraft")?.0);
+    let (flight, aircraft) = (
+        flight.context("no flights")?.0,
+        aircraft.context("no aircraft")?.0,
+    );
     Ok(history::<Flight>(store, flight)? + "\n" + &history::<Aircraft>(store, aircraft)?)
 }
 
 fn history<A: Aggregate<Event: Debug>>(store: &Store, id: &str) -> Result<String> {
-    let stream = StreamId { aggregate_type: AggregateType::new(A::TYPE)?, id: AggregateId::try_from(id)? };
+    let stream = StreamId {
+        aggregate_type: AggregateType::new(A::TYPE)?,
+        id: AggregateId::try_from(id)?,
+    };
     let mut lines = Vec::new();
     let mut failure = None;
     store.read_stream(&stream, Version::new(1), &mut |commit| {

@@ -53,8 +53,18 @@ fn demonstrate(arguments: &Arguments) -> Result<ExitCode> {
     let store_bytes = disk::size(&path)?;
     let truth = truth::count(&data::table()?, &arguments.months())?;
     let store = Store::open(&path)?;
-    let comparison = check::compare(&store, &truth)?;
-    println!("{}", report::speed(&replay, sync_time, store_bytes, arguments.memory_budget_bytes() as u64));
+    let mut comparison = check::compare(&store, &truth)?;
+    comparison.refusals(&replay.outcomes, &truth.refused);
+    println!(
+        "{}",
+        report::speed(
+            &replay,
+            comparison.events,
+            sync_time,
+            store_bytes,
+            arguments.memory_budget_bytes() as u64
+        )
+    );
     println!("{}", report::kill(&replay));
     println!("{}", report::refusals(&replay, &truth.refused));
     println!("{}", history::two_histories(&store, &truth)?);
@@ -64,6 +74,13 @@ fn demonstrate(arguments: &Arguments) -> Result<ExitCode> {
         println!("The store DIFFERS from the table.");
         return Ok(ExitCode::FAILURE);
     }
-    println!("Every total is equal{}.", if arguments.kills() { ", after a SIGKILL" } else { "" });
+    println!(
+        "Every total is equal{}.",
+        if arguments.kills() {
+            ", after a SIGKILL"
+        } else {
+            ""
+        }
+    );
     Ok(ExitCode::SUCCESS)
 }

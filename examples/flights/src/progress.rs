@@ -23,7 +23,12 @@ impl Progress {
             );
             ProgressBar::new(total).with_style(style.expect("this template is valid"))
         });
-        Self { bar, total, started: Instant::now(), tenths: 0 }
+        Self {
+            bar,
+            total,
+            started: Instant::now(),
+            tenths: 0,
+        }
     }
 
     pub(crate) fn at(&mut self, done: u64) {
@@ -32,7 +37,11 @@ impl Progress {
             None if done * 10 / self.total > self.tenths => {
                 self.tenths = done * 10 / self.total;
                 let seconds = self.started.elapsed().as_secs_f64();
-                eprintln!("  {:>3} %  {done} of {} commands, {seconds:.1} s", self.tenths * 10, self.total);
+                eprintln!(
+                    "  {:>3} %  {done} of {} commands, {seconds:.1} s",
+                    self.tenths * 10,
+                    self.total
+                );
             }
             _ => {}
         }

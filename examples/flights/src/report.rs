@@ -23,7 +23,11 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 fn millis(duration: Duration) -> String {
@@ -36,7 +40,11 @@ pub(crate) fn mebibytes(bytes: u64) -> String {
 
 /// Names on the left, values on the right.
 fn table(title: &str, rows: &[(&str, String)]) -> String {
-    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut out = format!("{title}\n");
     for (name, value) in rows {
         let _ = writeln!(out, "  {name:<width$}  {value}");
@@ -45,15 +53,38 @@ fn table(title: &str, rows: &[(&str, String)]) -> String {
 }
 
 /// How fast it was, and what it took.
-pub(crate) fn speed(replay: &Replay, sync_time: Duration, store_bytes: u64, budget_bytes: u64) -> String {
-    let sum = |of: fn(&crate::wire::Gauges) -> u64| replay.workers.iter().map(|worker| of(&worker.gauges)).sum::<u64>();
-    let most = |of: fn(&crate::wire::Gauges) -> u64| replay.workers.iter().map(|worker| of(&worker.gauges)).max();
+pub(crate) fn speed(
+    replay: &Replay,
+    events: u64,
+    sync_time: Duration,
+    store_bytes: u64,
+    budget_bytes: u64,
+) -> String {
+    let sum = |of: fn(&crate::wire::Gauges) -> u64| {
+        replay
+            .workers
+            .iter()
+            .map(|worker| of(&worker.gauges))
+            .sum::<u64>()
+    };
+    let most =
+        |of: fn(&crate::wire::Gauges) -> u64| replay.workers.iter().map(|worker| of(&worker.gauges)).max();
     let latency = |quantile| Duration::from_micros(replay.latencies_us.value_at_quantile(quantile));
-    let (commands, batches, syncs) = (replay.commands(), sum(|g| g.batches), sum(|g| g.syncs));
+    let (commands, commits) = (replay.commands(), sum(|g| g.commits));
+    let (batches, syncs) = (sum(|g| g.batches), sum(|g| g.syncs));
     let activations = sum(|g| g.activations);
     let mut rows = vec![
-        ("commands", format!("{} in {:.1} s", count(commands), replay.replaying().as_secs_f64())),
-        ("commands a second", format!("{}, each answered after its fsync", count(replay.commands_per_second() as u64))),
+        (
+            "commands",
+            format!("{} in {:.1} s", count(commands), replay.replaying().as_secs_f64()),
+        ),
+        (
+            "commands a second",
+            format!(
+                "{}, each answered after its fsync",
+                count(replay.commands_per_second() as u64)
+            ),
+        ),
         (
             "latency",
             format!(
@@ -63,17 +94,21 @@ pub(crate) fn speed(replay: &Replay, sync_time: Duration, store_bytes: u64, budg
                 millis(Duration::from_micros(replay.latencies_us.max()))
             ),
         ),
-        ("events", count(sum(|g| g.events))),
+        ("events", count(events)),
         (
             "batches",
-            format!("{}, {:.0} commits each on average", count(batches), ratio(sum(|g| g.commits), batches)),
+            format!(
+                "{}, {:.0} commits each on average",
+                count(batches),
+                ratio(commits, batches)
+            ),
         ),
         (
             "fsyncs",
             format!(
-                "{}, {:.4} a command, {} each on average",
+                "{}, {:.4} a commit, {} each on average",
                 count(syncs),
-                ratio(syncs, commands),
+                ratio(syncs, commits),
                 millis(Duration::from_micros(ratio(sum(|g| g.sync_micros), syncs) as u64))
             ),
         ),
@@ -98,16 +133,34 @@ pub(crate) fn speed(replay: &Replay, sync_time: Duration, store_bytes: u64, budg
             ),
         ),
         ("command ids looked up", count(sum(|g| g.id_look_ups))),
-        ("store on disk", format!("{}, {:.0} bytes an event", mebibytes(store_bytes), ratio(store_bytes, sum(|g| g.events)))),
+        (
+            "store on disk",
+            format!(
+                "{}, {:.0} bytes an event",
+                mebibytes(store_bytes),
+                ratio(store_bytes, events)
+            ),
+        ),
     ];
-    if let Some(memory) = replay.workers.iter().filter_map(|worker| worker.gauges.memory_peak_bytes).max() {
-        rows.push(("most memory", format!("{} in the worker, with the table and the clients", mebibytes(memory))));
+    if let Some(memory) = replay
+        .workers
+        .iter()
+        .filter_map(|worker| worker.gauges.memory_peak_bytes)
+        .max()
+    {
+        rows.push((
+            "most memory",
+            format!(
+                "{} in the worker, with the table and the clients",
+                mebibytes(memory)
+            ),
+        ));
     }
     table("Speed", &rows)
 }
 
 fn disk(sync_time: Duration) -> String {
-    let measured = format!("writes and syncs 4 KiB in {} (median)", millis(sync_time));
+    let measured = format!("appends and syncs 4 KiB in {} (median)", millis(sync_time));
     if sync_time < SUSPICIOUSLY_FAST {
         return format!("{measured}: TOO FAST to be durable; is this a RAM disk?");
     }
@@ -116,17 +169,34 @@ fn disk(sync_time: Duration) -> String {
 
 /// What the kill did.
 pub(crate) fn kill(replay: &Replay) -> String {
-    let [killed, second] = replay.workers.as_slice() else { return String::new() };
+    let [killed, second] = replay.workers.as_slice() else {
+        return String::new();
+    };
     let replayed = replay.outcomes.get(&Outcome::Replayed).copied().unwrap_or(0);
     table(
         "The kill",
         &[
-            ("killed after", format!("{} acknowledged commands, with SIGKILL", count(killed.acknowledged))),
+            (
+                "killed after",
+                format!(
+                    "{} acknowledged commands, with SIGKILL",
+                    count(killed.acknowledged)
+                ),
+            ),
             ("store opened again in", format!("{} ms", second.gauges.opened_ms)),
-            ("answers again after", format!("{:.1} s, most of it reading the table", second.starting.as_secs_f64())),
+            (
+                "answers again after",
+                format!(
+                    "{:.1} s, most of it reading the table",
+                    second.starting.as_secs_f64()
+                ),
+            ),
             (
                 "resent and replayed",
-                format!("{}: they had taken effect, but the answer was lost; they got their first reply", count(replayed)),
+                format!(
+                    "{}: they had taken effect, but the answer was lost; they got their first reply",
+                    count(replayed)
+                ),
             ),
         ],
     )
@@ -136,7 +206,9 @@ pub(crate) fn kill(replay: &Replay) -> String {
 pub(crate) fn refusals(replay: &Replay, refused: &Refused) -> String {
     let mut rows: Vec<(u64, String, Vec<String>)> = Vec::new();
     for (outcome, &times) in &replay.outcomes {
-        let Outcome::Refused(reason) = outcome else { continue };
+        let Outcome::Refused(reason) = outcome else {
+            continue;
+        };
         rows.push((times, format!("{reason:?}"), explanation(*reason, refused)));
     }
     rows.sort_by_key(|(times, ..)| std::cmp::Reverse(*times));
@@ -172,16 +244,30 @@ fn explanation(reason: Reason, refused: &Refused) -> Vec<String> {
 
 /// The table against the store.
 pub(crate) fn comparison(comparison: &Comparison) -> String {
-    let mut out = format!("{:<33}{:>12}{:>12}\n", "Counted", "in the table", "in the store");
+    let mut out = format!("{:<32} {:>12} {:>12}\n", "Counted", "in the table", "by Dormouse");
     for line in &comparison.lines {
-        let verdict = if line.table == line.store { "equal" } else { "DIFFERS" };
-        let _ = writeln!(out, "  {:<30} {:>12}{:>12}  {verdict}", line.what, count(line.table), count(line.store));
+        let verdict = if line.table == line.ours {
+            "equal"
+        } else {
+            "DIFFERS"
+        };
+        let _ = writeln!(
+            out,
+            "  {:<30} {:>12} {:>12}  {verdict}",
+            line.what,
+            count(line.table),
+            count(line.ours)
+        );
     }
     for difference in &comparison.differences {
         let _ = writeln!(out, "  DIFFERS {difference}");
     }
     if !comparison.equal() {
-        let _ = writeln!(out, "  {} differences in all", count(comparison.differences_count));
+        let _ = writeln!(
+            out,
+            "  {} differences in all",
+            count(comparison.differences_count)
+        );
     }
     out
 }

@@ -38,7 +38,13 @@ pub(crate) fn steps(records: &[Record]) -> Vec<Step> {
     let mut steps = Vec::with_capacity(records.len() * 5);
     for (index, record) in records.iter().enumerate() {
         let index = u32::try_from(index).expect("the table has 336,776 rows");
-        let mut push = |at_min, kind| steps.push(Step { at_min, kind, record: index });
+        let mut push = |at_min, kind| {
+            steps.push(Step {
+                at_min,
+                kind,
+                record: index,
+            })
+        };
         push(record.scheduled_at_min() - SCHEDULED_AHEAD_MIN, Kind::Schedule);
         let Some(departed) = record.departed_at_min() else {
             push(record.scheduled_at_min(), Kind::Cancel);
@@ -92,7 +98,9 @@ pub(crate) fn shares(steps: &[Step], records: &[Record], clients: usize) -> Vec<
 
 /// FNV-1a: the same in every run of every build, for a restarted process must deal out the same shares.
 pub(crate) fn stable_hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -129,10 +137,20 @@ mod tests {
             let before = newest.insert(step.aggregate_id(record), id);
             assert!(before.is_none_or(|before| before < id), "{before:?} then {id}");
         }
-        let record = records.iter().find(|record| record.flight_id() == "2013-01-09/HA/51/JFK").unwrap();
+        let record = records
+            .iter()
+            .find(|record| record.flight_id() == "2013-01-09/HA/51/JFK")
+            .unwrap();
         let at_min = record.departed_at_min().unwrap();
-        let departs = Step { at_min, kind: Kind::Depart, record: 0 };
-        assert_eq!(departs.command_id(record).to_string(), "013c2443-5ce4-7baa-8fa4-7a235b8297cf");
+        let departs = Step {
+            at_min,
+            kind: Kind::Depart,
+            record: 0,
+        };
+        assert_eq!(
+            departs.command_id(record).to_string(),
+            "013c2443-5ce4-7baa-8fa4-7a235b8297cf"
+        );
     }
 
     #[test]

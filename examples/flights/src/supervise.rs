@@ -65,7 +65,11 @@ pub(crate) fn replay(arguments: &Arguments, commands: u64) -> Result<Replay> {
     supervisor.run_worker(arguments, None)?;
     let replay = supervisor.replay;
     supervisor.progress.finish();
-    ensure!(replay.commands() == commands, "{} of {commands} commands were acknowledged", replay.commands());
+    ensure!(
+        replay.commands() == commands,
+        "{} of {commands} commands were acknowledged",
+        replay.commands()
+    );
     Ok(replay)
 }
 
@@ -100,7 +104,9 @@ impl Supervisor {
                         // What it had written into the pipe by now is still read, and counts.
                         child.0.kill().context("the worker can't be killed")?;
                         worker.killed = true;
-                        self.progress.say(&format!("killed the worker (SIGKILL) after {all} acknowledgements"));
+                        self.progress.say(&format!(
+                            "killed the worker (SIGKILL) after {all} acknowledgements"
+                        ));
                     }
                 }
             }
@@ -120,10 +126,15 @@ impl Supervisor {
     }
 
     fn count(&mut self, ack: Ack) -> Result<()> {
-        let client = self.acknowledged.get_mut(usize::from(ack.client)).context("an unknown client was answered")?;
+        let client = self
+            .acknowledged
+            .get_mut(usize::from(ack.client))
+            .context("an unknown client was answered")?;
         *client += 1;
         *self.replay.outcomes.entry(ack.outcome).or_default() += 1;
-        self.replay.latencies_us.saturating_record(u64::from(ack.latency_us.max(1)));
+        self.replay
+            .latencies_us
+            .saturating_record(u64::from(ack.latency_us.max(1)));
         Ok(())
     }
 }

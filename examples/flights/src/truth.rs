@@ -67,12 +67,20 @@ pub(crate) fn count(table: &str, months: &RangeInclusive<u8>) -> Result<Truth> {
             let arrives_later = !row["arr_time"].is_empty();
             let left = minute_of_departure(&row)?;
             let of_aircraft = moves.entry(row["tailnum"]).or_default();
-            of_aircraft.push(Move { minute: left, takes_off: true, arrives_later });
+            of_aircraft.push(Move {
+                minute: left,
+                takes_off: true,
+                arrives_later,
+            });
             if arrives_later {
                 truth.arrived += 1;
                 history.push("Arrived");
                 let minute = left + minutes_in_the_air(&row)?;
-                of_aircraft.push(Move { minute, takes_off: false, arrives_later });
+                of_aircraft.push(Move {
+                    minute,
+                    takes_off: false,
+                    arrives_later,
+                });
             }
         }
         truth.flights.insert(id, history);
@@ -146,27 +154,67 @@ mod tests {
         assert_eq!(truth.arrived, 328_063);
         assert_eq!(truth.cancelled, 8_255);
         assert_eq!(truth.flights.len(), 336_776);
-        let moves = |name| truth.aircraft.values().flatten().filter(|&&moved| moved == name).count();
+        let moves = |name| {
+            truth
+                .aircraft
+                .values()
+                .flatten()
+                .filter(|&&moved| moved == name)
+                .count()
+        };
         assert_eq!(moves("TookOff"), 327_952);
         assert_eq!(moves("Landed"), 327_946);
-        assert_eq!(truth.refused, Refused { after_missing_arrival: 452, on_two_flights: 117, landed_already: 117 });
+        assert_eq!(
+            truth.refused,
+            Refused {
+                after_missing_arrival: 452,
+                on_two_flights: 117,
+                landed_already: 117
+            }
+        );
     }
 
     #[test]
     fn an_aircraft_whose_arrival_is_missing_comes_back_with_its_next_landing() {
-        let at = |minute, takes_off, arrives_later| Move { minute, takes_off, arrives_later };
+        let at = |minute, takes_off, arrives_later| Move {
+            minute,
+            takes_off,
+            arrives_later,
+        };
         let mut refused = Refused::default();
-        let history = refused.follow(&[at(0, true, false), at(300, true, true), at(500, false, true), at(600, true, true)]);
+        let history = refused.follow(&[
+            at(0, true, false),
+            at(300, true, true),
+            at(500, false, true),
+            at(600, true, true),
+        ]);
         assert_eq!(history, ["TookOff", "Landed", "TookOff"]);
-        assert_eq!(refused, Refused { after_missing_arrival: 1, ..Refused::default() });
+        assert_eq!(
+            refused,
+            Refused {
+                after_missing_arrival: 1,
+                ..Refused::default()
+            }
+        );
     }
 
     #[test]
     fn one_aircraft_on_two_flights_at_once_takes_off_and_lands_once() {
-        let at = |minute, takes_off| Move { minute, takes_off, arrives_later: true };
+        let at = |minute, takes_off| Move {
+            minute,
+            takes_off,
+            arrives_later: true,
+        };
         let mut refused = Refused::default();
         let history = refused.follow(&[at(0, true), at(50, true), at(300, false), at(350, false)]);
         assert_eq!(history, ["TookOff", "Landed"]);
-        assert_eq!(refused, Refused { on_two_flights: 1, landed_already: 1, ..Refused::default() });
+        assert_eq!(
+            refused,
+            Refused {
+                on_two_flights: 1,
+                landed_already: 1,
+                ..Refused::default()
+            }
+        );
     }
 }

@@ -65,8 +65,16 @@ pub(crate) struct Ack {
 
 impl Ack {
     pub(crate) fn write_to(self, out: &mut Vec<u8>) {
-        let outcome = OUTCOMES.iter().position(|known| *known == self.outcome).expect("OUTCOMES lists every outcome");
-        write_word(out, self.client, u8::try_from(outcome).expect("ten outcomes"), self.latency_us);
+        let outcome = OUTCOMES
+            .iter()
+            .position(|known| *known == self.outcome)
+            .expect("OUTCOMES lists every outcome");
+        write_word(
+            out,
+            self.client,
+            u8::try_from(outcome).expect("ten outcomes"),
+            self.latency_us,
+        );
     }
 }
 
@@ -81,7 +89,6 @@ fn write_word(out: &mut Vec<u8>, client: u16, tag: u8, number: u32) {
 pub(crate) struct Gauges {
     /// From the start of the process until the first command was sent, without reading the table.
     pub(crate) opened_ms: u64,
-    pub(crate) events: u64,
     pub(crate) commits: u64,
     pub(crate) batches: u64,
     pub(crate) syncs: u64,
@@ -125,9 +132,15 @@ pub(crate) fn read(pipe: impl Read, mut take: impl FnMut(Message) -> Result<()>)
             }
             continue;
         }
-        let Some(&outcome) = OUTCOMES.get(usize::from(tag)) else { bail!("the worker sent an unknown outcome: {tag}") };
+        let Some(&outcome) = OUTCOMES.get(usize::from(tag)) else {
+            bail!("the worker sent an unknown outcome: {tag}")
+        };
         let client = u16::from_le_bytes([client_low, client_high]);
-        take(Message::Answered(Ack { client, outcome, latency_us: number }))?;
+        take(Message::Answered(Ack {
+            client,
+            outcome,
+            latency_us: number,
+        }))?;
     }
     Ok(())
 }
@@ -146,14 +159,21 @@ pub(crate) struct Pipe(Mutex<File>);
 impl Pipe {
     /// Takes this process's standard output.
     pub(crate) fn to_parent() -> Result<Self> {
-        let stdout = std::io::stdout().as_fd().try_clone_to_owned().context("standard output is closed")?;
+        let stdout = std::io::stdout()
+            .as_fd()
+            .try_clone_to_owned()
+            .context("standard output is closed")?;
         Ok(Self(Mutex::new(stdout.into())))
     }
 
     /// Hands acknowledgements to the parent: once this returns they arrive, even if this process is killed.
     pub(crate) fn acknowledge(&self, words: &[u8]) -> Result<()> {
-        let mut pipe = self.0.lock().map_err(|_| anyhow::anyhow!("another writer panicked"))?;
-        pipe.write_all(words).context("the parent doesn't listen any more")
+        let mut pipe = self
+            .0
+            .lock()
+            .map_err(|_| anyhow::anyhow!("another writer panicked"))?;
+        pipe.write_all(words)
+            .context("the parent doesn't listen any more")
     }
 
     pub(crate) fn show(&self, gauges: &Gauges) -> Result<()> {
@@ -169,9 +189,17 @@ mod tests {
         let acks: Vec<Ack> = OUTCOMES
             .iter()
             .zip(0..)
-            .map(|(&outcome, at)| Ack { client: at * 1_000, outcome, latency_us: u32::MAX - u32::from(at) })
+            .map(|(&outcome, at)| Ack {
+                client: at * 1_000,
+                outcome,
+                latency_us: u32::MAX - u32::from(at),
+            })
             .collect();
-        let gauges = Gauges { events: 7, memory_peak_bytes: Some(1 << 40), ..Gauges::default() };
+        let gauges = Gauges {
+            commits: 7,
+            memory_peak_bytes: Some(1 << 40),
+            ..Gauges::default()
+        };
         let mut bytes = Vec::new();
         acks[..5].iter().for_each(|ack| ack.write_to(&mut bytes));
         bytes.extend(page(&gauges).unwrap());

@@ -21,39 +21,51 @@ const SHOWN_EVERY: Duration = Duration::from_millis(50);
 /// Runs until every command is answered. Standard input says how many of each client's commands are acknowledged
 /// already, as a JSON list; standard output belongs to the parent.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let acknowledged: Vec<usize> =
-        serde_json::from_reader(std::io::stdin()).context("standard input is no list of acknowledged commands")?;
+    let acknowledged: Vec<usize> = serde_json::from_reader(std::io::stdin())
+        .context("standard input is no list of acknowledged commands")?;
     let clients = arguments.clients();
-    ensure!(acknowledged.len() == clients, "{} counts for {clients} clients", acknowledged.len());
+    ensure!(
+        acknowledged.len() == clients,
+        "{} counts for {clients} clients",
+        acknowledged.len()
+    );
     let records = data::read(&arguments.months())?;
     let shares = shares(&steps(&records), &records, clients);
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let started = Instant::now();
-        let store = Store::open(arguments.store()?)?;
-        let runtime = Dormouse::builder(store.clone())
-            .aggregate::<Flight>()
-            .aggregate::<Aircraft>()
-            .memory_budget_bytes(arguments.memory_budget_bytes())
-            .start()
-            .await?;
-        let opened_ms = u64::try_from(started.elapsed().as_millis())?;
-        let in_flight_max = arguments.in_flight_max();
-        let fleet = Arc::new(Fleet { runtime, records, pipe: Pipe::to_parent()?, in_flight_max });
-        let watch = tokio::spawn(show_gauges(Arc::clone(&fleet), opened_ms));
-        let mut running = JoinSet::new();
-        for ((number, mut share), acknowledged) in (0..).zip(shares).zip(acknowledged) {
-            share.drain(..acknowledged);
-            running.spawn(Client::new(number, Arc::clone(&fleet)).run(share));
-        }
-        while let Some(ended) = running.join_next().await {
-            ended.context("a client panicked")??;
-        }
-        watch.abort();
-        fleet.pipe.show(&gauges(&fleet.runtime, opened_ms))?;
-        fleet.runtime.shutdown().await?;
-        store.close()?;
-        Ok(())
-    })
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let started = Instant::now();
+            let store = Store::open(arguments.store()?)?;
+            let runtime = Dormouse::builder(store.clone())
+                .aggregate::<Flight>()
+                .aggregate::<Aircraft>()
+                .memory_budget_bytes(arguments.memory_budget_bytes())
+                .start()
+                .await?;
+            let opened_ms = u64::try_from(started.elapsed().as_millis())?;
+            let in_flight_max = arguments.in_flight_max();
+            let fleet = Arc::new(Fleet {
+                runtime,
+                records,
+                pipe: Pipe::to_parent()?,
+                in_flight_max,
+            });
+            let watch = tokio::spawn(show_gauges(Arc::clone(&fleet), opened_ms));
+            let mut running = JoinSet::new();
+            for ((number, mut share), acknowledged) in (0..).zip(shares).zip(acknowledged) {
+                share.drain(..acknowledged);
+                running.spawn(Client::new(number, Arc::clone(&fleet)).run(share));
+            }
+            while let Some(ended) = running.join_next().await {
+                ended.context("a client panicked")??;
+            }
+            watch.abort();
+            fleet.pipe.show(&gauges(&fleet.runtime, opened_ms))?;
+            fleet.runtime.shutdown().await?;
+            store.close()?;
+            Ok(())
+        })
 }
 
 async fn show_gauges(fleet: Arc<Fleet>, opened_ms: u64) {
@@ -71,7 +83,6 @@ fn gauges(runtime: &Dormouse, opened_ms: u64) -> Gauges {
     let now = runtime.statistics();
     Gauges {
         opened_ms,
-        events: now.store.events,
         commits: now.store.commits,
         batches: now.store.batches,
         syncs: now.store.syncs,

@@ -49,6 +49,10 @@ fn a_directory_in_use_is_left_alone() {
     std::fs::write(store.path().join("precious"), "x").unwrap();
     let output = flights(store.path(), &["--fast"]);
     assert!(!output.status.success());
-    assert!(text(&output.stderr).contains("is not empty"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("is not empty"),
+        "{}",
+        text(&output.stderr)
+    );
     assert!(store.path().join("precious").exists());
 }
