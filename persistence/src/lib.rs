@@ -69,6 +69,7 @@ mod watermark;
 mod writer;
 
 pub use crate::commit::{Commit, CommitBuilder, CommitError};
+pub use crate::engine::EngineStatistics;
 pub use crate::engine::memory::{AppendFault, HeldAppends, MemoryDisk};
 pub use crate::error::StoreError;
 pub use crate::options::{OpenProgress, StoreOptions};

@@ -22,7 +22,7 @@ use rocksdb::DB;
 use uuid::Uuid;
 
 use self::layout::{Layout, State};
-use self::preflight::Promised;
+use self::preflight::{Promised, refused_by_rocksdb};
 use crate::engine::rocks::tuning::Shared;
 use crate::engine::rocks::{Databases, RocksEngine, failed};
 use crate::engine::{Disk, Opened};
@@ -136,10 +136,5 @@ fn open_log(layout: &Layout, shared: &Shared, is_new: bool) -> Result<DB, StoreE
         .map_err(|error| failed("set the log's options", &error))?;
     options.create_if_missing(is_new);
     options.set_error_if_exists(is_new);
-    DB::open(&options, layout.log()).map_err(|error| match failed("open the log", &error) {
-        crate::engine::EngineError::Corrupt { reason, .. } => {
-            StoreError::corrupt(layout.log().display().to_string(), "a file of RocksDB", reason)
-        }
-        other => other.into(),
-    })
+    DB::open(&options, layout.log()).map_err(|error| refused_by_rocksdb(&layout.log(), &error))
 }

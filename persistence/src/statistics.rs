@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use dormouse_domain::Offset;
 
+use crate::engine::EngineStatistics;
+
 /// What a store has done since it was opened, and how it stands. Not one instant: each number is read by itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -47,6 +49,8 @@ pub struct StoreStatistics {
     pub disk_bytes: u64,
     /// How often the store was reopened, and one.
     pub generation: u64,
+    /// What the engine underneath says of itself.
+    pub engine: EngineStatistics,
 }
 
 /// A number that only grows.

@@ -360,6 +360,7 @@ impl Store {
             open_streams: session.registry.len() as u64,
             disk_bytes: session.engine.disk_bytes(),
             generation: session.generation,
+            engine: session.engine.statistics(),
         }
     }
 

@@ -15,6 +15,7 @@ pub(crate) mod memory;
 #[cfg(feature = "rocksdb")]
 pub(crate) mod rocks;
 mod run;
+mod statistics;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use dormouse_domain::Offset;
 
 pub(crate) use self::run::{Rows, Run};
+pub use self::statistics::EngineStatistics;
 use crate::error::StoreError;
 use crate::options::StoreOptions;
 
@@ -117,6 +119,11 @@ pub(crate) trait Engine: Send + Sync {
 
     /// Bytes on disk, log and derived together; 0 if unknown. May do some I/O.
     fn disk_bytes(&self) -> u64;
+
+    /// The engine's own numbers, if it has any.
+    fn statistics(&self) -> EngineStatistics {
+        EngineStatistics::default()
+    }
 
     /// Waits for calls under way, writes down what a crash would lose cheaply (the watermark; after
     /// [`Engine::stop`] nothing) and releases everything. Later calls answer [`EngineError::Closed`].

@@ -7,6 +7,7 @@
 //! How they are set up is in [`tuning`]; opening and judging a directory is in [`crate::open`].
 
 mod iterate;
+mod statistics;
 pub(crate) mod tuning;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, RwLock};
 use rocksdb::{ColumnFamily, DB, ErrorKind, ReadOptions, WriteBatch, WriteOptions};
 
-use super::{Engine, EngineError, Family, LogRow, Run, Visit, Watermark};
+use super::{Engine, EngineError, EngineStatistics, Family, LogRow, Run, Visit, Watermark};
 use crate::lock::StoreLock;
 use crate::watermark::WatermarkKeeper;
 
@@ -176,6 +177,13 @@ impl Engine for RocksEngine {
         directory_bytes(&self.directory)
     }
 
+    fn statistics(&self) -> EngineStatistics {
+        let databases = self.databases.read_recursive();
+        databases
+            .as_ref()
+            .map_or_else(EngineStatistics::default, statistics::read)
+    }
+
     fn close(&self) -> Result<(), EngineError> {
         // Waits for calls under way; later ones find nothing.
         let databases = self.databases.write().take();
@@ -185,61 +193,6 @@ impl Engine for RocksEngine {
         drop(databases);
         self.lock.lock().take();
         written
-    }
-}
-
-/// What RocksDB says of itself, read from its properties: cheap, but takes its mutex.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RocksStatistics {
-    /// Bytes of the log's tables.
-    pub(crate) log_table_bytes: u64,
-    /// Bytes of the derived families' tables.
-    pub(crate) derived_table_bytes: u64,
-    /// Bytes of all memtables.
-    pub(crate) memtable_bytes: u64,
-    /// Bytes of cached blocks and accounted memtables.
-    pub(crate) cache_bytes: u64,
-    /// Bytes that compaction of derived families has still to rewrite.
-    pub(crate) compaction_pending_bytes: u64,
-    /// Tables of `streams` that a read may have to look at: level 0 and universal runs.
-    pub(crate) stream_runs: u64,
-    /// Whether RocksDB holds up writes of either instance at this moment.
-    pub(crate) write_stopped: bool,
-}
-
-impl RocksEngine {
-    /// Reads the properties. All 0 once closed.
-    pub(crate) fn rocks_statistics(&self) -> RocksStatistics {
-        let guard = self.databases.read_recursive();
-        let Some(Databases { log, derived }) = guard.as_ref() else {
-            return RocksStatistics::default();
-        };
-        let of_log = |name: &str| log.property_int_value(name).ok().flatten().unwrap_or(0);
-        let of_derived = |name: &str| -> u64 {
-            Family::ALL
-                .iter()
-                .filter_map(|family| {
-                    derived
-                        .property_int_value_cf(handle(derived, *family), name)
-                        .ok()
-                        .flatten()
-                })
-                .sum()
-        };
-        RocksStatistics {
-            log_table_bytes: of_log("rocksdb.total-sst-files-size"),
-            derived_table_bytes: of_derived("rocksdb.total-sst-files-size"),
-            memtable_bytes: of_log("rocksdb.size-all-mem-tables") + of_derived("rocksdb.size-all-mem-tables"),
-            cache_bytes: of_log("rocksdb.block-cache-usage"),
-            compaction_pending_bytes: of_derived("rocksdb.estimate-pending-compaction-bytes"),
-            stream_runs: derived
-                .property_value_cf(handle(derived, Family::Streams), "rocksdb.num-files-at-level0")
-                .ok()
-                .flatten()
-                .and_then(|number| number.parse().ok())
-                .unwrap_or(0),
-            write_stopped: of_log("rocksdb.is-write-stopped") + of_derived("rocksdb.is-write-stopped") > 0,
-        }
     }
 }
 

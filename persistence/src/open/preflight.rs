@@ -16,6 +16,7 @@ use rocksdb::{DB, DBRecoveryMode};
 use super::layout::{Layout, sync_directory};
 use super::survey::{Issue, IssueKind, Survey, survey};
 use super::wal::DamageKind;
+use crate::engine::EngineError;
 use crate::engine::rocks::tuning::Shared;
 use crate::engine::rocks::{failed, sequential};
 use crate::error::StoreError;
@@ -139,7 +140,15 @@ fn refuse_unless_in_tables(
     after: Offset,
     shared: &Shared,
 ) -> Result<(), StoreError> {
-    let tables = tables(log, shared)?;
+    let tables = match tables(log, shared) {
+        Ok(tables) => tables,
+        // RocksDB's word for it adds nothing to ours, which knows the loss.
+        Err(StoreError::Corrupt { .. }) if issue.before.is_some() => {
+            let from = issue.before.map_or(Offset::NONE, Offset::next);
+            return Err(damaged(issue, from, Some(Offset::new(after.get() - 1))));
+        }
+        Err(error) => return Err(error),
+    };
     let from = match issue.before {
         Some(before) => before.next(),
         None => tables.end_before(shard, after)?.next(),
@@ -159,6 +168,16 @@ fn damaged(issue: &Issue, lost_from: Offset, lost_to: Option<Offset>) -> StoreEr
         reason,
         lost_from,
         lost_to,
+    }
+}
+
+/// The error of an instance that RocksDB would not open.
+pub(crate) fn refused_by_rocksdb(directory: &Path, error: &rocksdb::Error) -> StoreError {
+    match failed("open the log", error) {
+        EngineError::Corrupt { reason, .. } => {
+            StoreError::corrupt(directory.display().to_string(), "a file of RocksDB", reason)
+        }
+        other => other.into(),
     }
 }
 
@@ -195,8 +214,7 @@ fn tables(log: &Path, shared: &Shared) -> Result<Tables, StoreError> {
         .log()
         .map_err(|error| failed("set the log's options", &error))?;
     options.set_wal_recovery_mode(DBRecoveryMode::SkipAnyCorruptedRecord);
-    let db = DB::open_for_read_only(&options, log, false)
-        .map_err(|error| StoreError::from(failed("open the log for reading", &error)))?;
+    let db = DB::open_for_read_only(&options, log, false).map_err(|error| refused_by_rocksdb(log, &error))?;
     Ok(Tables { db })
 }
 

@@ -180,7 +180,11 @@ fn sizes_on_disk_are_told() {
         client.append(&client.open(&stream("a")), &[&text], None),
         Settlement::Durable { .. }
     ));
-    assert!(store.statistics().disk_bytes >= before + 100_000);
+    let statistics = store.statistics();
+    assert!(statistics.disk_bytes >= before + 100_000);
+    assert!(statistics.engine.log_wal_bytes >= 100_000 && statistics.engine.memtable_bytes >= 100_000);
+    store.close().unwrap();
+    assert_eq!(store.statistics().engine, Default::default());
 }
 
 #[test]

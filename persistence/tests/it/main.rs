@@ -6,6 +6,8 @@ mod child;
 mod client;
 mod corruption;
 #[cfg(feature = "rocksdb")]
+mod damage;
+#[cfg(feature = "rocksdb")]
 mod disk;
 mod faults;
 mod format;
