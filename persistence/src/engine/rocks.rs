@@ -124,16 +124,7 @@ impl Engine for RocksEngine {
 
     fn index(&self, run: &Run) -> Result<(), EngineError> {
         self.with_derived("index the log", |derived| {
-            let mut batch = WriteBatch::default();
-            for (family, rows) in run.families() {
-                let handle = handle(derived, family);
-                for (key, value) in rows.iter() {
-                    batch.put_cf(handle, key, value);
-                }
-            }
-            let (key, value) = &run.indexed;
-            batch.put_cf(handle(derived, Family::Meta), key, value);
-            derived.write_opt(batch, &self.without_wal)
+            write_run(derived, run, &self.without_wal)
         })
     }
 
@@ -194,6 +185,20 @@ impl Engine for RocksEngine {
         self.lock.lock().take();
         written
     }
+}
+
+/// Stores a run as one batch, so that a crash keeps its rows and its position or neither.
+pub(crate) fn write_run(derived: &DB, run: &Run, options: &WriteOptions) -> Result<(), rocksdb::Error> {
+    let mut batch = WriteBatch::default();
+    for (family, rows) in run.families() {
+        let handle = handle(derived, family);
+        for (key, value) in rows.iter() {
+            batch.put_cf(handle, key, value);
+        }
+    }
+    let (key, value) = &run.indexed;
+    batch.put_cf(handle(derived, Family::Meta), key, value);
+    derived.write_opt(batch, options)
 }
 
 /// A family of `derived/`.

@@ -79,12 +79,18 @@ impl std::fmt::Display for DamageKind {
 ///
 /// Reads the file once, in blocks; holds one record in memory. Only around damage it looks at every byte.
 pub(crate) fn scan(path: &Path, visit: &mut dyn FnMut(Found<'_>)) -> io::Result<u64> {
-    let mut file = io::BufReader::with_capacity(32 * BLOCK_BYTES, File::open(path)?);
+    scan_bytes(
+        &mut io::BufReader::with_capacity(32 * BLOCK_BYTES, File::open(path)?),
+        visit,
+    )
+}
+
+fn scan_bytes(log: &mut impl Read, visit: &mut dyn FnMut(Found<'_>)) -> io::Result<u64> {
     let mut block = vec![0; BLOCK_BYTES];
     let mut assembly = Assembly::default();
     let mut block_at = 0;
     loop {
-        let filled = read_block(&mut file, &mut block)?;
+        let filled = read_block(log, &mut block)?;
         scan_block(&block[..filled], block_at, &mut assembly, visit);
         block_at += filled as u64;
         if filled < BLOCK_BYTES {
@@ -95,10 +101,10 @@ pub(crate) fn scan(path: &Path, visit: &mut dyn FnMut(Found<'_>)) -> io::Result<
     Ok(block_at)
 }
 
-fn read_block(file: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
+fn read_block(log: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < block.len() {
-        match file.read(&mut block[filled..]) {
+        match log.read(&mut block[filled..]) {
             Ok(0) => break,
             Ok(read) => filled += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -324,10 +330,8 @@ mod tests {
     }
 
     fn seen(log: &[u8]) -> Vec<Seen> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), log).unwrap();
         let mut seen = Vec::new();
-        let length = scan(file.path(), &mut |found| {
+        let length = scan_bytes(&mut &*log, &mut |found| {
             seen.push(match found {
                 Found::Record { at, bytes } => Seen::Record(at, bytes.len(), bytes[0]),
                 Found::Damage(damage) => Seen::Damage(damage.at, damage.kind),
