@@ -138,3 +138,105 @@ fn open_log(layout: &Layout, shared: &Shared, is_new: bool) -> Result<DB, StoreE
     options.set_error_if_exists(is_new);
     DB::open(&options, layout.log()).map_err(|error| refused_by_rocksdb(&layout.log(), &error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::CommitBuilder;
+    use crate::engine::{Engine, Watermark};
+    use crate::format::{keys, segment};
+    use crate::store::Store;
+    use dormouse_domain::{AggregateType, StreamId, Timestamp, Version};
+
+    fn append(engine: &dyn Engine, number: u64, previous: u128) -> u128 {
+        let first = Offset::new(number);
+        let header = segment::Header {
+            shard: ShardId::FIRST,
+            epoch: 1,
+            batch: number,
+            first,
+            time: Timestamp::from_micros(1),
+            previous,
+            events: 1,
+            commits: 1,
+        };
+        let stream = StreamId::new(AggregateType::from_static("t"), "a".try_into().unwrap());
+        let mut commit = CommitBuilder::new(&stream, Version::new(number));
+        commit.system_event("e", b"").unwrap();
+        let mut bytes = vec![0; segment::HEADER_BYTES];
+        bytes.extend_from_slice(&commit.finish().unwrap().bytes);
+        segment::seal(&mut bytes, &header);
+        engine
+            .append_log(&keys::log(ShardId::FIRST, first), &bytes)
+            .unwrap();
+        let hash = segment::hash(&bytes);
+        engine.mark_durable(Watermark {
+            shard: 0,
+            offset: first,
+            hash,
+        });
+        hash
+    }
+
+    fn open(path: &Path) -> Result<Opened, StoreError> {
+        RocksDisk::new(path).open(&StoreOptions::default())
+    }
+
+    /// A log of ten segments, all in tables.
+    fn in_tables(path: &Path) {
+        let engine = open(path).unwrap().engine;
+        (1..=10).fold(0, |previous, number| append(&*engine, number, previous));
+        engine.close().unwrap();
+        open(path).unwrap().engine.close().unwrap();
+    }
+
+    #[test]
+    fn a_gap_in_the_tables_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        in_tables(directory.path());
+        {
+            let options = Shared::new(1024).unwrap().log().unwrap();
+            let log = DB::open(&options, directory.path().join("log")).unwrap();
+            log.delete(keys::log(ShardId::FIRST, Offset::new(4))).unwrap();
+            log.flush().unwrap();
+        }
+        let error = Store::open(directory.path()).map(drop).unwrap_err();
+        let StoreError::LogGap { expected, found } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((expected.get(), found.get()), (4, 5));
+    }
+
+    #[test]
+    fn a_write_into_the_log_that_is_not_the_stores_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        in_tables(directory.path());
+        {
+            let options = Shared::new(1024).unwrap().log().unwrap();
+            let log = DB::open(&options, directory.path().join("log")).unwrap();
+            log.delete(keys::log(ShardId::FIRST, Offset::new(10))).unwrap();
+        }
+        let error = Store::open(directory.path()).map(drop).unwrap_err();
+        let StoreError::LogDamaged { reason, .. } = &error else {
+            panic!("{error}")
+        };
+        assert!(reason.contains("does not write"), "{error}");
+    }
+
+    #[test]
+    fn a_stopped_engine_is_read_and_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = open(directory.path()).unwrap().engine;
+        let hash = append(&*engine, 1, 0);
+        engine.stop();
+        let (key, bytes) = engine
+            .seek_log(&keys::log(ShardId::FIRST, Offset::new(1)))
+            .unwrap()
+            .unwrap();
+        assert_eq!(segment::hash(&bytes), hash);
+        assert!(
+            engine.append_log(&key, &bytes).is_err(),
+            "a stopped engine takes nothing"
+        );
+    }
+}
