@@ -73,7 +73,7 @@ impl Client {
         for step in share {
             let record = &fleet.records[step.record as usize];
             let id = step.aggregate_id(record);
-            let aggregate = stable_hash(&id);
+            let aggregate = stable_hash(id);
             while self.sent.len() >= fleet.in_flight_max
                 || self.sent.iter().any(|sent| sent.aggregate == aggregate)
             {
@@ -83,7 +83,7 @@ impl Client {
                 self.acknowledge()?;
             }
             let at = Instant::now();
-            let answer = begin(command(&fleet.runtime, &id, step, record)?).await;
+            let answer = begin(command(&fleet.runtime, id, step, record)?).await;
             self.sent.push_back(Sent {
                 aggregate,
                 at,
@@ -149,7 +149,7 @@ async fn begin(mut answer: Answer) -> Progress {
 
 /// The command of a step, on its way to its aggregate as soon as the future is polled.
 fn command(runtime: &Dormouse, id: &str, step: Step, record: &Record) -> Result<Answer> {
-    let flight = || record.flight_id();
+    let flight = || record.flight_id.to_string();
     let never_left = || anyhow!("{} never left, yet is to {:?}", flight(), step.kind);
     Ok(match step.kind {
         Kind::Schedule => {
@@ -210,7 +210,6 @@ where
         .entity::<A>(id)
         .with_context(|| format!("{} {id}", A::TYPE))?;
     let command_id = step.command_id(record);
-    let id = id.to_owned();
     Ok(Box::pin(async move {
         match entity
             .execute(command)
@@ -222,7 +221,7 @@ where
             Ok(receipt) if receipt.replayed => Ok(Outcome::Replayed),
             Ok(_) => Ok(Outcome::Done),
             Err(CommandError::Refused(refusal)) => Ok(Outcome::Refused(reason(&refusal))),
-            Err(error) => Err(anyhow!("{} {id}, {:?}: {error}", A::TYPE, step.kind)),
+            Err(error) => Err(anyhow!("{} {}, {:?}: {error}", A::TYPE, entity.id(), step.kind)),
         }
     }))
 }

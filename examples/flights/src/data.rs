@@ -18,9 +18,8 @@ const DAYS_BEFORE: [i32; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304
 /// One row. Clock values are local times written as 1545 for 15:45; those of an arrival are the destination's.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Record {
-    pub(crate) carrier: Arc<str>,
-    pub(crate) number: u16,
-    pub(crate) origin: Arc<str>,
+    /// Date, carrier, number and origin, unique in the table: `2013-01-09/HA/51/JFK`.
+    pub(crate) flight_id: Box<str>,
     pub(crate) destination: Arc<str>,
     pub(crate) distance_miles: u16,
     pub(crate) month: u8,
@@ -64,14 +63,16 @@ pub(crate) fn read(months: &RangeInclusive<u8>) -> Result<Vec<Record>> {
 fn parse(line: &str, names: &mut Names) -> Result<Record> {
     let mut fields = line.split(',');
     let mut next = |column: &'static str| fields.next().with_context(|| format!("no column {column}"));
+    let (carrier, number, origin) = (next("carrier")?, next("flight")?, next("origin")?);
+    let destination = names.share(next("dest")?);
+    let distance_miles = next("distance")?.parse()?;
+    let (month, day) = (next("month")?.parse()?, next("day")?.parse()?);
     Ok(Record {
-        carrier: names.share(next("carrier")?),
-        number: next("flight")?.parse()?,
-        origin: names.share(next("origin")?),
-        destination: names.share(next("dest")?),
-        distance_miles: next("distance")?.parse()?,
-        month: next("month")?.parse()?,
-        day: next("day")?.parse()?,
+        flight_id: format!("2013-{month:02}-{day:02}/{carrier}/{number}/{origin}").into(),
+        destination,
+        distance_miles,
+        month,
+        day,
         departs_clock: next("sched_dep_time")?.parse()?,
         arrives_clock: next("sched_arr_time")?.parse()?,
         delay_min: optional(next("dep_delay")?)?,
@@ -91,7 +92,7 @@ fn optional<T: std::str::FromStr<Err = std::num::ParseIntError>>(field: &str) ->
     })
 }
 
-/// Each carrier, airport and tail number is kept once: 337,000 rows use 4,000 of them.
+/// Each airport and tail number is kept once: 337,000 rows use 4,000 of them.
 #[derive(Default)]
 struct Names(HashSet<Arc<str>>);
 
@@ -107,19 +108,6 @@ impl Names {
 }
 
 impl Record {
-    /// The flight's id, unique in the table: `2013-01-09/HA/51/JFK`.
-    pub(crate) fn flight_id(&self) -> String {
-        let Self {
-            month,
-            day,
-            carrier,
-            number,
-            origin,
-            ..
-        } = self;
-        format!("2013-{month:02}-{day:02}/{carrier}/{number}/{origin}")
-    }
-
     /// When it should leave, in minutes since 2013 began in UTC.
     pub(crate) fn scheduled_at_min(&self) -> i32 {
         let clock = i32::from(self.departs_clock);
@@ -171,7 +159,7 @@ mod tests {
                 .len(),
             4_043
         );
-        let ids: HashSet<String> = year.iter().map(Record::flight_id).collect();
+        let ids: HashSet<&str> = year.iter().map(|record| &*record.flight_id).collect();
         assert_eq!(
             ids.len(),
             year.len(),
@@ -203,13 +191,13 @@ mod tests {
     fn instants_are_in_utc() {
         let year = read(&(1..=12)).unwrap();
         let latest = year.iter().max_by_key(|record| record.delay_min).unwrap();
-        assert_eq!(latest.flight_id(), "2013-01-09/HA/51/JFK");
+        assert_eq!(&*latest.flight_id, "2013-01-09/HA/51/JFK");
         assert_eq!(latest.scheduled_at_min(), 8 * 1440 + 14 * 60);
         assert_eq!(latest.departed_at_min(), Some(8 * 1440 + 14 * 60 + 1301));
         assert_eq!(latest.landed_at_min(), Some(8 * 1440 + 14 * 60 + 1301 + 640));
         let summer = year
             .iter()
-            .find(|r| r.flight_id() == "2013-07-01/AA/1/JFK")
+            .find(|r| &*r.flight_id == "2013-07-01/AA/1/JFK")
             .unwrap();
         assert_eq!(summer.departs_clock, 915);
         assert_eq!(summer.scheduled_at_min(), 181 * 1440 + 13 * 60 + 15);

@@ -151,12 +151,35 @@ pub(crate) fn speed(
         rows.push((
             "most memory",
             format!(
-                "{} in the worker, with the table and the clients",
+                "{} in the worker, with table, clients and caches",
                 mebibytes(memory)
             ),
         ));
     }
+    if let Some(used) = replay
+        .workers
+        .iter()
+        .map(|worker| worker.gauges.processor_ms)
+        .sum::<Option<u64>>()
+    {
+        rows.push(("processor time", processors(used, replay)));
+    }
     table("Speed", &rows)
+}
+
+/// Near all of the cores: they are the limit, not the disk.
+fn processors(used_ms: u64, replay: &Replay) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let alive_ms: u128 = replay
+        .workers
+        .iter()
+        .map(|w| (w.starting + w.replaying).as_millis())
+        .sum();
+    format!(
+        "{:.1} µs a command, {:.0} % of {cores} cores while a worker ran",
+        ratio(used_ms * 1_000, replay.commands()),
+        used_ms as f64 * 100.0 / (alive_ms as f64 * cores as f64)
+    )
 }
 
 fn disk(sync_time: Duration) -> String {
@@ -187,7 +210,7 @@ pub(crate) fn kill(replay: &Replay) -> String {
             (
                 "answers again after",
                 format!(
-                    "{:.1} s, most of it reading the table",
+                    "{:.1} s, with starting the process and reading the table",
                     second.starting.as_secs_f64()
                 ),
             ),

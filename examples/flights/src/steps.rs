@@ -43,7 +43,7 @@ pub(crate) fn steps(records: &[Record]) -> Vec<Step> {
                 at_min,
                 kind,
                 record: index,
-            })
+            });
         };
         push(record.scheduled_at_min() - SCHEDULED_AHEAD_MIN, Kind::Schedule);
         let Some(departed) = record.departed_at_min() else {
@@ -67,17 +67,17 @@ pub(crate) fn steps(records: &[Record]) -> Vec<Step> {
 
 impl Step {
     /// The id of the aggregate that the command goes to.
-    pub(crate) fn aggregate_id(self, record: &Record) -> String {
+    pub(crate) fn aggregate_id(self, record: &Record) -> &str {
         match (self.kind, &record.tail) {
-            (Kind::TakeOff | Kind::Land, Some(tail)) => tail.to_string(),
-            _ => record.flight_id(),
+            (Kind::TakeOff | Kind::Land, Some(tail)) => tail,
+            _ => &record.flight_id,
         }
     }
 
     /// The command's id: the same whenever this step is sent. Its time is that of the step in 2013, so that ids
     /// ascend in each aggregate and a new one needs no look-up; the kind breaks ties within a minute.
     pub(crate) fn command_id(self, record: &Record) -> CommandId {
-        let key = format!("{}#{:?}", record.flight_id(), self.kind);
+        let key = format!("{}#{:?}", record.flight_id, self.kind);
         let millis = YEAR_BEGINS_MS + i64::from(self.at_min) * 60_000 + i64::from(self.kind as u8);
         let millis = u64::try_from(millis).expect("2012 was after 1970");
         let random: [u8; 16] = CommandId::from_key(&key).as_u128().to_be_bytes();
@@ -90,7 +90,7 @@ impl Step {
 pub(crate) fn shares(steps: &[Step], records: &[Record], clients: usize) -> Vec<Vec<Step>> {
     let mut shares = vec![Vec::with_capacity(steps.len() / clients * 5 / 4); clients];
     for &step in steps {
-        let owner = stable_hash(&step.aggregate_id(&records[step.record as usize])) % clients as u64;
+        let owner = stable_hash(step.aggregate_id(&records[step.record as usize])) % clients as u64;
         shares[usize::try_from(owner).expect("less than the clients")].push(step);
     }
     shares
@@ -128,7 +128,7 @@ mod tests {
     fn command_ids_are_unique_ascend_in_each_aggregate_and_never_change() {
         let records = read(&(1..=1)).unwrap();
         let mut seen = HashSet::new();
-        let mut newest: HashMap<String, CommandId> = HashMap::new();
+        let mut newest: HashMap<&str, CommandId> = HashMap::new();
         for step in steps(&records) {
             let record = &records[step.record as usize];
             let id = step.command_id(record);
@@ -139,7 +139,7 @@ mod tests {
         }
         let record = records
             .iter()
-            .find(|record| record.flight_id() == "2013-01-09/HA/51/JFK")
+            .find(|record| &*record.flight_id == "2013-01-09/HA/51/JFK")
             .unwrap();
         let at_min = record.departed_at_min().unwrap();
         let departs = Step {
@@ -159,7 +159,7 @@ mod tests {
         let steps = steps(&records);
         let shares = shares(&steps, &records, 7);
         assert_eq!(shares.iter().map(Vec::len).sum::<usize>(), steps.len());
-        let mut owners: HashMap<String, usize> = HashMap::new();
+        let mut owners: HashMap<&str, usize> = HashMap::new();
         for (client, share) in shares.iter().enumerate() {
             assert!(share.is_sorted());
             for step in share {

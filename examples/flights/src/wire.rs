@@ -100,8 +100,9 @@ pub(crate) struct Gauges {
     pub(crate) residents_peak: u64,
     pub(crate) resident_bytes_peak: u64,
     pub(crate) id_look_ups: u64,
-    /// The process's, on Linux.
+    /// The process's, on Linux; so is the next.
     pub(crate) memory_peak_bytes: Option<u64>,
+    pub(crate) processor_ms: Option<u64>,
 }
 
 fn page(gauges: &Gauges) -> Result<Vec<u8>> {
