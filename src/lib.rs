@@ -105,16 +105,17 @@
 //!   the process: for trying things out, and for tests.
 
 pub use dormouse_domain::{
-    Aggregate, AggregateId, AggregateType, Bound, Clock, Codec, CodecError, Command, CommandContext, CommandError,
-    CommandFingerprint, CommandId, Decided, Decision, Event, EventDecodeError, EventId, EventType, Expected, Handle,
-    IdProblem, InvalidId, InvalidMetadata, Metadata, Moment, NotDone, Offset, Position, SchemaVersion, ShardId,
-    SizeLimit, StreamId, Timestamp, TraceContext, Unknown, Version, limits, testing,
+    Aggregate, AggregateId, AggregateType, Bound, Clock, Codec, CodecError, Command, CommandContext,
+    CommandError, CommandFingerprint, CommandId, Decided, Decision, Event, EventDecodeError, EventId,
+    EventType, Expected, Handle, IdProblem, InvalidId, InvalidMetadata, Metadata, Moment, NotDone, Offset,
+    Position, SchemaVersion, ShardId, SizeLimit, StreamId, Timestamp, TraceContext, Unknown, Version, limits,
+    testing,
 };
 pub use dormouse_persistence::{Health, MemoryDisk, Store, StoreError, StoreOptions, StoreStatistics};
 pub use dormouse_persistence::{StoredCommand, StoredCommit, StoredEvent};
 pub use dormouse_runtime::{
-    Builder, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing, ExecutingReceipt, Query, QueryError,
-    Querying, ReadError, Receipt, ShutdownError, StartError, Statistics,
+    Builder, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing, ExecutingReceipt, Query,
+    QueryError, Querying, ReadError, Receipt, ShutdownError, StartError, Statistics,
 };
 
 #[doc(hidden)]

@@ -76,11 +76,20 @@ pub(crate) fn load<A: Aggregate>(
     };
     let mut folded = snapshot.unwrap_or_default();
     let reached = replay(store, stream, until, &mut folded)?;
-    Ok(Loaded { folded, reached, snapshot_unreadable, took: started.elapsed() })
+    Ok(Loaded {
+        folded,
+        reached,
+        snapshot_unreadable,
+        took: started.elapsed(),
+    })
 }
 
 /// The newest snapshot decoded, and whether there was one that can't be used. A bad one costs time only (P8).
-fn usable_snapshot<A: Aggregate>(store: &Store, stream: &StreamId, fingerprint: u64) -> (Option<Folded<A>>, bool) {
+fn usable_snapshot<A: Aggregate>(
+    store: &Store,
+    stream: &StreamId,
+    fingerprint: u64,
+) -> (Option<Folded<A>>, bool) {
     let snapshot = match store.snapshot(stream) {
         Ok(None) => return (None, false),
         Ok(Some(snapshot)) => snapshot,
@@ -146,21 +155,32 @@ fn fold_commit<A: Aggregate>(
             break;
         }
         if !stored.system {
-            let event = A::Event::decode(stored.name, stored.schema, stored.codec, stored.payload)
-                .map_err(|error| Arc::from(format!("event {} of {}: {error}", stored.version, commit.stream())))?;
+            let event = A::Event::decode(stored.name, stored.schema, stored.codec, stored.payload).map_err(
+                |error| {
+                    Arc::from(format!(
+                        "event {} of {}: {error}",
+                        stored.version,
+                        commit.stream()
+                    ))
+                },
+            )?;
             catch_unwind(AssertUnwindSafe(|| folded.state.apply(&event))).map_err(|panic| {
                 let message = panic_message(panic.as_ref());
-                Arc::from(format!("event {} of {}: apply panicked: {message}", stored.version, commit.stream()))
+                Arc::from(format!(
+                    "event {} of {}: apply panicked: {message}",
+                    stored.version,
+                    commit.stream()
+                ))
             })?;
         }
         folded.version = stored.version;
         folded.events_replayed += 1;
         folded.newest = Some(stored.offset);
     }
-    if let Some(command) = commit.command() {
-        if command.id.is_time_ordered() {
-            folded.newest_command = folded.newest_command.max(Some(command.id));
-        }
-    }
+    let time_ordered = commit
+        .command()
+        .map(|command| command.id)
+        .filter(|id| id.is_time_ordered());
+    folded.newest_command = folded.newest_command.max(time_ordered);
     Ok(())
 }

@@ -16,8 +16,8 @@ use dormouse_persistence::{Health, Snapshot, Ticket};
 
 use crate::call::{Answer, Call};
 use crate::command_metrics::CommandMetrics;
-use crate::entity_core::{Commanded, EntityCore, Identified, SnapshotDue, Turn, panic_message};
 use crate::directory::Directory;
+use crate::entity_core::{Commanded, EntityCore, Identified, SnapshotDue, Turn, panic_message};
 use crate::lane::{Lane, ParkingPlace};
 use crate::messages::{Ask, Run, Seen};
 use crate::metric_names;
@@ -28,14 +28,17 @@ use crate::residency::{Charge, Residency};
 
 /// Bytes an idle entity takes beside its state: actor, actix's context and mailbox, directory entry, residency, the
 /// id twice. Measured with a million of them (docs/decisions/0003).
-const ENTITY_BYTES: usize = 1_700;
+const ENTITY_BYTES: usize = 1_300;
 
 enum Phase<A: Aggregate> {
     /// Not read yet, or no longer to be trusted.
     Asleep,
     Awake(EntityCore<A>),
     /// It could not be woken; not tried again before `until`.
-    Failed { reason: Arc<str>, until: Moment },
+    Failed {
+        reason: Arc<str>,
+        until: Moment,
+    },
 }
 
 pub(crate) struct EntityActor<A: Aggregate> {
@@ -79,7 +82,17 @@ impl<A: Aggregate> EntityActor<A> {
         directory.shared.gauges.actor_started();
         let stream = directory.stream(&residency.id);
         let (place, phase) = (ParkingPlace::take(), Phase::Asleep);
-        Self { directory, residency, stream, lane, place, phase, generation: 0, turns: 0, resident: false }
+        Self {
+            directory,
+            residency,
+            stream,
+            lane,
+            place,
+            phase,
+            generation: 0,
+            turns: 0,
+            resident: false,
+        }
     }
 
     fn lane(&self) -> &Lane {
@@ -111,8 +124,12 @@ impl<A: Aggregate> EntityActor<A> {
     fn asleep_because(&self) -> Option<NotDone> {
         match &self.phase {
             _ if self.is_awake() => None,
-            Phase::Failed { reason, .. } => Some(NotDone::ActivationFailed { reason: Arc::clone(reason) }),
-            _ => Some(self.stopped_store().unwrap_or(NotDone::Stale { head: self.place.durable() })),
+            Phase::Failed { reason, .. } => Some(NotDone::ActivationFailed {
+                reason: Arc::clone(reason),
+            }),
+            _ => Some(self.stopped_store().unwrap_or(NotDone::Stale {
+                head: self.place.durable(),
+            })),
         }
     }
 
@@ -137,8 +154,17 @@ impl<A: Aggregate> EntityActor<A> {
         if !self.is_awake() {
             return;
         }
-        let Phase::Awake(core) = &mut self.phase else { return };
-        let Some(SnapshotDue { version, newest_command, payload }) = core.snapshot_due(every_events) else { return };
+        let Phase::Awake(core) = &mut self.phase else {
+            return;
+        };
+        let Some(SnapshotDue {
+            version,
+            newest_command,
+            payload,
+        }) = core.snapshot_due(every_events)
+        else {
+            return;
+        };
         let (directory, stream) = (Arc::clone(&self.directory), self.stream.clone());
         self.place.then(Box::new(move |newest| {
             let Some(newest) = newest else { return };
@@ -156,7 +182,11 @@ impl<A: Aggregate> EntityActor<A> {
     }
 
     fn weigh(&mut self) {
-        let heap = if let Phase::Awake(core) = &self.phase { core.heap_bytes() } else { 0 };
+        let heap = if let Phase::Awake(core) = &self.phase {
+            core.heap_bytes()
+        } else {
+            0
+        };
         let weight = ENTITY_BYTES + size_of::<Self>() + heap;
         if weight != self.residency.weight() {
             self.residency.weigh(weight);
@@ -183,7 +213,9 @@ impl<A: Aggregate> EntityActor<A> {
         A: Handle<C>,
     {
         if self.should_wake() {
-            let wake = self.wake().map(|(), actor: &mut Self, context| actor.take_awake(run, context));
+            let wake = self
+                .wake()
+                .map(|(), actor: &mut Self, context| actor.take_awake(run, context));
             context.wait(wake);
         } else {
             self.take_awake(run, context);
@@ -206,7 +238,9 @@ impl<A: Aggregate> EntityActor<A> {
             let space = async move { store.space().await }.into_actor(self);
             return context.wait(space.map(|(), actor: &mut Self, context| actor.take(run, context)));
         }
-        let Some(identity) = run.request.identity else { return self.decide(run) };
+        let Some(identity) = run.request.identity else {
+            return self.decide(run);
+        };
         let Phase::Awake(core) = &self.phase else { return };
         match core.identify(identity, self.directory.shared.options.clock.now()) {
             Identified::New => self.decide(run),
@@ -221,12 +255,20 @@ impl<A: Aggregate> EntityActor<A> {
     where
         A: Handle<C>,
     {
-        let Run { charge, responder, command, request, .. } = run;
+        let Run {
+            charge,
+            responder,
+            command,
+            request,
+            ..
+        } = run;
         let Some(charge) = charge else { return };
         if !responder.call().begin() {
             return; // its caller withdrew in time: it is never handled
         }
-        let Phase::Awake(core) = &mut self.phase else { return };
+        let Phase::Awake(core) = &mut self.phase else {
+            return;
+        };
         let started = Instant::now();
         let none = Metadata::default();
         let commanded = Commanded {
@@ -240,16 +282,36 @@ impl<A: Aggregate> EntityActor<A> {
         let turn = core.handle(command, &commanded);
         let version = core.version();
         let call = responder.into_call();
-        let receipt = |reply| Ok(Receipt { reply, version, position: None, replayed: false });
+        let receipt = |reply| {
+            Ok(Receipt {
+                reply,
+                version,
+                position: None,
+                replayed: false,
+            })
+        };
         let counted = self.count(&turn);
         match turn {
-            Turn::Commit { commit, first, last, reply } => {
+            Turn::Commit {
+                commit,
+                first,
+                last,
+                reply,
+            } => {
                 call.park(receipt(reply));
-                let ticket = Ticket { sink: self.lane().sink, key: self.place.key() };
+                let ticket = Ticket {
+                    sink: self.lane().sink,
+                    key: self.place.key(),
+                };
                 self.place.commit(first, last, Held::new(call, charge));
                 let store = &self.directory.shared.store;
-                let submitted = self.residency.with_writer(|writer| store.submit(writer, commit, ticket));
-                debug_assert!(submitted.is_some(), "an entity that is awake holds the right to write its stream");
+                let submitted = self
+                    .residency
+                    .with_writer(|writer| store.submit(writer, commit, ticket));
+                debug_assert!(
+                    submitted.is_some(),
+                    "an entity that is awake holds the right to write its stream"
+                );
                 self.snapshot(self.directory.shared.options.snapshot_every_events);
                 self.weigh();
             }
@@ -298,15 +360,27 @@ where
 
 impl<A: Aggregate> EntityActor<A> {
     fn look<T: Send + 'static, F: FnOnce(&A) -> T>(&mut self, ask: Ask<T, F>) {
-        let Ask { charge, responder, look, deadline } = ask;
-        let (Some(charge), true) = (charge, responder.call().begin()) else { return };
+        let Ask {
+            charge,
+            responder,
+            look,
+            deadline,
+        } = ask;
+        let (Some(charge), true) = (charge, responder.call().begin()) else {
+            return;
+        };
         let call = responder.into_call();
         let late = (self.now() > deadline).then_some(NotDone::DeadlinePassed);
         let seen = match (self.asleep_because().or(late), &self.phase) {
-            (None, Phase::Awake(core)) => catch_unwind(AssertUnwindSafe(|| look(core.state()))).map_err(|panic| {
-                let message = panic_message(panic.as_ref());
-                NotDone::Panicked { place: "query", message }
-            }),
+            (None, Phase::Awake(core)) => {
+                catch_unwind(AssertUnwindSafe(|| look(core.state()))).map_err(|panic| {
+                    let message = panic_message(panic.as_ref());
+                    NotDone::Panicked {
+                        place: "query",
+                        message,
+                    }
+                })
+            }
             (reason, _) => Err(reason.unwrap_or(NotDone::ShuttingDown)),
         };
         self.lane().counters.queries.add(1);

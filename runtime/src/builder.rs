@@ -54,13 +54,19 @@ pub struct Builder {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Builder")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
 impl Builder {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, options: Options::default(), aggregates: Vec::new() }
+        Self {
+            store,
+            options: Options::default(),
+            aggregates: Vec::new(),
+        }
     }
 
     /// Registers an aggregate. Every one that is used must be.
@@ -147,9 +153,16 @@ impl Builder {
     ///
     /// # Errors
     /// [`StartError`]: a type is registered twice or has an invalid name, or a thread could not be started.
-    #[expect(clippy::unused_async, reason = "a cluster's start will wait, and its callers should not change")]
+    #[expect(
+        clippy::unused_async,
+        reason = "a cluster's start will wait, and its callers should not change"
+    )]
     pub async fn start(self) -> Result<Dormouse, StartError> {
-        let Self { store, options, aggregates } = self;
+        let Self {
+            store,
+            options,
+            aggregates,
+        } = self;
         check_types(&aggregates)?;
         metric_names::describe();
         let (system, lanes) = OwnSystem::start(options.arbiters, &store)?;
@@ -179,7 +192,10 @@ impl Builder {
 fn check_types(aggregates: &[(&'static str, Register)]) -> Result<(), StartError> {
     for (n, (aggregate_type, _)) in aggregates.iter().enumerate() {
         AggregateType::new(*aggregate_type)?;
-        if aggregates[..n].iter().any(|(earlier, _)| earlier == aggregate_type) {
+        if aggregates[..n]
+            .iter()
+            .any(|(earlier, _)| earlier == aggregate_type)
+        {
             return Err(StartError::DuplicateType { aggregate_type });
         }
     }

@@ -59,7 +59,9 @@ pub(crate) struct Call<T> {
 
 impl<T: Answer> Call<T> {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(State::Queued(None)) })
+        Arc::new(Self {
+            state: Mutex::new(State::Queued(None)),
+        })
     }
 
     /// The entity's claim on a queued call. `false`: the caller withdrew, it must not be handled.
@@ -232,7 +234,10 @@ mod tests {
         assert!(call.begin());
         call.park(Said::Value(7, None));
         assert_eq!(poll(&call), Poll::Pending);
-        let at = Position { shard: ShardId::new(0), offset: Offset::new(3) };
+        let at = Position {
+            shard: ShardId::new(0),
+            offset: Offset::new(3),
+        };
         call.release(Some(at));
         assert_eq!(poll(&call), Poll::Ready(Said::Value(7, Some(at))));
     }

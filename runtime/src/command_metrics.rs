@@ -35,9 +35,7 @@ impl CommandMetrics {
     }
 
     fn new(aggregate: &'static str, command: &'static str) -> Self {
-        let counter = |outcome: &'static str| {
-            metrics::counter!(COMMANDS, "aggregate" => aggregate, "command" => command, "outcome" => outcome)
-        };
+        let counter = |outcome: &'static str| metrics::counter!(COMMANDS, "aggregate" => aggregate, "command" => command, "outcome" => outcome);
         Self {
             committed: counter("committed"),
             replied: counter("replied"),

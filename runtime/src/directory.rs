@@ -39,7 +39,11 @@ pub(crate) struct Directory<A: Aggregate> {
 }
 
 impl<A: Aggregate> Directory<A> {
-    pub(crate) fn new(shared: Arc<Shared>, aggregate_type: AggregateType, state_fingerprint: u64) -> Arc<Self> {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        aggregate_type: AggregateType,
+        state_fingerprint: u64,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             shared,
             aggregate_type,
@@ -50,7 +54,10 @@ impl<A: Aggregate> Directory<A> {
     }
 
     pub(crate) fn stream(&self, id: &AggregateId) -> StreamId {
-        StreamId { aggregate_type: self.aggregate_type.clone(), id: id.clone() }
+        StreamId {
+            aggregate_type: self.aggregate_type.clone(),
+            id: id.clone(),
+        }
     }
 
     /// Puts a message into an entity's mailbox, waking the aggregate if it sleeps. Never waits. What finds no room
@@ -65,10 +72,17 @@ impl<A: Aggregate> Directory<A> {
         }
         let entry = match self.entries.get(id) {
             Some(entry) => entry,
-            None => self.entries.entry(id.clone()).or_insert_with(|| self.spawn(id)).downgrade(),
+            None => self
+                .entries
+                .entry(id.clone())
+                .or_insert_with(|| self.spawn(id))
+                .downgrade(),
         };
         let options = &self.shared.options;
-        let charge = match entry.residency.charge(options.mailbox_commands, options.in_flight_max) {
+        let charge = match entry
+            .residency
+            .charge(options.mailbox_commands, options.in_flight_max)
+        {
             Ok(charge) => charge,
             Err(full) => return Err((full, Some(message))),
         };
@@ -87,7 +101,8 @@ impl<A: Aggregate> Directory<A> {
 
     /// Removes the entry of an actor that is gone, so that the next command finds a living one.
     fn bury(&self, dead: &Arc<Residency>) {
-        self.entries.remove_if(&dead.id, |_, entry| Arc::ptr_eq(&entry.residency, dead));
+        self.entries
+            .remove_if(&dead.id, |_, entry| Arc::ptr_eq(&entry.residency, dead));
         dead.leave();
     }
 
@@ -106,7 +121,10 @@ impl<A: Aggregate> Directory<A> {
                 actix::spawn(context.into_future(EntityActor::new(directory, residency, lane)));
             });
         }
-        Entry { address: Addr::new(sender), residency }
+        Entry {
+            address: Addr::new(sender),
+            residency,
+        }
     }
 }
 

@@ -33,7 +33,9 @@ pub enum EntityError {
     #[error(transparent)]
     InvalidId(#[from] InvalidId),
     /// The builder was not told of this aggregate.
-    #[error("aggregate {aggregate_type:?} is not registered; start the runtime with `.aggregate::<…>()` for it")]
+    #[error(
+        "aggregate {aggregate_type:?} is not registered; start the runtime with `.aggregate::<…>()` for it"
+    )]
     NotRegistered {
         /// Its type name.
         aggregate_type: &'static str,
@@ -69,7 +71,12 @@ impl Inner {
         system: OwnSystem,
         sweeper: Sweeper,
     ) -> Self {
-        Self { shared, types, system: Mutex::new(Some(system)), sweeper: Mutex::new(Some(sweeper)) }
+        Self {
+            shared,
+            types,
+            system: Mutex::new(Some(system)),
+            sweeper: Mutex::new(Some(sweeper)),
+        }
     }
 
     /// Ends all threads. Blocking.
@@ -101,7 +108,9 @@ impl Drop for Inner {
 
 impl fmt::Debug for Dormouse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dormouse").field("health", &self.health()).finish_non_exhaustive()
+        f.debug_struct("Dormouse")
+            .field("health", &self.health())
+            .finish_non_exhaustive()
     }
 }
 
@@ -112,7 +121,9 @@ impl Dormouse {
     }
 
     pub(crate) fn new(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// The aggregate with this id, whether it exists yet or not. Cheap: nothing is read or woken.
@@ -125,9 +136,15 @@ impl Dormouse {
     ) -> Result<Entity<A>, EntityError> {
         let id = id.try_into().map_err(Into::into)?;
         let known = self.inner.types.get(&TypeId::of::<A>());
-        let not_registered = EntityError::NotRegistered { aggregate_type: A::TYPE };
+        let not_registered = EntityError::NotRegistered {
+            aggregate_type: A::TYPE,
+        };
         let directory = known.and_then(|known| Arc::clone(known).downcast::<Directory<A>>().ok());
-        Ok(Entity { id, directory: directory.ok_or(not_registered)?, runtime: self.clone() })
+        Ok(Entity {
+            id,
+            directory: directory.ok_or(not_registered)?,
+            runtime: self.clone(),
+        })
     }
 
     /// What it does and holds: cheap, for a console or a log line.
@@ -184,15 +201,21 @@ impl Dormouse {
         let commands = shared.gauges.in_flight();
         let inner = Arc::clone(&self.inner);
         let (tell, told) = tokio::sync::oneshot::channel();
-        let closing = std::thread::Builder::new().name("dormouse-shutdown".into()).spawn(move || {
-            inner.stop();
-            let _ = tell.send(inner.shared.store.close());
-        });
+        let closing = std::thread::Builder::new()
+            .name("dormouse-shutdown".into())
+            .spawn(move || {
+                inner.stop();
+                let _ = tell.send(inner.shared.store.close());
+            });
         match closing {
             Ok(_) => told.await.unwrap_or(Err(StoreError::Closed))?,
             Err(_) => shared.store.close()?,
         }
-        if finished.is_err() { Err(ShutdownError::Unfinished { commands }) } else { Ok(()) }
+        if finished.is_err() {
+            Err(ShutdownError::Unfinished { commands })
+        } else {
+            Ok(())
+        }
     }
 
     async fn finish(&self) {

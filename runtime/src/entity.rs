@@ -65,11 +65,20 @@ impl<A: Aggregate> Entity<A> {
         let stream = directory.stream(&self.id);
         let shared = Arc::clone(&directory.shared);
         let read = shared.readers.run(move || {
-            load::<A>(&directory.shared.store, &stream, directory.state_fingerprint, Some(version))
+            load::<A>(
+                &directory.shared.store,
+                &stream,
+                directory.state_fingerprint,
+                Some(version),
+            )
         });
         let loaded = read.await.map_err(|_| ReadError::ShuttingDown)?;
-        let loaded = loaded.map_err(|failed| ReadError::Unreadable { reason: failed.to_string().into() })?;
-        let Folded { state, version: head, .. } = loaded.folded;
+        let loaded = loaded.map_err(|failed| ReadError::Unreadable {
+            reason: failed.to_string().into(),
+        })?;
+        let Folded {
+            state, version: head, ..
+        } = loaded.folded;
         if head < version {
             return Err(ReadError::NoSuchVersion { asked: version, head });
         }
@@ -79,7 +88,11 @@ impl<A: Aggregate> Entity<A> {
 
 impl<A: Aggregate> Clone for Entity<A> {
     fn clone(&self) -> Self {
-        Self { id: self.id.clone(), directory: Arc::clone(&self.directory), runtime: self.runtime.clone() }
+        Self {
+            id: self.id.clone(),
+            directory: Arc::clone(&self.directory),
+            runtime: self.runtime.clone(),
+        }
     }
 }
 

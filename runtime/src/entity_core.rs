@@ -29,7 +29,9 @@ pub(crate) struct Identity {
 pub(crate) enum Identified {
     New,
     /// It took effect as the commit at this version: that commit's reply is the answer, once durable.
-    Done { first_version: Version },
+    Done {
+        first_version: Version,
+    },
     LookUp,
     NotDone(NotDone),
 }
@@ -57,7 +59,12 @@ pub(crate) struct SnapshotDue {
 /// What came of one command.
 pub(crate) enum Turn<R, E> {
     /// Events to store; the reply holds once they are durable.
-    Commit { commit: Commit, first: Version, last: Version, reply: R },
+    Commit {
+        commit: Commit,
+        first: Version,
+        last: Version,
+        reply: R,
+    },
     /// Nothing to store: the reply holds once everything before it is durable.
     Reply(R),
     Refused(E),
@@ -80,8 +87,20 @@ pub(crate) struct EntityCore<A: Aggregate> {
 
 impl<A: Aggregate> EntityCore<A> {
     /// `snapshot_version`: what the newest snapshot covers, or none.
-    pub(crate) fn new(state: A, version: Version, snapshot_version: Version, command_ids: CommandIds) -> Self {
-        let mut core = Self { state, version, snapshot_version, command_ids, state_bytes: 0, weigh_at: version };
+    pub(crate) fn new(
+        state: A,
+        version: Version,
+        snapshot_version: Version,
+        command_ids: CommandIds,
+    ) -> Self {
+        let mut core = Self {
+            state,
+            version,
+            snapshot_version,
+            command_ids,
+            state_bytes: 0,
+            weigh_at: version,
+        };
         core.weigh();
         core
     }
@@ -112,13 +131,19 @@ impl<A: Aggregate> EntityCore<A> {
         A: Handle<C>,
     {
         if !about.expected.allows(self.version) {
-            return Turn::NotDone(NotDone::VersionConflict { expected: about.expected, actual: self.version });
+            return Turn::NotDone(NotDone::VersionConflict {
+                expected: about.expected,
+                actual: self.version,
+            });
         }
         let place = Cell::new("handle");
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide(command, about, &place)));
         decided.unwrap_or_else(|panic| {
             let message = panic_message(panic.as_ref());
-            Turn::Broken(NotDone::Panicked { place: place.get(), message })
+            Turn::Broken(NotDone::Panicked {
+                place: place.get(),
+                message,
+            })
         })
     }
 
@@ -132,7 +157,13 @@ impl<A: Aggregate> EntityCore<A> {
         A: Handle<C>,
     {
         let command_id = about.identity.map(|identity| identity.id);
-        let context = CommandContext::new(&about.stream.id, self.version, about.now, command_id, about.metadata);
+        let context = CommandContext::new(
+            &about.stream.id,
+            self.version,
+            about.now,
+            command_id,
+            about.metadata,
+        );
         let decision = match self.state.handle(command, &context) {
             Ok(decision) => decision,
             Err(refusal) => return Turn::Refused(refusal),
@@ -169,7 +200,10 @@ impl<A: Aggregate> EntityCore<A> {
     {
         if let Some(identity) = about.identity {
             let mut encoded = Vec::new();
-            let limit = SizeLimit { field: "reply", bytes_max: limits::REPLY_BYTES_MAX };
+            let limit = SizeLimit {
+                field: "reply",
+                bytes_max: limits::REPLY_BYTES_MAX,
+            };
             if let Err(error) = A::CODEC.encode(&reply, &mut encoded, limit) {
                 return Turn::Broken(NotDone::from_codec(limit.field, error));
             }
@@ -182,7 +216,12 @@ impl<A: Aggregate> EntityCore<A> {
         match commit.finish() {
             Ok(commit) => {
                 self.committed(about, first, last);
-                Turn::Commit { commit, first, last, reply }
+                Turn::Commit {
+                    commit,
+                    first,
+                    last,
+                    reply,
+                }
             }
             Err(error) => Turn::Broken(not_encoded(error)),
         }
@@ -191,7 +230,15 @@ impl<A: Aggregate> EntityCore<A> {
     fn committed(&mut self, about: &Commanded<'_>, first: Version, last: Version) {
         self.version = last;
         if let Some(Identity { id, fingerprint }) = about.identity {
-            self.command_ids.remember(Seen { id, fingerprint, first_version: first, last_version: last }, about.durable);
+            self.command_ids.remember(
+                Seen {
+                    id,
+                    fingerprint,
+                    first_version: first,
+                    last_version: last,
+                },
+                about.durable,
+            );
         }
         if self.version >= self.weigh_at {
             self.weigh();
@@ -206,12 +253,19 @@ impl<A: Aggregate> EntityCore<A> {
         }
         // whatever comes of it: a state that can't be encoded is not tried at every command
         self.snapshot_version = self.version;
-        let limit = SizeLimit { field: "snapshot", bytes_max: SNAPSHOT_BYTES_MAX };
+        let limit = SizeLimit {
+            field: "snapshot",
+            bytes_max: SNAPSHOT_BYTES_MAX,
+        };
         let mut payload = Vec::with_capacity(self.state_bytes);
-        match catch_unwind(AssertUnwindSafe(|| A::CODEC.encode(&self.state, &mut payload, limit))) {
-            Ok(Ok(())) => {
-                Some(SnapshotDue { version: self.version, newest_command: self.command_ids.newest(), payload })
-            }
+        match catch_unwind(AssertUnwindSafe(|| {
+            A::CODEC.encode(&self.state, &mut payload, limit)
+        })) {
+            Ok(Ok(())) => Some(SnapshotDue {
+                version: self.version,
+                newest_command: self.command_ids.newest(),
+                payload,
+            }),
             Ok(Err(error)) => {
                 tracing::warn!(aggregate_type = A::TYPE, %error, "a state can't be encoded as a snapshot");
                 None
@@ -228,7 +282,9 @@ impl<A: Aggregate> EntityCore<A> {
     /// Asks the state for its weight, or measures its encoded size: at doubling intervals, so that it costs O(1) an event.
     fn weigh(&mut self) {
         let weighed = catch_unwind(AssertUnwindSafe(|| {
-            self.state.weight_bytes().or_else(|| A::CODEC.encoded_len(&self.state).ok())
+            self.state
+                .weight_bytes()
+                .or_else(|| A::CODEC.encoded_len(&self.state).ok())
         }));
         self.state_bytes = weighed.ok().flatten().unwrap_or(self.state_bytes);
         self.weigh_at = self.version.plus(self.version.get().max(WEIGH_EVENTS_MIN));
@@ -236,11 +292,18 @@ impl<A: Aggregate> EntityCore<A> {
 }
 
 /// Whether an id that took effect came with this command or with another one.
-pub(crate) fn same_or_reused(identity: Identity, first: CommandFingerprint, first_version: Version) -> Identified {
+pub(crate) fn same_or_reused(
+    identity: Identity,
+    first: CommandFingerprint,
+    first_version: Version,
+) -> Identified {
     if identity.fingerprint.same_command(&first) {
         Identified::Done { first_version }
     } else {
-        Identified::NotDone(NotDone::CommandIdReused { id: identity.id, first_version })
+        Identified::NotDone(NotDone::CommandIdReused {
+            id: identity.id,
+            first_version,
+        })
     }
 }
 
@@ -248,20 +311,36 @@ pub(crate) fn same_or_reused(identity: Identity, first: CommandFingerprint, firs
 fn too_far_ahead(id: CommandId, now: Timestamp) -> Option<NotDone> {
     let ahead_ms = id.time()?.as_millis().saturating_sub(now.as_millis());
     let limit_ms = limits::COMMAND_ID_FUTURE_MAX.as_millis() as u64;
-    (ahead_ms > limit_ms).then_some(NotDone::CommandIdInFuture { id, ahead_ms, limit_ms })
+    (ahead_ms > limit_ms).then_some(NotDone::CommandIdInFuture {
+        id,
+        ahead_ms,
+        limit_ms,
+    })
 }
 
 fn not_encoded(error: CommitError) -> NotDone {
     match error {
         CommitError::TooLarge { field, bytes, limit } => NotDone::TooLarge { field, bytes, limit },
-        CommitError::TooManyEvents { limit } => NotDone::TooManyEvents { events: limit + 1, limit },
+        CommitError::TooManyEvents { limit } => NotDone::TooManyEvents {
+            events: limit + 1,
+            limit,
+        },
         CommitError::Unencodable { field, reason } => NotDone::Unencodable { field, reason },
-        other => NotDone::Unencodable { field: "commit", reason: other.to_string().into() },
+        other => NotDone::Unencodable {
+            field: "commit",
+            reason: other.to_string().into(),
+        },
     }
 }
 
 /// What a panic said.
 pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> Arc<str> {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Arc::from(text.unwrap_or("no message"))
 }
+
+#[cfg(test)]
+mod tests;

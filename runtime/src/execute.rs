@@ -6,12 +6,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use dormouse_domain::{Aggregate, Command, CommandError, CommandId, Expected, Handle, Metadata, NotDone, TraceContext};
+use dormouse_domain::{
+    Aggregate, Command, CommandError, CommandId, Expected, Handle, Metadata, NotDone, TraceContext,
+};
 use uuid::Uuid;
 
 use crate::call::{Call, Responder};
-use crate::entity_core::Identity;
 use crate::entity::Entity;
+use crate::entity_core::Identity;
 use crate::messages::{Request, Run};
 use crate::receipt::{Outcome, Receipt};
 use crate::sending::Sending;
@@ -37,7 +39,15 @@ pub struct Execute<'e, A: Aggregate, C> {
 impl<'e, A: Handle<C>, C: Command> Execute<'e, A, C> {
     pub(crate) fn new(entity: &'e Entity<A>, command: C) -> Self {
         let expected = Expected::Any;
-        Self { entity, command, id: None, expected, within: None, wait_for_room: false, metadata: None }
+        Self {
+            entity,
+            command,
+            id: None,
+            expected,
+            within: None,
+            wait_for_room: false,
+            metadata: None,
+        }
     }
 
     /// Makes the command take effect once, however often it is sent with this id: a retry gets the first reply, across
@@ -104,7 +114,15 @@ impl<'e, A: Handle<C>, C: Command> Execute<'e, A, C> {
     }
 
     fn send(self) -> ExecutingReceipt<'e, A, C> {
-        let Self { entity, command, id, expected, within, wait_for_room, metadata } = self;
+        let Self {
+            entity,
+            command,
+            id,
+            expected,
+            within,
+            wait_for_room,
+            metadata,
+        } = self;
         let request = match prepare(&command, id, expected, metadata) {
             Ok(request) => request,
             Err(reason) => return ExecutingReceipt(Progress::TurnedAway(Some(reason))),
@@ -113,8 +131,20 @@ impl<'e, A: Handle<C>, C: Command> Execute<'e, A, C> {
         let options = &entity.directory.shared.options;
         let deadline = options.clock.monotonic() + within.unwrap_or(options.default_deadline);
         let responder = Responder::new(call.clone());
-        let run = Run { charge: None, responder, command, request, deadline };
-        ExecutingReceipt(Progress::Sent(Sending::new(entity, run, call, within, wait_for_room)))
+        let run = Run {
+            charge: None,
+            responder,
+            command,
+            request,
+            deadline,
+        };
+        ExecutingReceipt(Progress::Sent(Sending::new(
+            entity,
+            run,
+            call,
+            within,
+            wait_for_room,
+        )))
     }
 }
 
@@ -131,16 +161,25 @@ fn prepare<C: Command>(
     let identity = match id {
         None => None,
         Some(id) => {
-            let fingerprint = command.fingerprint().map_err(|error| NotDone::from_codec("command", error))?;
+            let fingerprint = command
+                .fingerprint()
+                .map_err(|error| NotDone::from_codec("command", error))?;
             Some(Identity { id, fingerprint })
         }
     };
-    Ok(Request { identity, expected, metadata })
+    Ok(Request {
+        identity,
+        expected,
+        metadata,
+    })
 }
 
 impl<A: Aggregate, C> fmt::Debug for Execute<'_, A, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Execute").field("entity", self.entity).field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Execute")
+            .field("entity", self.entity)
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -184,7 +223,9 @@ impl<A: Handle<C>, C: Command> Future for ExecutingReceipt<'_, A, C> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             Progress::TurnedAway(reason) => {
-                let reason = reason.take().expect("a future is not polled again after it was ready");
+                let reason = reason
+                    .take()
+                    .expect("a future is not polled again after it was ready");
                 Poll::Ready(Err(CommandError::NotDone(reason)))
             }
             Progress::Sent(sending) => sending.poll_answer(context),

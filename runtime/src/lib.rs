@@ -31,7 +31,9 @@ mod sweeper;
 mod system;
 
 #[cfg(panic = "abort")]
-compile_error!("Dormouse keeps a panic of domain code inside its own aggregate: build with panic = \"unwind\"");
+compile_error!(
+    "Dormouse keeps a panic of domain code inside its own aggregate: build with panic = \"unwind\""
+);
 
 pub use builder::{Builder, StartError};
 pub use dormouse::{Dormouse, EntityError, ShutdownError};

@@ -42,22 +42,50 @@ pub(crate) const ID_LOOK_UPS: &str = "dormouse_command_id_look_ups_total";
 
 /// Tells the installed recorder what each metric means.
 pub(crate) fn describe() {
-    describe_counter!(COMMANDS, Unit::Count, "Commands by aggregate type, command type and outcome");
-    describe_histogram!(HANDLING_SECONDS, Unit::Seconds, "Turn of an entity: decide, encode, apply, hand over");
+    describe_counter!(
+        COMMANDS,
+        Unit::Count,
+        "Commands by aggregate type, command type and outcome"
+    );
+    describe_histogram!(
+        HANDLING_SECONDS,
+        Unit::Seconds,
+        "Turn of an entity: decide, encode, apply, hand over"
+    );
     describe_histogram!(COMMIT_WAIT_SECONDS, Unit::Seconds, "From hand-over until durable");
-    describe_histogram!(MAILBOX_DEPTH, Unit::Count, "Commands in flight to one entity, sampled");
+    describe_histogram!(
+        MAILBOX_DEPTH,
+        Unit::Count,
+        "Commands in flight to one entity, sampled"
+    );
     describe_counter!(LONG_TURNS, Unit::Count, "Turns longer than 10 ms");
     describe_counter!(PANICS, Unit::Count, "Panics of domain code");
     describe_counter!(OVERLOADED, Unit::Count, "Commands answered overloaded, by bound");
     describe_gauge!(RESIDENTS, Unit::Count, "Aggregates in memory");
-    describe_gauge!(RESIDENT_BYTES, Unit::Bytes, "Memory that resident aggregates are reckoned to take");
+    describe_gauge!(
+        RESIDENT_BYTES,
+        Unit::Bytes,
+        "Memory that resident aggregates are reckoned to take"
+    );
     describe_gauge!(IN_FLIGHT, Unit::Count, "Commands and queries in flight");
     describe_counter!(ACTIVATIONS, Unit::Count, "Aggregates woken, by outcome");
-    describe_histogram!(ACTIVATION_SECONDS, Unit::Seconds, "Reading and folding an aggregate");
-    describe_gauge!(ACTIVATIONS_WAITING, Unit::Count, "Activations that wait for a reader thread");
+    describe_histogram!(
+        ACTIVATION_SECONDS,
+        Unit::Seconds,
+        "Reading and folding an aggregate"
+    );
+    describe_gauge!(
+        ACTIVATIONS_WAITING,
+        Unit::Count,
+        "Activations that wait for a reader thread"
+    );
     describe_histogram!(ACTIVATION_EVENTS, Unit::Count, "Events folded by an activation");
     describe_counter!(PASSIVATIONS, Unit::Count, "Aggregates evicted, by cause");
     describe_counter!(SNAPSHOTS_WRITTEN, Unit::Count, "Snapshots stored");
-    describe_counter!(SNAPSHOTS_UNREADABLE, Unit::Count, "Snapshots that could not be used");
+    describe_counter!(
+        SNAPSHOTS_UNREADABLE,
+        Unit::Count,
+        "Snapshots that could not be used"
+    );
     describe_counter!(ID_LOOK_UPS, Unit::Count, "Command ids looked up in the store");
 }

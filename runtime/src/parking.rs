@@ -23,7 +23,10 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn new(call: Arc<dyn Parked>, charge: Charge) -> Self {
-        Self { call: Some(call), charge: Some(charge) }
+        Self {
+            call: Some(call),
+            charge: Some(charge),
+        }
     }
 
     /// The count is given back first: who has an answer finds its aggregate no longer busy with it.
@@ -54,7 +57,11 @@ impl Drop for Held {
 pub(crate) type OnceDurable = Box<dyn FnOnce(Option<Offset>)>;
 
 enum Waiting {
-    Commit { first: Version, last: Version, held: Held },
+    Commit {
+        first: Version,
+        last: Version,
+        held: Held,
+    },
     Answer(Held),
     Then(OnceDurable),
 }
@@ -72,7 +79,10 @@ pub(crate) struct Parking {
 impl Parking {
     /// For an entity that was activated at `version`.
     pub(crate) fn activated(&self, version: Version, newest: Option<Offset>) {
-        debug_assert!(self.queue.borrow().is_empty(), "an entity activates only when nothing is in flight");
+        debug_assert!(
+            self.queue.borrow().is_empty(),
+            "an entity activates only when nothing is in flight"
+        );
         self.durable.set(version);
         self.newest.set(newest);
         self.failed.set(false);
@@ -94,7 +104,9 @@ impl Parking {
 
     /// A command's commit, handed to the journal.
     pub(crate) fn commit(&self, first: Version, last: Version, held: Held) {
-        self.queue.borrow_mut().push_back(Waiting::Commit { first, last, held });
+        self.queue
+            .borrow_mut()
+            .push_back(Waiting::Commit { first, last, held });
     }
 
     /// An answer that rests on all commits before it.
@@ -121,17 +133,25 @@ impl Parking {
             Some(Waiting::Commit { first, last, held }) => (first, last, held),
             _ => unreachable!("the oldest thing parked is always a commit"),
         };
-        debug_assert_eq!(last, settled.last_version, "commits settle in the order they were handed over");
+        debug_assert_eq!(
+            last, settled.last_version,
+            "commits settle in the order they were handed over"
+        );
         match &settled.settlement {
             Settlement::Durable { first: at, .. } => {
-                let newest = Position { shard: at.shard, offset: at.offset.plus(last.get() - first.get()) };
+                let newest = Position {
+                    shard: at.shard,
+                    offset: at.offset.plus(last.get() - first.get()),
+                };
                 self.durable.set(last);
                 self.newest.set(Some(newest.offset));
                 held.release(Some(newest));
             }
             Settlement::Unknown { reason } => {
                 self.failed.set(true);
-                held.fail(Failure::Unknown(Unknown::WriteFailed { reason: Arc::clone(reason) }));
+                held.fail(Failure::Unknown(Unknown::WriteFailed {
+                    reason: Arc::clone(reason),
+                }));
             }
             Settlement::NotDone(why) => {
                 self.failed.set(true);
@@ -140,9 +160,7 @@ impl Parking {
         }
         self.release_up_to_next_commit();
         if self.is_empty() {
-            if let Some(waker) = self.settled_waker.take() {
-                waker.wake();
-            }
+            self.settled_waker.take().into_iter().for_each(Waker::wake);
         }
     }
 
@@ -166,7 +184,9 @@ impl Parking {
             };
             match next {
                 Some(Waiting::Answer(held)) if self.failed.get() => {
-                    held.fail(Failure::NotDone(NotDone::Stopped { reason: "a write before it failed".into() }));
+                    held.fail(Failure::NotDone(NotDone::Stopped {
+                        reason: "a write before it failed".into(),
+                    }));
                 }
                 Some(Waiting::Answer(held)) => held.release(None),
                 Some(Waiting::Then(act)) if !self.failed.get() => act(self.newest.get()),
@@ -179,7 +199,11 @@ impl Parking {
 fn not_done(why: &NotCommitted) -> NotDone {
     match why {
         NotCommitted::Stale { head } => NotDone::Stale { head: *head },
-        NotCommitted::Stopped { reason } => NotDone::Stopped { reason: Arc::clone(reason) },
-        other => NotDone::Stopped { reason: other.to_string().into() },
+        NotCommitted::Stopped { reason } => NotDone::Stopped {
+            reason: Arc::clone(reason),
+        },
+        other => NotDone::Stopped {
+            reason: other.to_string().into(),
+        },
     }
 }

@@ -56,7 +56,12 @@ where
     F: FnOnce(&A) -> T + Send + 'static,
 {
     pub(crate) fn new(entity: &'e Entity<A>, look: F) -> Self {
-        Self { entity, look, within: None, seen: std::marker::PhantomData }
+        Self {
+            entity,
+            look,
+            within: None,
+            seen: std::marker::PhantomData,
+        }
     }
 
     /// Bounds the wait. Needs a tokio runtime with time enabled around it.
@@ -76,12 +81,19 @@ where
     type IntoFuture = Querying<'e, A, T, F>;
 
     fn into_future(self) -> Querying<'e, A, T, F> {
-        let Self { entity, look, within, .. } = self;
+        let Self {
+            entity, look, within, ..
+        } = self;
         let call = Call::new();
         let options = &entity.directory.shared.options;
         let deadline = options.clock.monotonic() + within.unwrap_or(options.default_deadline);
         let responder = Responder::new(Arc::clone(&call));
-        let ask = Ask { charge: None, responder, look, deadline };
+        let ask = Ask {
+            charge: None,
+            responder,
+            look,
+            deadline,
+        };
         Querying(Sending::new(entity, ask, call, within, false))
     }
 }

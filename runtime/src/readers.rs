@@ -32,10 +32,15 @@ impl Readers {
         let threads: std::io::Result<Vec<_>> = (0..count.max(1))
             .map(|n| {
                 let receiver = receiver.clone();
-                std::thread::Builder::new().name(format!("dormouse-reader-{n}")).spawn(move || serve(&receiver))
+                std::thread::Builder::new()
+                    .name(format!("dormouse-reader-{n}"))
+                    .spawn(move || serve(&receiver))
             })
             .collect();
-        Ok(Self { orders, threads: Mutex::new(threads?) })
+        Ok(Self {
+            orders,
+            threads: Mutex::new(threads?),
+        })
     }
 
     /// Jobs that wait for a thread.

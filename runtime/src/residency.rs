@@ -115,12 +115,20 @@ pub(crate) struct Residency {
 
 impl std::fmt::Debug for Residency {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Residency").field("id", &self.id).field("in_flight", &self.in_flight()).finish_non_exhaustive()
+        f.debug_struct("Residency")
+            .field("id", &self.id)
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
     }
 }
 
 impl Residency {
-    pub(crate) fn new(id: AggregateId, owner: Weak<dyn Evicts>, gauges: Arc<Gauges>, now_ms: u64) -> Arc<Self> {
+    pub(crate) fn new(
+        id: AggregateId,
+        owner: Weak<dyn Evicts>,
+        gauges: Arc<Gauges>,
+        now_ms: u64,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id,
             owner,
@@ -141,10 +149,16 @@ impl Residency {
         let all = self.gauges.in_flight.fetch_add(1, Ordering::AcqRel);
         let charge = Charge(Arc::clone(self));
         if mine >= mailbox {
-            return Err(NotDone::Overloaded { bound: Bound::Mailbox, limit: mailbox });
+            return Err(NotDone::Overloaded {
+                bound: Bound::Mailbox,
+                limit: mailbox,
+            });
         }
         if all >= runtime {
-            return Err(NotDone::Overloaded { bound: Bound::Runtime, limit: runtime });
+            return Err(NotDone::Overloaded {
+                bound: Bound::Runtime,
+                limit: runtime,
+            });
         }
         Ok(charge)
     }
@@ -172,7 +186,8 @@ impl Residency {
     /// The policy's forgetting: one use less.
     pub(crate) fn cool(&self) {
         let frequency = self.frequency();
-        self.frequency.store(frequency.saturating_sub(1), Ordering::Relaxed);
+        self.frequency
+            .store(frequency.saturating_sub(1), Ordering::Relaxed);
     }
 
     pub(crate) fn weight(&self) -> usize {
@@ -190,7 +205,9 @@ impl Residency {
         } else if bytes >= before {
             self.gauges.grown(bytes - before);
         } else {
-            self.gauges.resident_bytes.fetch_sub(before - bytes, Ordering::Relaxed);
+            self.gauges
+                .resident_bytes
+                .fetch_sub(before - bytes, Ordering::Relaxed);
         }
     }
 

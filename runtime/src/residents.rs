@@ -40,7 +40,12 @@ pub(crate) struct Residents {
 
 impl Residents {
     pub(crate) fn new(gauges: Arc<Gauges>, budget_bytes: usize) -> Self {
-        Self { queues: Mutex::default(), gauges, budget_bytes, hasher: RandomState::new() }
+        Self {
+            queues: Mutex::default(),
+            gauges,
+            budget_bytes,
+            hasher: RandomState::new(),
+        }
     }
 
     pub(crate) fn budget_bytes(&self) -> usize {
@@ -86,7 +91,10 @@ impl Residents {
     /// Evicts those that saw no command since `before_ms`. Returns how many went.
     pub(crate) fn sweep_idle(&self, before_ms: u64) -> usize {
         let mut evicted = 0;
-        for pick in [(|queues| &mut queues.small) as fn(&mut Queues) -> &mut VecDeque<_>, |queues| &mut queues.main] {
+        for pick in [
+            (|queues| &mut queues.small) as fn(&mut Queues) -> &mut VecDeque<_>,
+            |queues| &mut queues.main,
+        ] {
             let mut from = 0;
             loop {
                 let idle: Vec<Arc<Residency>> = {
@@ -97,7 +105,9 @@ impl Residents {
                         break;
                     }
                     let step = queue.range(from..until);
-                    step.filter(|r| !r.is_gone() && r.used_ms() < before_ms && r.in_flight() == 0).cloned().collect()
+                    step.filter(|r| !r.is_gone() && r.used_ms() < before_ms && r.in_flight() == 0)
+                        .cloned()
+                        .collect()
                 };
                 evicted += idle.iter().filter(|resident| resident.try_evict()).count();
                 from += SWEEP_STEP;
@@ -183,7 +193,11 @@ mod tests {
         fn for_residents(count: usize) -> Self {
             let gauges = Arc::new(Gauges::default());
             let residents = Residents::new(Arc::clone(&gauges), count * 100);
-            Self { residents, gauges, owner: Arc::new(LetsGo) }
+            Self {
+                residents,
+                gauges,
+                owner: Arc::new(LetsGo),
+            }
         }
 
         fn enter(&self, id: &str) -> Arc<Residency> {

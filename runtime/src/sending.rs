@@ -36,7 +36,15 @@ impl<'e, A: Aggregate, M, T> Sending<'e, A, M, T> {
         within: Option<Duration>,
         wait_for_room: bool,
     ) -> Self {
-        Self { entity, message: Some(message), call, within, timer: None, wait_for_room, room: None }
+        Self {
+            entity,
+            message: Some(message),
+            call,
+            within,
+            timer: None,
+            wait_for_room,
+            room: None,
+        }
     }
 }
 
@@ -52,12 +60,13 @@ where
         if let Err(reason) = self.poll_send(context) {
             return Poll::Ready(T::failed(Failure::NotDone(reason)));
         }
-        if self.message.is_none() {
-            if let Poll::Ready(answer) = self.call.poll_answer(context) {
-                return Poll::Ready(answer);
-            }
+        match &self.message {
+            None => match self.call.poll_answer(context) {
+                Poll::Ready(answer) => Poll::Ready(answer),
+                Poll::Pending => self.poll_time_is_up(context),
+            },
+            Some(_) => self.poll_time_is_up(context),
         }
-        self.poll_time_is_up(context)
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>) -> Result<(), NotDone> {
@@ -91,8 +100,12 @@ where
     }
 
     fn poll_time_is_up(&mut self, context: &mut Context<'_>) -> Poll<T> {
-        let Some(within) = self.within else { return Poll::Pending };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
+        let Some(within) = self.within else {
+            return Poll::Pending;
+        };
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
         if timer.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }

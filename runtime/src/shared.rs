@@ -51,7 +51,9 @@ impl Shared {
     /// Evicts what has been idle for long enough. Returns how many went.
     pub(crate) fn sweep_idle(&self) -> usize {
         let idle_ms = u64::try_from(self.options.passivate_after.as_millis()).unwrap_or(u64::MAX);
-        let Some(before_ms) = self.now_ms().checked_sub(idle_ms) else { return 0 };
+        let Some(before_ms) = self.now_ms().checked_sub(idle_ms) else {
+            return 0;
+        };
         let evicted = self.residents.sweep_idle(before_ms);
         self.counters.passivated_idle.add(evicted as u64);
         metrics::counter!(crate::metric_names::PASSIVATIONS, "cause" => "idle").increment(evicted as u64);

@@ -27,19 +27,25 @@ impl SnapshotWriter {
     pub(crate) fn start(store: Store, counters: Arc<RuntimeCounters>) -> std::io::Result<Self> {
         let (orders, receiver) = bounded(SNAPSHOTS_QUEUED);
         let counted = Arc::clone(&counters);
-        let thread = std::thread::Builder::new().name("dormouse-snapshots".into()).spawn(move || {
-            while let Ok(Order::Write(order)) = receiver.recv() {
-                let (stream, snapshot) = *order;
-                match store.put_snapshot(&stream, &snapshot) {
-                    Ok(()) => {
-                        counted.snapshots_written.add(1);
-                        metrics::counter!(metric_names::SNAPSHOTS_WRITTEN).increment(1);
+        let thread = std::thread::Builder::new()
+            .name("dormouse-snapshots".into())
+            .spawn(move || {
+                while let Ok(Order::Write(order)) = receiver.recv() {
+                    let (stream, snapshot) = *order;
+                    match store.put_snapshot(&stream, &snapshot) {
+                        Ok(()) => {
+                            counted.snapshots_written.add(1);
+                            metrics::counter!(metric_names::SNAPSHOTS_WRITTEN).increment(1);
+                        }
+                        Err(error) => tracing::warn!(%stream, %error, "a snapshot was not written"),
                     }
-                    Err(error) => tracing::warn!(%stream, %error, "a snapshot was not written"),
                 }
-            }
-        })?;
-        Ok(Self { orders, counters, thread: Mutex::new(Some(thread)) })
+            })?;
+        Ok(Self {
+            orders,
+            counters,
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// Never blocks. The snapshot's events must be durable.

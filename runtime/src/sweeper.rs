@@ -62,21 +62,26 @@ impl Sweeper {
         let nudge = Arc::clone(&shared.nudge);
         let tick = (shared.options.passivate_after / 8).clamp(TICK_MIN, TICK_MAX);
         let swept = Arc::clone(shared);
-        let thread = std::thread::Builder::new().name("dormouse-sweeper".into()).spawn(move || {
-            loop {
-                let wanted = swept.nudge.wait(tick);
-                if wanted.stop {
-                    return;
+        let thread = std::thread::Builder::new()
+            .name("dormouse-sweeper".into())
+            .spawn(move || {
+                loop {
+                    let wanted = swept.nudge.wait(tick);
+                    if wanted.stop {
+                        return;
+                    }
+                    if wanted.room {
+                        swept.make_room();
+                    } else {
+                        swept.sweep_idle();
+                        swept.record_gauges();
+                    }
                 }
-                if wanted.room {
-                    swept.make_room();
-                } else {
-                    swept.sweep_idle();
-                    swept.record_gauges();
-                }
-            }
-        })?;
-        Ok(Self { nudge, thread: Some(thread) })
+            })?;
+        Ok(Self {
+            nudge,
+            thread: Some(thread),
+        })
     }
 }
 

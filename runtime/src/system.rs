@@ -20,10 +20,20 @@ impl OwnSystem {
     /// Starts `arbiters` of them, each with its settlements' runner.
     pub(crate) fn start(arbiters: usize, store: &Store) -> std::io::Result<(Self, Vec<Lane>)> {
         let (tell, told) = crossbeam_channel::bounded(1);
-        let thread = std::thread::Builder::new().name("dormouse-system".into()).spawn(move || run(arbiters, &tell))?;
-        let (system, handles) = told.recv().map_err(|_| std::io::Error::other("the actix System did not start"))??;
+        let thread = std::thread::Builder::new()
+            .name("dormouse-system".into())
+            .spawn(move || run(arbiters, &tell))?;
+        let (system, handles) = told
+            .recv()
+            .map_err(|_| std::io::Error::other("the actix System did not start"))??;
         let lanes = handles.into_iter().map(|arbiter| lane(arbiter, store)).collect();
-        Ok((Self { system, thread: Some(thread) }, lanes))
+        Ok((
+            Self {
+                system,
+                thread: Some(thread),
+            },
+            lanes,
+        ))
     }
 
     /// Ends the arbiters without waiting for them.
@@ -72,5 +82,9 @@ fn lane(arbiter: ArbiterHandle, store: &Store) -> Lane {
     let inbox = Arc::<Inbox>::default();
     let sink = store.register_sink(Arc::clone(&inbox) as _);
     arbiter.spawn(inbox.deliver());
-    Lane { arbiter, sink, counters: Arc::<LaneCounters>::default() }
+    Lane {
+        arbiter,
+        sink,
+        counters: Arc::<LaneCounters>::default(),
+    }
 }

@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 
 /// An account in one currency. Amounts are in cents, so that nothing is rounded.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Account {
+pub(crate) struct Account {
     /// Who it belongs to; none before it is opened.
-    pub owner: Option<String>,
+    pub(crate) owner: Option<String>,
     /// What is on it.
-    pub cents: i64,
+    pub(crate) cents: i64,
 }
 
 /// What happened to an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// It was opened.
     Opened {
         /// Who for.
@@ -36,7 +36,7 @@ pub enum Entry {
 
 /// Why an account says no.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// There is no such account.
     #[error("the account is not open")]
     NotOpen,
@@ -59,28 +59,28 @@ pub enum Refusal {
 
 /// Opens an account.
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
-pub struct Open {
+pub(crate) struct Open {
     /// Who for.
-    pub owner: String,
+    pub(crate) owner: String,
 }
 
 /// Pays in. Replies with the balance after it.
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 #[command(reply = i64)]
-pub struct Deposit {
+pub(crate) struct Deposit {
     /// How much.
-    pub cents: i64,
+    pub(crate) cents: i64,
 }
 
 /// Pays out, if there is enough. Replies with the balance after it.
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 #[command(reply = i64)]
-pub struct Withdraw {
+pub(crate) struct Withdraw {
     /// How much.
-    pub cents: i64,
+    pub(crate) cents: i64,
     /// What for.
     #[serde(default)]
-    pub purpose: String,
+    pub(crate) purpose: String,
 }
 
 impl Aggregate for Account {
@@ -128,7 +128,9 @@ impl Handle<Withdraw> for Account {
         self.check(withdraw.cents)?;
         let Withdraw { cents, purpose } = withdraw;
         if cents > self.cents {
-            return Err(Refusal::Overdrawn { short: cents - self.cents });
+            return Err(Refusal::Overdrawn {
+                short: cents - self.cents,
+            });
         }
         Ok(Decision::event(Entry::Withdrawn { cents, purpose }).reply(|after| after.cents))
     }
@@ -143,7 +145,10 @@ mod tests {
     fn an_account_is_never_overdrawn() {
         let opened = Entry::Opened { owner: "Ada".into() };
         given::<Account>([opened, Entry::Deposited { cents: 300 }])
-            .when(Withdraw { cents: 500, purpose: "rent".into() })
+            .when(Withdraw {
+                cents: 500,
+                purpose: "rent".into(),
+            })
             .then_refused(Refusal::Overdrawn { short: 200 });
     }
 
@@ -151,13 +156,21 @@ mod tests {
     fn a_withdrawal_replies_with_what_is_left() {
         let opened = Entry::Opened { owner: "Ada".into() };
         given::<Account>([opened, Entry::Deposited { cents: 700 }])
-            .when(Withdraw { cents: 500, purpose: "rent".into() })
-            .then_events([Entry::Withdrawn { cents: 500, purpose: "rent".into() }])
+            .when(Withdraw {
+                cents: 500,
+                purpose: "rent".into(),
+            })
+            .then_events([Entry::Withdrawn {
+                cents: 500,
+                purpose: "rent".into(),
+            }])
             .then_reply(200);
     }
 
     #[test]
     fn nothing_happens_to_an_account_that_is_not_open() {
-        given::<Account>([]).when(Deposit { cents: 1 }).then_refused(Refusal::NotOpen);
+        given::<Account>([])
+            .when(Deposit { cents: 1 })
+            .then_refused(Refusal::NotOpen);
     }
 }

@@ -1,10 +1,12 @@
 //! HTTP in, commands out. Every way a command can end has its status, so that a client knows whether to retry.
 
+use std::fmt;
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use dormouse::{CommandError, CommandId, Dormouse, Entity, NotDone};
 use serde::Serialize;
-use std::time::Duration;
 
 use crate::account::{Account, Deposit, Open, Refusal, Withdraw};
 
@@ -13,7 +15,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 
 /// The service's routes.
-pub fn routes(config: &mut web::ServiceConfig) {
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .route("/accounts/{id}", web::post().to(open))
         .route("/accounts/{id}", web::get().to(show))
@@ -26,31 +28,19 @@ struct Balance {
     cents: i64,
 }
 
-#[derive(Serialize)]
-struct Problem {
-    error: String,
+async fn open(ledger: web::Data<Dormouse>, id: web::Path<String>, body: web::Json<Open>) -> Answer {
+    account(&ledger, &id)?
+        .execute(body.into_inner())
+        .within(WITHIN)
+        .await?;
+    Ok(HttpResponse::Created().finish())
 }
 
-async fn open(ledger: web::Data<Dormouse>, id: web::Path<String>, body: web::Json<Open>) -> HttpResponse {
-    let account = match account(&ledger, &id) {
-        Ok(account) => account,
-        Err(problem) => return problem,
-    };
-    match account.execute(body.into_inner()).within(WITHIN).await {
-        Ok(()) => HttpResponse::Created().finish(),
-        Err(error) => failed(&error),
-    }
-}
-
-async fn show(ledger: web::Data<Dormouse>, id: web::Path<String>) -> HttpResponse {
-    let account = match account(&ledger, &id) {
-        Ok(account) => account,
-        Err(problem) => return problem,
-    };
-    match account.query(Account::clone).within(WITHIN).await {
-        Ok(Account { owner: None, .. }) => problem(StatusCode::NOT_FOUND, &Refusal::NotOpen),
-        Ok(account) => HttpResponse::Ok().json(account),
-        Err(error) => problem(StatusCode::SERVICE_UNAVAILABLE, &error),
+async fn show(ledger: web::Data<Dormouse>, id: web::Path<String>) -> Answer {
+    let account = account(&ledger, &id)?.query(Account::clone).within(WITHIN).await;
+    match account.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, &error))? {
+        Account { owner: None, .. } => Err(Problem::new(StatusCode::NOT_FOUND, &Refusal::NotOpen)),
+        account => Ok(HttpResponse::Ok().json(account)),
     }
 }
 
@@ -59,12 +49,14 @@ async fn deposit(
     ledger: web::Data<Dormouse>,
     id: web::Path<String>,
     body: web::Json<Deposit>,
-) -> HttpResponse {
-    let (account, key) = match account(&ledger, &id).and_then(|account| Ok((account, idempotency_key(&request)?))) {
-        Ok(known) => known,
-        Err(problem) => return problem,
-    };
-    answer(account.execute(body.into_inner()).id(key).within(WITHIN).await)
+) -> Answer {
+    let key = idempotency_key(&request)?;
+    let cents = account(&ledger, &id)?
+        .execute(body.into_inner())
+        .id(key)
+        .within(WITHIN)
+        .await?;
+    Ok(HttpResponse::Ok().json(Balance { cents }))
 }
 
 async fn withdraw(
@@ -72,55 +64,90 @@ async fn withdraw(
     ledger: web::Data<Dormouse>,
     id: web::Path<String>,
     body: web::Json<Withdraw>,
-) -> HttpResponse {
-    let (account, key) = match account(&ledger, &id).and_then(|account| Ok((account, idempotency_key(&request)?))) {
-        Ok(known) => known,
-        Err(problem) => return problem,
-    };
-    answer(account.execute(body.into_inner()).id(key).within(WITHIN).await)
+) -> Answer {
+    let key = idempotency_key(&request)?;
+    let cents = account(&ledger, &id)?
+        .execute(body.into_inner())
+        .id(key)
+        .within(WITHIN)
+        .await?;
+    Ok(HttpResponse::Ok().json(Balance { cents }))
 }
 
-fn account(ledger: &Dormouse, id: &str) -> Result<Entity<Account>, HttpResponse> {
-    ledger.entity::<Account>(id).map_err(|error| problem(StatusCode::BAD_REQUEST, &error))
+fn account(ledger: &Dormouse, id: &str) -> Result<Entity<Account>, Problem> {
+    ledger
+        .entity::<Account>(id)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, &error))
 }
 
 /// The client's key becomes the command's id: a payment sent twice is made once, and answered twice with the same.
-fn idempotency_key(request: &HttpRequest) -> Result<CommandId, HttpResponse> {
-    let key = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok());
+fn idempotency_key(request: &HttpRequest) -> Result<CommandId, Problem> {
+    let key = request
+        .headers()
+        .get("idempotency-key")
+        .and_then(|value| value.to_str().ok());
     match key {
         Some(key) if (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&key.len()) => Ok(CommandId::from_key(key)),
-        _ => Err(problem(
+        _ => Err(Problem::new(
             StatusCode::BAD_REQUEST,
-            &format!("money moves only with an idempotency-key header of 1 to {IDEMPOTENCY_KEY_BYTES_MAX} characters"),
+            &format!(
+                "money moves only with an idempotency-key header of 1 to {IDEMPOTENCY_KEY_BYTES_MAX} characters"
+            ),
         )),
     }
 }
 
-fn answer(outcome: Result<i64, CommandError<Refusal>>) -> HttpResponse {
-    match outcome {
-        Ok(cents) => HttpResponse::Ok().json(Balance { cents }),
-        Err(error) => failed(&error),
+type Answer = Result<HttpResponse, Problem>;
+
+/// What went wrong, as the client sees it.
+#[derive(Debug, Serialize)]
+struct Problem {
+    #[serde(skip)]
+    status: StatusCode,
+    error: String,
+}
+
+impl Problem {
+    fn new(status: StatusCode, error: &dyn fmt::Display) -> Self {
+        Self {
+            status,
+            error: error.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::build(self.status).json(self)
     }
 }
 
 /// 4xx: nothing happened, and the same again would not help. 503: nothing happened, retry. 504: it may have happened;
 /// retry with the same key.
-fn failed(error: &CommandError<Refusal>) -> HttpResponse {
-    let status = match error {
-        CommandError::Refused(Refusal::NotOpen) => StatusCode::NOT_FOUND,
-        CommandError::Refused(Refusal::AlreadyOpen) => StatusCode::CONFLICT,
-        CommandError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        CommandError::NotDone(NotDone::CommandIdReused { .. }) => StatusCode::CONFLICT,
-        CommandError::NotDone(NotDone::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-        CommandError::NotDone(_) => StatusCode::SERVICE_UNAVAILABLE,
-        CommandError::Unknown(_) => StatusCode::GATEWAY_TIMEOUT,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    problem(status, error)
-}
-
-fn problem(status: StatusCode, error: &dyn std::fmt::Display) -> HttpResponse {
-    HttpResponse::build(status).json(Problem { error: error.to_string() })
+impl From<CommandError<Refusal>> for Problem {
+    fn from(error: CommandError<Refusal>) -> Self {
+        let status = match &error {
+            CommandError::Refused(Refusal::NotOpen) => StatusCode::NOT_FOUND,
+            CommandError::Refused(Refusal::AlreadyOpen) => StatusCode::CONFLICT,
+            CommandError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            CommandError::NotDone(NotDone::CommandIdReused { .. }) => StatusCode::CONFLICT,
+            CommandError::NotDone(NotDone::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            CommandError::NotDone(_) => StatusCode::SERVICE_UNAVAILABLE,
+            CommandError::Unknown(_) => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, &error)
+    }
 }
 
 #[cfg(test)]
@@ -132,22 +159,40 @@ mod tests {
     use serde_json::{Value, json};
 
     async fn ledger() -> Dormouse {
-        Dormouse::builder(Store::in_memory()).aggregate::<Account>().start().await.expect("it starts")
+        Dormouse::builder(Store::in_memory())
+            .aggregate::<Account>()
+            .start()
+            .await
+            .expect("it starts")
     }
 
     #[actix_web::test]
     async fn a_payment_sent_twice_is_made_once() {
         let ledger = ledger().await;
-        let app = init_service(App::new().app_data(web::Data::new(ledger.clone())).configure(routes)).await;
-        let open = TestRequest::post().uri("/accounts/acc-1").set_json(json!({"owner": "Ada"}));
-        assert_eq!(call_service(&app, open.to_request()).await.status(), StatusCode::CREATED);
+        let app = init_service(
+            App::new()
+                .app_data(web::Data::new(ledger.clone()))
+                .configure(routes),
+        )
+        .await;
+        let open = TestRequest::post()
+            .uri("/accounts/acc-1")
+            .set_json(json!({"owner": "Ada"}));
+        assert_eq!(
+            call_service(&app, open.to_request()).await.status(),
+            StatusCode::CREATED
+        );
         for _ in 0..2 {
-            let pay = TestRequest::post().uri("/accounts/acc-1/deposits").insert_header(("idempotency-key", "pay-1"));
+            let pay = TestRequest::post()
+                .uri("/accounts/acc-1/deposits")
+                .insert_header(("idempotency-key", "pay-1"));
             let paid = call_service(&app, pay.set_json(json!({"cents": 700})).to_request()).await;
             assert_eq!(paid.status(), StatusCode::OK);
             assert_eq!(read_body_json::<Value, _>(paid).await, json!({"cents": 700}));
         }
-        let other = TestRequest::post().uri("/accounts/acc-1/deposits").insert_header(("idempotency-key", "pay-1"));
+        let other = TestRequest::post()
+            .uri("/accounts/acc-1/deposits")
+            .insert_header(("idempotency-key", "pay-1"));
         let reused = call_service(&app, other.set_json(json!({"cents": 1})).to_request()).await;
         assert_eq!(reused.status(), StatusCode::CONFLICT);
         let show = test::TestRequest::get().uri("/accounts/acc-1").to_request();
@@ -159,7 +204,12 @@ mod tests {
     #[actix_web::test]
     async fn bad_requests_say_what_is_wrong() {
         let ledger = ledger().await;
-        let app = init_service(App::new().app_data(web::Data::new(ledger.clone())).configure(routes)).await;
+        let app = init_service(
+            App::new()
+                .app_data(web::Data::new(ledger.clone()))
+                .configure(routes),
+        )
+        .await;
         let cases = [
             ("/accounts/acc-1/deposits", None, StatusCode::BAD_REQUEST),
             ("/accounts/acc-1/deposits", Some("k"), StatusCode::NOT_FOUND),
@@ -173,7 +223,10 @@ mod tests {
             let answer = call_service(&app, pay.to_request()).await;
             assert_eq!(answer.status(), status, "{uri} {key:?}");
             let problem: Value = read_body_json(answer).await;
-            assert!(problem["error"].as_str().is_some_and(|error| error.len() > 10), "{problem}");
+            assert!(
+                problem["error"].as_str().is_some_and(|error| error.len() > 10),
+                "{problem}"
+            );
         }
         ledger.shutdown().await.expect("a clean end");
     }

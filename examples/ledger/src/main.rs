@@ -18,7 +18,10 @@ use account::Account;
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
     let directory = std::env::args().nth(1).unwrap_or_else(|| "ledger-store".into());
-    let ledger = Dormouse::builder(Store::open(&directory)?).aggregate::<Account>().start().await?;
+    let ledger = Dormouse::builder(Store::open(&directory)?)
+        .aggregate::<Account>()
+        .start()
+        .await?;
     let shared = web::Data::new(ledger.clone());
     println!("ledger on http://127.0.0.1:8080, store in {directory}/");
     HttpServer::new(move || App::new().app_data(shared.clone()).configure(http::routes))

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use actix::prelude::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use dormouse_domain::{
-    Aggregate, Codec, Command, CommandError, CommandFingerprint, CommandId, Handle, NotDone, Position, StreamId, Unknown,
-    Version,
+    Aggregate, Codec, Command, CommandError, CommandFingerprint, CommandId, Handle, NotDone, Position,
+    StreamId, Unknown, Version,
 };
 use dormouse_persistence::{Store, StoreError};
 
@@ -91,7 +91,9 @@ impl<A: Aggregate> EntityActor<A> {
         A: Handle<C>,
     {
         self.count_not_done::<C>();
-        let (Some(charge), true) = (run.charge, run.responder.call().begin()) else { return };
+        let (Some(charge), true) = (run.charge, run.responder.call().begin()) else {
+            return;
+        };
         self.park(run.responder.into_call(), outcome, charge);
     }
 
@@ -117,8 +119,12 @@ impl<A: Aggregate> EntityActor<A> {
     }
 
     /// An id that only the store knows of. The mailbox waits: whether the command is new decides what comes next.
-    pub(super) fn look_up<C: Command>(&mut self, run: Run<A, C>, identity: Identity, context: &mut Context<Self>)
-    where
+    pub(super) fn look_up<C: Command>(
+        &mut self,
+        run: Run<A, C>,
+        identity: Identity,
+        context: &mut Context<Self>,
+    ) where
         A: Handle<C>,
     {
         self.lane().counters.id_look_ups.add(1);
@@ -126,15 +132,29 @@ impl<A: Aggregate> EntityActor<A> {
         let (directory, stream) = (Arc::clone(&self.directory), self.stream.clone());
         let look = async move {
             let store = directory.shared.store.clone();
-            directory.shared.readers.run(move || find_command(&store, &stream, identity.id)).await
+            directory
+                .shared
+                .readers
+                .run(move || find_command(&store, &stream, identity.id))
+                .await
         };
-        context.wait(look.into_actor(self).map(move |found, actor: &mut Self, _| match found {
-            Err(_) => actor.not_done(run, NotDone::ShuttingDown),
-            Ok(Err(error)) => actor.not_done(run, NotDone::ActivationFailed { reason: error.to_string().into() }),
-            Ok(Ok(None)) if actor.now() > run.deadline => actor.not_done(run, NotDone::DeadlinePassed),
-            Ok(Ok(None)) => actor.decide(run),
-            Ok(Ok(Some(stored))) => actor.found(run, identity, stored),
-        }));
+        context.wait(
+            look.into_actor(self)
+                .map(move |found, actor: &mut Self, _| match found {
+                    Err(_) => actor.not_done(run, NotDone::ShuttingDown),
+                    Ok(Err(error)) => actor.not_done(
+                        run,
+                        NotDone::ActivationFailed {
+                            reason: error.to_string().into(),
+                        },
+                    ),
+                    Ok(Ok(None)) if actor.now() > run.deadline => {
+                        actor.not_done(run, NotDone::DeadlinePassed)
+                    }
+                    Ok(Ok(None)) => actor.decide(run),
+                    Ok(Ok(Some(stored))) => actor.found(run, identity, stored),
+                }),
+        );
     }
 
     fn found<C: Command>(&self, run: Run<A, C>, identity: Identity, stored: Stored)
@@ -159,7 +179,11 @@ fn find_command(store: &Store, stream: &StreamId, id: CommandId) -> Result<Optio
     }
 }
 
-fn read_commit(store: &Store, stream: &StreamId, first_version: Version) -> Result<Option<Stored>, StoreError> {
+fn read_commit(
+    store: &Store,
+    stream: &StreamId,
+    first_version: Version,
+) -> Result<Option<Stored>, StoreError> {
     let mut stored = None;
     store.read_commit(stream, first_version, &mut |commit| {
         let shard = commit.position().shard;
@@ -167,7 +191,10 @@ fn read_commit(store: &Store, stream: &StreamId, first_version: Version) -> Resu
             fingerprint: command.fingerprint,
             first_version: commit.first_version(),
             last_version: commit.last_version(),
-            position: Position { shard, offset: commit.last_offset() },
+            position: Position {
+                shard,
+                offset: commit.last_offset(),
+            },
             codec: command.codec,
             reply: command.reply.to_vec(),
         });
@@ -183,7 +210,9 @@ fn first_reply<A: Handle<C>, C: Command>(
     let outcome = match stored {
         Ok(Some(stored)) => decode_reply::<A, C>(&stored),
         Ok(None) => Err(CommandError::Unknown(Unknown::Abandoned)),
-        Err(error) => Err(CommandError::Unknown(Unknown::WriteFailed { reason: error.to_string().into() })),
+        Err(error) => Err(CommandError::Unknown(Unknown::WriteFailed {
+            reason: error.to_string().into(),
+        })),
     };
     call.answer(outcome);
 }
@@ -191,7 +220,15 @@ fn first_reply<A: Handle<C>, C: Command>(
 fn decode_reply<A: Handle<C>, C: Command>(stored: &Stored) -> Outcome<A, C> {
     let version = stored.last_version;
     match stored.codec.decode::<C::Reply>(&stored.reply) {
-        Ok(reply) => Ok(Receipt { reply, version, position: Some(stored.position), replayed: true }),
-        Err(error) => Err(CommandError::ReplyUnreadable { version, reason: error.to_string().into() }),
+        Ok(reply) => Ok(Receipt {
+            reply,
+            version,
+            position: Some(stored.position),
+            replayed: true,
+        }),
+        Err(error) => Err(CommandError::ReplyUnreadable {
+            version,
+            reason: error.to_string().into(),
+        }),
     }
 }

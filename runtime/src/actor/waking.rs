@@ -9,8 +9,8 @@ use dormouse_persistence::{StoreError, StreamWriter};
 
 use super::{EntityActor, Phase};
 use crate::activation::{Folded, LoadFailed, Loaded, load};
-use crate::entity_core::{CommandIds, EntityCore};
 use crate::directory::Directory;
+use crate::entity_core::{CommandIds, EntityCore};
 use crate::metric_names;
 use crate::options::FAILED_ACTIVATION_REMEMBERED;
 
@@ -43,23 +43,39 @@ impl<A: Aggregate> EntityActor<A> {
     fn woken(&mut self, woken: Result<Woken<A>, LoadFailed>) {
         let shared = Arc::clone(&self.directory.shared);
         match woken {
-            Ok(Woken { loaded, writer, generation }) => {
+            Ok(Woken {
+                loaded,
+                writer,
+                generation,
+            }) => {
                 count(&shared.counters, &loaded);
                 self.generation = generation;
-                let Folded { state, version, snapshot_version, newest_command, newest, .. } = loaded.folded;
+                let Folded {
+                    state,
+                    version,
+                    snapshot_version,
+                    newest_command,
+                    newest,
+                    ..
+                } = loaded.folded;
                 self.place.activated(version, newest);
                 self.residency.set_writer(writer);
                 let ids = CommandIds::new(newest_command, shared.options.recent_ids);
                 self.phase = Phase::Awake(EntityCore::new(state, version, snapshot_version, ids));
             }
             // nothing is wrong with this aggregate: it is tried again once the store is back
-            Err(LoadFailed::Store(StoreError::Stopped { .. } | StoreError::Closed)) => self.phase = Phase::Asleep,
+            Err(LoadFailed::Store(StoreError::Stopped { .. } | StoreError::Closed)) => {
+                self.phase = Phase::Asleep
+            }
             Err(failed) => {
                 tracing::error!(stream = %self.stream, %failed, "an aggregate can't be woken");
                 shared.counters.activations_failed.add(1);
                 metrics::counter!(metric_names::ACTIVATIONS, "outcome" => "failed").increment(1);
                 let until = self.now() + FAILED_ACTIVATION_REMEMBERED;
-                self.phase = Phase::Failed { reason: failed.to_string().into(), until };
+                self.phase = Phase::Failed {
+                    reason: failed.to_string().into(),
+                    until,
+                };
             }
         }
         self.weigh();
@@ -70,7 +86,10 @@ impl<A: Aggregate> EntityActor<A> {
     }
 }
 
-async fn activate<A: Aggregate>(directory: &Arc<Directory<A>>, stream: &StreamId) -> Result<Woken<A>, LoadFailed> {
+async fn activate<A: Aggregate>(
+    directory: &Arc<Directory<A>>,
+    stream: &StreamId,
+) -> Result<Woken<A>, LoadFailed> {
     let shared = &directory.shared;
     let mut attempt = 1;
     loop {
@@ -80,10 +99,22 @@ async fn activate<A: Aggregate>(directory: &Arc<Directory<A>>, stream: &StreamId
             reading.shared.make_room();
             load::<A>(&reading.shared.store, &id, reading.state_fingerprint, None)
         });
-        let loaded = read.await.map_err(|_| LoadFailed::Domain("the runtime is shutting down".into()))??;
+        let loaded = read
+            .await
+            .map_err(|_| LoadFailed::Domain("the runtime is shutting down".into()))??;
         match shared.store.open_stream(stream, loaded.reached) {
-            Ok(writer) => return Ok(Woken { loaded, writer, generation }),
-            Err(StoreError::StaleVersion { .. } | StoreError::ReadOutdated { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+            Ok(writer) => {
+                return Ok(Woken {
+                    loaded,
+                    writer,
+                    generation,
+                });
+            }
+            Err(StoreError::StaleVersion { .. } | StoreError::ReadOutdated { .. })
+                if attempt < ATTEMPTS_MAX =>
+            {
+                attempt += 1
+            }
             Err(error) => return Err(LoadFailed::Store(error)),
         }
     }
@@ -92,7 +123,9 @@ async fn activate<A: Aggregate>(directory: &Arc<Directory<A>>, stream: &StreamId
 fn count<A>(counters: &crate::statistics::RuntimeCounters, loaded: &Loaded<A>) {
     counters.activations.add(1);
     counters.events_replayed.add(loaded.folded.events_replayed);
-    counters.activation_micros.add(u64::try_from(loaded.took.as_micros()).unwrap_or(u64::MAX));
+    counters
+        .activation_micros
+        .add(u64::try_from(loaded.took.as_micros()).unwrap_or(u64::MAX));
     if loaded.snapshot_unreadable {
         counters.snapshots_unreadable.add(1);
         metrics::counter!(metric_names::SNAPSHOTS_UNREADABLE).increment(1);

@@ -39,7 +39,11 @@ pub(crate) struct CommandIds {
 impl CommandIds {
     /// After an activation: nothing in the ring, and `newest_stored` is the highest v7 id in the stream.
     pub(crate) fn new(newest_stored: Option<CommandId>, ring_max: usize) -> Self {
-        Self { ring: VecDeque::new(), floor: newest_stored, ring_max: ring_max.max(1) }
+        Self {
+            ring: VecDeque::new(),
+            floor: newest_stored,
+            ring_max: ring_max.max(1),
+        }
     }
 
     /// `stored_any`: whether the stream holds any event; with none, no id can have taken effect.
@@ -48,7 +52,11 @@ impl CommandIds {
             return Verdict::Seen(*seen);
         }
         let above_floor = id.is_time_ordered() && self.floor.is_none_or(|floor| id > floor);
-        if above_floor || !stored_any { Verdict::New } else { Verdict::LookUp }
+        if above_floor || !stored_any {
+            Verdict::New
+        } else {
+            Verdict::LookUp
+        }
     }
 
     /// Remembers an id whose commit was handed over. Forgets the oldest past the bound, but never one whose commit is
@@ -70,7 +78,12 @@ impl CommandIds {
 
     /// The highest v7 id that the stream holds, for a snapshot.
     pub(crate) fn newest(&self) -> Option<CommandId> {
-        self.ring.iter().map(|seen| seen.id).filter(|id| id.is_time_ordered()).max().max(self.floor)
+        self.ring
+            .iter()
+            .map(|seen| seen.id)
+            .filter(|id| id.is_time_ordered())
+            .max()
+            .max(self.floor)
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
@@ -89,8 +102,17 @@ mod tests {
     }
 
     fn seen(id: CommandId, at: u64) -> Seen {
-        let fingerprint = CommandFingerprint { name: 1, version: SchemaVersion::FIRST, fields: 2 };
-        Seen { id, fingerprint, first_version: Version::new(at), last_version: Version::new(at) }
+        let fingerprint = CommandFingerprint {
+            name: 1,
+            version: SchemaVersion::FIRST,
+            fields: 2,
+        };
+        Seen {
+            id,
+            fingerprint,
+            first_version: Version::new(at),
+            last_version: Version::new(at),
+        }
     }
 
     #[test]
@@ -109,7 +131,11 @@ mod tests {
         for (at, id) in (1..).zip(&known) {
             ids.remember(seen(*id, at), Version::new(at));
         }
-        assert_eq!(ids.judge(known[0], true), Verdict::LookUp, "forgotten, so the store must be asked");
+        assert_eq!(
+            ids.judge(known[0], true),
+            Verdict::LookUp,
+            "forgotten, so the store must be asked"
+        );
         assert_eq!(ids.judge(known[2], true), Verdict::Seen(seen(known[2], 3)));
         assert_eq!(ids.judge(v7(4), true), Verdict::New);
     }
@@ -141,7 +167,11 @@ mod tests {
         ids.remember(seen(key, 1), Version::new(1));
         ids.remember(seen(v7(1), 2), Version::new(2));
         assert_eq!(ids.judge(key, true), Verdict::LookUp);
-        assert_eq!(ids.judge(key, false), Verdict::New, "an empty stream holds no command");
+        assert_eq!(
+            ids.judge(key, false),
+            Verdict::New,
+            "an empty stream holds no command"
+        );
         assert_eq!(ids.judge(v7(2), true), Verdict::New);
         assert_eq!(ids.newest(), Some(v7(1)));
     }

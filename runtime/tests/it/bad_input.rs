@@ -21,7 +21,10 @@ async fn ids_that_can_not_be_stored() {
         assert!(error.to_string().contains(says), "{id:?}: {error}");
     }
     let longest = "ä".repeat(256);
-    account(&bank, &longest).execute(Deposit { cents: 1 }).await.expect("512 bytes are fine");
+    account(&bank, &longest)
+        .execute(Deposit { cents: 1 })
+        .await
+        .expect("512 bytes are fine");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,10 +33,24 @@ async fn a_payload_over_its_limit() {
     let account = account(&bank, "acc-1");
     let text = "x".repeat(limits::PAYLOAD_BYTES_MAX + 1);
     let error = not_done(account.execute(Note { text }).await);
-    assert!(matches!(error, NotDone::TooLarge { field: "event payload", limit: limits::PAYLOAD_BYTES_MAX, .. }));
+    assert!(matches!(
+        error,
+        NotDone::TooLarge {
+            field: "event payload",
+            limit: limits::PAYLOAD_BYTES_MAX,
+            ..
+        }
+    ));
     let says = error.to_string();
-    assert!(says.contains("event payload") && says.contains("1048576"), "{says}");
-    assert_eq!(account.query(|state| state.entries).await, Ok(0), "the state is untouched");
+    assert!(
+        says.contains("event payload") && says.contains("1048576"),
+        "{says}"
+    );
+    assert_eq!(
+        account.query(|state| state.entries).await,
+        Ok(0),
+        "the state is untouched"
+    );
     assert_eq!(account.execute(Deposit { cents: 1 }).await, Ok(1));
 }
 
@@ -43,16 +60,31 @@ async fn a_decision_with_too_many_events() {
     let account = account(&bank, "acc-1");
     assert_eq!(account.execute(DepositOften { events: 10_000 }).await, Ok(10_000));
     let error = not_done(account.execute(DepositOften { events: 100_000 }).await);
-    assert_eq!(error, NotDone::TooManyEvents { events: 100_000, limit: limits::EVENTS_PER_COMMIT_MAX });
+    assert_eq!(
+        error,
+        NotDone::TooManyEvents {
+            events: 100_000,
+            limit: limits::EVENTS_PER_COMMIT_MAX
+        }
+    );
     assert_eq!(account.query(|state| state.entries).await, Ok(10_000));
-    assert_eq!(account.execute(DepositOften { events: 0 }).await, Ok(10_000), "none is fine");
+    assert_eq!(
+        account.execute(DepositOften { events: 0 }).await,
+        Ok(10_000),
+        "none is fine"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metadata_over_its_limit() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
-    let error = not_done(account.execute(Deposit { cents: 1 }).header("k", "v".repeat(1_025)).await);
+    let error = not_done(
+        account
+            .execute(Deposit { cents: 1 })
+            .header("k", "v".repeat(1_025))
+            .await,
+    );
     assert!(matches!(error, NotDone::InvalidMetadata(_)));
     let says = error.to_string();
     assert!(says.contains("1025") && says.contains("1024"), "{says}");

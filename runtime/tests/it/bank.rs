@@ -16,9 +16,15 @@ pub(crate) struct Account {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
 pub(crate) enum Entry {
-    Deposited { cents: i64 },
-    Withdrawn { cents: i64 },
-    Noted { text: String },
+    Deposited {
+        cents: i64,
+    },
+    Withdrawn {
+        cents: i64,
+    },
+    Noted {
+        text: String,
+    },
     /// `apply` panics on it.
     Cursed,
 }
@@ -97,7 +103,9 @@ impl Handle<Deposit> for Account {
 impl Handle<Withdraw> for Account {
     fn handle(&self, c: Withdraw, _: &CommandContext<'_>) -> Decided<Self, Withdraw> {
         if c.cents > self.cents {
-            return Err(Overdrawn { short: c.cents - self.cents });
+            return Err(Overdrawn {
+                short: c.cents - self.cents,
+            });
         }
         Ok(Decision::event(Entry::Withdrawn { cents: c.cents }).reply(|after| after.cents))
     }
@@ -105,7 +113,10 @@ impl Handle<Withdraw> for Account {
 
 impl Handle<DepositOften> for Account {
     fn handle(&self, c: DepositOften, _: &CommandContext<'_>) -> Decided<Self, DepositOften> {
-        Ok(Decision::events((0..c.events).map(|_| Entry::Deposited { cents: 1 })).reply(|after| after.entries))
+        Ok(
+            Decision::events((0..c.events).map(|_| Entry::Deposited { cents: 1 }))
+                .reply(|after| after.entries),
+        )
     }
 }
 
@@ -117,7 +128,12 @@ impl Handle<Note> for Account {
 
 impl Handle<Look> for Account {
     fn handle(&self, _: Look, context: &CommandContext<'_>) -> Decided<Self, Look> {
-        let seen = format!("{} at {}, new: {}", context.id(), context.version(), context.is_new());
+        let seen = format!(
+            "{} at {}, new: {}",
+            context.id(),
+            context.version(),
+            context.is_new()
+        );
         Ok(Decision::none().reply_with(seen))
     }
 }
@@ -128,7 +144,9 @@ impl Handle<Panic> for Account {
             Where::Handle => panic!("a curse in handle"),
             Where::Apply => Ok(Decision::event(Entry::Cursed)),
             Where::ApplyLater => Ok(Decision::events([Entry::Deposited { cents: 5 }, Entry::Cursed])),
-            Where::Reply => Ok(Decision::event(Entry::Deposited { cents: 5 }).reply(|_| panic!("a curse in reply"))),
+            Where::Reply => {
+                Ok(Decision::event(Entry::Deposited { cents: 5 }).reply(|_| panic!("a curse in reply")))
+            }
         }
     }
 }
@@ -136,7 +154,10 @@ impl Handle<Panic> for Account {
 /// A bank on `disk`, with `more` settings.
 pub(crate) async fn bank_with(disk: &MemoryDisk, more: impl FnOnce(Builder) -> Builder) -> Dormouse {
     let store = Store::on_memory(disk, StoreOptions::default()).expect("the disk opens");
-    let builder = Dormouse::builder(store).aggregate::<Account>().arbiters(2).readers(2);
+    let builder = Dormouse::builder(store)
+        .aggregate::<Account>()
+        .arbiters(2)
+        .readers(2);
     more(builder).start().await.expect("the bank starts")
 }
 

@@ -18,11 +18,24 @@ async fn a_retry_gets_the_first_reply() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
     for id in [CommandId::now(), CommandId::from_key("payment-1")] {
-        let first = account.execute(Deposit { cents: 7 }).id(id).receipt().await.unwrap();
+        let first = account
+            .execute(Deposit { cents: 7 })
+            .id(id)
+            .receipt()
+            .await
+            .unwrap();
         account.execute(Deposit { cents: 1_000 }).await.unwrap();
-        let again = account.execute(Deposit { cents: 7 }).id(id).receipt().await.unwrap();
+        let again = account
+            .execute(Deposit { cents: 7 })
+            .id(id)
+            .receipt()
+            .await
+            .unwrap();
         assert!(!first.replayed && again.replayed);
-        assert_eq!((first.reply, first.version, first.position), (again.reply, again.version, again.position));
+        assert_eq!(
+            (first.reply, first.version, first.position),
+            (again.reply, again.version, again.position)
+        );
     }
     assert_eq!(bank.statistics().replayed, 2);
 }
@@ -51,10 +64,16 @@ async fn a_retry_of_a_command_in_flight_joins_its_reply() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_retry_finds_its_reply_across_eviction_and_restart() {
     let disk = MemoryDisk::new();
-    let ids: Vec<CommandId> = (0..20).map(|n| if n % 2 == 0 { CommandId::now() } else { key(n) }).collect();
+    let ids: Vec<CommandId> = (0..20)
+        .map(|n| if n % 2 == 0 { CommandId::now() } else { key(n) })
+        .collect();
     let bank = bank_on(&disk).await;
     for (n, id) in (0..).zip(&ids) {
-        account(&bank, "acc-1").execute(Deposit { cents: n }).id(*id).await.unwrap();
+        account(&bank, "acc-1")
+            .execute(Deposit { cents: n })
+            .id(*id)
+            .await
+            .unwrap();
     }
     bank.shutdown().await.unwrap();
     drop(bank);
@@ -63,7 +82,12 @@ async fn a_retry_finds_its_reply_across_eviction_and_restart() {
         let mut sum = 0;
         for (n, id) in (0..).zip(&ids) {
             sum += n;
-            let again = account(&bank, "acc-1").execute(Deposit { cents: n }).id(*id).receipt().await.unwrap();
+            let again = account(&bank, "acc-1")
+                .execute(Deposit { cents: n })
+                .id(*id)
+                .receipt()
+                .await
+                .unwrap();
             assert!(again.replayed, "round {round}: command {n} took effect again");
             assert_eq!(again.reply, sum);
         }
@@ -82,9 +106,18 @@ async fn the_same_id_with_another_command_is_not_done() {
     let account = account(&bank, "acc-1");
     let id = CommandId::now();
     account.execute(Deposit { cents: 7 }).id(id).await.unwrap();
-    let reused = NotDone::CommandIdReused { id, first_version: Version::new(1) };
-    assert_eq!(not_done(account.execute(Deposit { cents: 8 }).id(id).await), reused);
-    assert_eq!(not_done(account.execute(Withdraw { cents: 7 }).id(id).await), reused);
+    let reused = NotDone::CommandIdReused {
+        id,
+        first_version: Version::new(1),
+    };
+    assert_eq!(
+        not_done(account.execute(Deposit { cents: 8 }).id(id).await),
+        reused
+    );
+    assert_eq!(
+        not_done(account.execute(Withdraw { cents: 7 }).id(id).await),
+        reused
+    );
     assert_eq!(account.query(|state| state.cents).await, Ok(7));
 }
 
@@ -103,8 +136,14 @@ async fn a_refused_command_is_decided_afresh() {
 async fn one_id_takes_effect_once_an_aggregate() {
     let bank = bank().await;
     let id = CommandId::now();
-    assert_eq!(account(&bank, "acc-1").execute(Deposit { cents: 7 }).id(id).await, Ok(7));
-    assert_eq!(account(&bank, "acc-2").execute(Deposit { cents: 7 }).id(id).await, Ok(7));
+    assert_eq!(
+        account(&bank, "acc-1").execute(Deposit { cents: 7 }).id(id).await,
+        Ok(7)
+    );
+    assert_eq!(
+        account(&bank, "acc-2").execute(Deposit { cents: 7 }).id(id).await,
+        Ok(7)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,7 +154,11 @@ async fn an_id_from_the_future_is_not_done() {
     let id = v7_at(1_000_000 + 300_001);
     assert_eq!(
         not_done(account.execute(Deposit { cents: 1 }).id(id).await),
-        NotDone::CommandIdInFuture { id, ahead_ms: 300_001, limit_ms: 300_000 }
+        NotDone::CommandIdInFuture {
+            id,
+            ahead_ms: 300_001,
+            limit_ms: 300_000
+        }
     );
     clock.advance(Duration::from_millis(1));
     assert_eq!(account.execute(Deposit { cents: 1 }).id(id).await, Ok(1));
@@ -131,7 +174,15 @@ async fn forgotten_ids_are_looked_up() {
         account.execute(Deposit { cents: 1 }).id(*id).await.unwrap();
     }
     for id in &ids {
-        assert!(account.execute(Deposit { cents: 1 }).id(*id).receipt().await.unwrap().replayed);
+        assert!(
+            account
+                .execute(Deposit { cents: 1 })
+                .id(*id)
+                .receipt()
+                .await
+                .unwrap()
+                .replayed
+        );
     }
     assert_eq!(account.query(|state| state.cents).await, Ok(40));
     assert!(bank.statistics().id_look_ups > 0);
@@ -142,7 +193,11 @@ async fn time_ordered_ids_need_no_look_up() {
     let bank = bank_with(&MemoryDisk::new(), |builder| builder.recent_ids(64)).await;
     let account = account(&bank, "acc-1");
     for _ in 0..500 {
-        account.execute(Deposit { cents: 1 }).id(CommandId::now()).await.unwrap();
+        account
+            .execute(Deposit { cents: 1 })
+            .id(CommandId::now())
+            .await
+            .unwrap();
     }
     assert_eq!(bank.statistics().id_look_ups, 0);
 }

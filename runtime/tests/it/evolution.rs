@@ -26,7 +26,10 @@ struct DepositedV1 {
 
 impl From<DepositedV1> for EntryV2 {
     fn from(old: DepositedV1) -> Self {
-        Self::Deposited { cents: old.cents, currency: "EUR".into() }
+        Self::Deposited {
+            cents: old.cents,
+            currency: "EUR".into(),
+        }
     }
 }
 
@@ -50,13 +53,20 @@ impl Aggregate for AccountV2 {
 
 impl Handle<DepositV2> for AccountV2 {
     fn handle(&self, c: DepositV2, _: &CommandContext<'_>) -> Decided<Self, DepositV2> {
-        Ok(Decision::event(EntryV2::Deposited { cents: c.cents, currency: c.currency }))
+        Ok(Decision::event(EntryV2::Deposited {
+            cents: c.cents,
+            currency: c.currency,
+        }))
     }
 }
 
 async fn later_bank(disk: &MemoryDisk) -> Dormouse {
     let store = Store::on_memory(disk, StoreOptions::default()).unwrap();
-    Dormouse::builder(store).aggregate::<AccountV2>().start().await.unwrap()
+    Dormouse::builder(store)
+        .aggregate::<AccountV2>()
+        .start()
+        .await
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -72,29 +82,59 @@ async fn old_events_are_read_through_their_upcaster_and_old_snapshots_are_left_a
 
     let later = later_bank(&disk).await;
     let account = later.entity::<AccountV2>("acc-1").unwrap();
-    account.execute(DepositV2 { cents: 8, currency: "CHF".into() }).await.unwrap();
+    account
+        .execute(DepositV2 {
+            cents: 8,
+            currency: "CHF".into(),
+        })
+        .await
+        .unwrap();
     let amounts = account.query(|state| state.amounts.clone()).await.unwrap();
     let euros = |cents| (cents, "EUR".to_owned());
     assert_eq!(amounts, [euros(5), euros(6), euros(7), (8, "CHF".to_owned())]);
-    assert_eq!(later.statistics().snapshots_unreadable, 1, "of another schema: costs time only");
+    assert_eq!(
+        later.statistics().snapshots_unreadable,
+        1,
+        "of another schema: costs time only"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_this_program_does_not_know_is_named() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
-    account(&bank, "acc-1").execute(Note { text: "hello".into() }).await.unwrap();
+    account(&bank, "acc-1")
+        .execute(Note { text: "hello".into() })
+        .await
+        .unwrap();
     bank.shutdown().await.unwrap();
     drop(bank);
 
     let later = later_bank(&disk).await;
-    let command = DepositV2 { cents: 8, currency: "CHF".into() };
-    let error = not_done(later.entity::<AccountV2>("acc-1").unwrap().execute(command.clone()).await);
+    let command = DepositV2 {
+        cents: 8,
+        currency: "CHF".into(),
+    };
+    let error = not_done(
+        later
+            .entity::<AccountV2>("acc-1")
+            .unwrap()
+            .execute(command.clone())
+            .await,
+    );
     let says = error.to_string();
     assert!(matches!(error, NotDone::ActivationFailed { .. }));
-    assert!(says.contains("Noted") && says.contains("account/acc-1") && says.contains("event 1"), "{says}");
+    assert!(
+        says.contains("Noted") && says.contains("account/acc-1") && says.contains("event 1"),
+        "{says}"
+    );
     // the others are not harmed
-    later.entity::<AccountV2>("acc-2").unwrap().execute(command).await.unwrap();
+    later
+        .entity::<AccountV2>("acc-2")
+        .unwrap()
+        .execute(command)
+        .await
+        .unwrap();
     assert_eq!(later.statistics().activations_failed, 1);
 }
 
@@ -102,8 +142,16 @@ async fn an_event_this_program_does_not_know_is_named() {
 async fn an_event_of_a_later_schema_is_named() {
     let disk = MemoryDisk::new();
     let later = later_bank(&disk).await;
-    let command = DepositV2 { cents: 8, currency: "CHF".into() };
-    later.entity::<AccountV2>("acc-1").unwrap().execute(command).await.unwrap();
+    let command = DepositV2 {
+        cents: 8,
+        currency: "CHF".into(),
+    };
+    later
+        .entity::<AccountV2>("acc-1")
+        .unwrap()
+        .execute(command)
+        .await
+        .unwrap();
     later.shutdown().await.unwrap();
     drop(later);
 

@@ -1,5 +1,7 @@
 //! The runtime's behaviour, through its public API, on the in-memory disk that tells pending from durable.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod bad_input;
 mod bank;
 mod basics;

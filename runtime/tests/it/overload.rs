@@ -23,7 +23,13 @@ async fn a_full_mailbox_answers_overloaded_at_once() {
         .collect();
     until("three are in flight", || bank.statistics().in_flight == 3).await;
     let turned_away = not_done(account.execute(Deposit { cents: 1 }).await);
-    assert_eq!(turned_away, NotDone::Overloaded { bound: Bound::Mailbox, limit: 3 });
+    assert_eq!(
+        turned_away,
+        NotDone::Overloaded {
+            bound: Bound::Mailbox,
+            limit: 3
+        }
+    );
     // another aggregate has a mailbox of its own
     let other = crate::bank::account(&bank, "acc-2");
     let other = tokio::spawn(async move { other.execute(Deposit { cents: 1 }).await });
@@ -49,7 +55,13 @@ async fn a_full_runtime_answers_overloaded() {
         .collect();
     until("two are in flight", || bank.statistics().in_flight == 2).await;
     let turned_away = not_done(account(&bank, "acc-9").execute(Deposit { cents: 1 }).await);
-    assert_eq!(turned_away, NotDone::Overloaded { bound: Bound::Runtime, limit: 2 });
+    assert_eq!(
+        turned_away,
+        NotDone::Overloaded {
+            bound: Bound::Runtime,
+            limit: 2
+        }
+    );
     drop(held);
     for call in calls {
         call.await.unwrap().unwrap();
@@ -66,7 +78,11 @@ async fn a_caller_may_wait_for_room() {
     let first = tokio::spawn(async move { first.execute(Deposit { cents: 1 }).await });
     held.wait_for_append();
     let patient = tokio::spawn(async move { patient.execute(Deposit { cents: 1 }).wait_for_room().await });
-    let hasty = hasty.execute(Deposit { cents: 1 }).wait_for_room().within(SHORT).await;
+    let hasty = hasty
+        .execute(Deposit { cents: 1 })
+        .wait_for_room()
+        .within(SHORT)
+        .await;
     assert_eq!(not_done(hasty), NotDone::DeadlinePassed);
     drop(held);
     assert_eq!(first.await.unwrap(), Ok(1));
@@ -78,7 +94,10 @@ async fn a_caller_may_wait_for_room() {
 async fn a_deadline_that_passed_before_handling_is_not_done() {
     let clock = Clock::held(Timestamp::from_millis(1));
     let disk = MemoryDisk::new();
-    let bank = bank_with(&disk, |builder| builder.clock(clock.clone()).default_deadline(SHORT)).await;
+    let bank = bank_with(&disk, |builder| {
+        builder.clock(clock.clone()).default_deadline(SHORT)
+    })
+    .await;
     let (entered, enter) = std::sync::mpsc::channel();
     let (leave, left) = std::sync::mpsc::channel();
     let account = account(&bank, "acc-1");
@@ -91,14 +110,21 @@ async fn a_deadline_that_passed_before_handling_is_not_done() {
         })
         .await
     });
-    tokio::task::spawn_blocking(move || enter.recv()).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || enter.recv())
+        .await
+        .unwrap()
+        .unwrap();
     let late = tokio::spawn(async move { waiting.execute(Deposit { cents: 1 }).await });
     until("it is in the mailbox", || bank.statistics().in_flight == 2).await;
     clock.advance(SHORT * 2);
     leave.send(()).unwrap();
     assert_eq!(busy.await.unwrap(), Ok(()));
     assert_eq!(not_done(late.await.unwrap()), NotDone::DeadlinePassed);
-    assert_eq!(account.query(|state| state.entries).await, Ok(0), "it was never handled");
+    assert_eq!(
+        account.query(|state| state.entries).await,
+        Ok(0),
+        "it was never handled"
+    );
 }
 
 /// The caller gives up while the command is in the mailbox: it is told not done, and that is kept.
@@ -117,7 +143,10 @@ async fn a_caller_that_gives_up_in_time_takes_its_command_back() {
         })
         .await
     });
-    tokio::task::spawn_blocking(move || enter.recv()).await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || enter.recv())
+        .await
+        .unwrap()
+        .unwrap();
     let given_up = account.execute(Deposit { cents: 1 }).within(SHORT).await;
     assert_eq!(not_done(given_up), NotDone::DeadlinePassed);
     leave.send(()).unwrap();

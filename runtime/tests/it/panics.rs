@@ -17,9 +17,19 @@ async fn a_panic_is_not_done_and_the_aggregate_goes_on() {
         (Where::Reply, "apply", "a curse in reply"),
     ] {
         let panicked = not_done(account.execute(Panic { place }).await);
-        assert_eq!(panicked, NotDone::Panicked { place: named, message: says.into() });
+        assert_eq!(
+            panicked,
+            NotDone::Panicked {
+                place: named,
+                message: says.into()
+            }
+        );
         // nothing of it is stored, nothing of it is left in memory
-        assert_eq!(account.query(|state| (state.cents, state.entries)).await, Ok((7, 1)), "{place:?}");
+        assert_eq!(
+            account.query(|state| (state.cents, state.entries)).await,
+            Ok((7, 1)),
+            "{place:?}"
+        );
     }
     assert_eq!(account.execute(Deposit { cents: 1 }).await, Ok(8));
     assert_eq!(bank.statistics().panics, 4);
@@ -31,7 +41,13 @@ async fn a_panic_in_a_query_is_told_to_its_caller() {
     let account = account(&bank, "acc-1");
     let panicked = account.query(|_| -> i64 { panic!("a curse in a query") }).await;
     let message = "a curse in a query".into();
-    assert_eq!(panicked, Err(CommandError::NotDone(NotDone::Panicked { place: "query", message })));
+    assert_eq!(
+        panicked,
+        Err(CommandError::NotDone(NotDone::Panicked {
+            place: "query",
+            message
+        }))
+    );
     assert_eq!(account.execute(Deposit { cents: 1 }).await, Ok(1));
 }
 
@@ -51,7 +67,10 @@ async fn what_was_in_flight_settles_and_what_waits_is_handled() {
     let other = tokio::spawn(async move { other.execute(Deposit { cents: 3 }).await });
     drop(held);
     assert_eq!(before.await.unwrap(), Ok(7));
-    assert!(matches!(not_done(panics.await.unwrap()), NotDone::Panicked { .. }));
+    assert!(matches!(
+        not_done(panics.await.unwrap()),
+        NotDone::Panicked { .. }
+    ));
     assert_eq!(behind.await.unwrap(), Ok(8));
     assert_eq!(other.await.unwrap(), Ok(3));
 }

@@ -14,14 +14,23 @@ use crate::basics::stream;
 async fn an_idle_aggregate_sleeps_and_wakes_with_its_state() {
     let clock = Clock::held(Timestamp::from_millis(1));
     let idle = Duration::from_secs(60);
-    let bank = bank_with(&MemoryDisk::new(), |builder| builder.clock(clock.clone()).passivate_after(idle)).await;
+    let bank = bank_with(&MemoryDisk::new(), |builder| {
+        builder.clock(clock.clone()).passivate_after(idle)
+    })
+    .await;
     let account = account(&bank, "acc-1");
     account.execute(Deposit { cents: 7 }).await.unwrap();
     clock.advance(idle);
     assert_eq!(bank.passivate_idle(), 0, "not yet");
     clock.advance(Duration::from_millis(2));
-    until("it left", || bank.passivate_idle() + bank.statistics().passivated_idle as usize > 0).await;
-    assert_eq!((bank.statistics().residents, bank.statistics().resident_bytes), (0, 0));
+    until("it left", || {
+        bank.passivate_idle() + bank.statistics().passivated_idle as usize > 0
+    })
+    .await;
+    assert_eq!(
+        (bank.statistics().residents, bank.statistics().resident_bytes),
+        (0, 0)
+    );
     assert_eq!(account.execute(Deposit { cents: 1 }).await, Ok(8));
     assert_eq!(bank.statistics().activations, 2);
 }
@@ -31,11 +40,19 @@ async fn memory_stays_within_its_budget() {
     const BUDGET: usize = 1 << 20;
     let bank = bank_with(&MemoryDisk::new(), |builder| builder.memory_budget_bytes(BUDGET)).await;
     for n in 0..3_000 {
-        account(&bank, &format!("acc-{n}")).execute(Note { text: "x".repeat(500) }).await.unwrap();
+        account(&bank, &format!("acc-{n}"))
+            .execute(Note {
+                text: "x".repeat(500),
+            })
+            .await
+            .unwrap();
     }
     let statistics = bank.statistics();
     assert!(statistics.passivated_memory > 1_000, "{statistics:?}");
-    assert!(statistics.resident_bytes_peak <= BUDGET + BUDGET / 10, "{statistics:?}");
+    assert!(
+        statistics.resident_bytes_peak <= BUDGET + BUDGET / 10,
+        "{statistics:?}"
+    );
     for n in (0..3_000).step_by(100) {
         let account = account(&bank, &format!("acc-{n}"));
         assert_eq!(account.query(|state| state.note.len()).await, Ok(500));
@@ -50,7 +67,12 @@ async fn a_growing_aggregate_is_weighed_again() {
     account.execute(Note { text: String::new() }).await.unwrap();
     let small = bank.statistics().resident_bytes;
     for _ in 0..100 {
-        account.execute(Note { text: "x".repeat(100_000) }).await.unwrap();
+        account
+            .execute(Note {
+                text: "x".repeat(100_000),
+            })
+            .await
+            .unwrap();
     }
     let grown = bank.statistics().resident_bytes;
     assert!(grown >= small + 100_000, "{small} → {grown}");
@@ -62,7 +84,10 @@ async fn no_command_is_lost_or_run_twice_when_eviction_meets_a_new_one() {
     const IDS: usize = 8;
     const EACH: i64 = 400;
     let idle = Duration::ZERO;
-    let bank = bank_with(&MemoryDisk::new(), |builder| builder.passivate_after(idle).snapshot_every(50)).await;
+    let bank = bank_with(&MemoryDisk::new(), |builder| {
+        builder.passivate_after(idle).snapshot_every(50)
+    })
+    .await;
     let stop = Arc::new(AtomicBool::new(false));
     let (evicting, stopped) = (bank.clone(), Arc::clone(&stop));
     let evictor = std::thread::spawn(move || {
@@ -75,7 +100,10 @@ async fn no_command_is_lost_or_run_twice_when_eviction_meets_a_new_one() {
             let account = account(&bank, &format!("acc-{}", n % IDS));
             tokio::spawn(async move {
                 for _ in 0..EACH {
-                    account.execute(Deposit { cents: 1 }).await.expect("eviction is not the caller's business");
+                    account
+                        .execute(Deposit { cents: 1 })
+                        .await
+                        .expect("eviction is not the caller's business");
                 }
             })
         })
@@ -88,7 +116,10 @@ async fn no_command_is_lost_or_run_twice_when_eviction_meets_a_new_one() {
     for n in 0..IDS {
         let id = format!("acc-{n}");
         assert_eq!(account(&bank, &id).query(|state| state.cents).await, Ok(2 * EACH));
-        assert_eq!(bank.store().head(&stream(&id)).unwrap(), Version::new(2 * EACH as u64));
+        assert_eq!(
+            bank.store().head(&stream(&id)).unwrap(),
+            Version::new(2 * EACH as u64)
+        );
     }
     assert!(bank.statistics().passivated_idle > 100, "{:?}", bank.statistics());
 }

@@ -23,17 +23,33 @@ enum Kind {
 #[derive(Debug, Clone)]
 enum Step {
     /// A new command, with a time-ordered id, a key, or none.
-    Command { account: usize, kind: Kind, cents: i64, id: IdKind },
+    Command {
+        account: usize,
+        kind: Kind,
+        cents: i64,
+        id: IdKind,
+    },
     /// Any earlier command again, with its id.
-    Retry { which: prop::sample::Index },
+    Retry {
+        which: prop::sample::Index,
+    },
     /// Several callers at once.
-    Burst { account: usize, callers: usize },
-    Query { account: usize },
+    Burst {
+        account: usize,
+        callers: usize,
+    },
+    Query {
+        account: usize,
+    },
     Evict,
     Restart,
     Crash,
     /// The next command's write fails, in one of the two ways; then the store is reopened.
-    FailedBatch { account: usize, cents: i64, written: bool },
+    FailedBatch {
+        account: usize,
+        cents: i64,
+        written: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -99,7 +115,11 @@ impl Model {
         let modelled = &mut self.accounts[account];
         match kind {
             Kind::Deposit => modelled.cents += cents,
-            Kind::Withdraw if cents > modelled.cents => return Err(Overdrawn { short: cents - modelled.cents }),
+            Kind::Withdraw if cents > modelled.cents => {
+                return Err(Overdrawn {
+                    short: cents - modelled.cents,
+                });
+            }
             Kind::Withdraw => modelled.cents -= cents,
         }
         modelled.version += 1;
@@ -130,7 +150,11 @@ impl Run {
         // small bounds, so that every path is taken: forgotten ids, snapshots, evictions by memory
         let small = |builder: dormouse_runtime::Builder| {
             let idle = std::time::Duration::ZERO;
-            builder.recent_ids(2).snapshot_every(3).passivate_after(idle).memory_budget_bytes(6_000)
+            builder
+                .recent_ids(2)
+                .snapshot_every(3)
+                .passivate_after(idle)
+                .memory_budget_bytes(6_000)
         };
         self.bank = Some(bank_with(&self.disk, small).await);
     }
@@ -149,21 +173,53 @@ impl Run {
 
     async fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
         match step {
-            Step::Command { account, kind, cents, id: IdKind::None } => {
-                let sent = Sent { account, kind, cents, id: CommandId::now() };
-                let expected = self.model.effect(account, kind, cents).map(|(reply, version)| (reply, version, false));
-                prop_assert_eq!(self.send(sent, false).await, expected.map_err(CommandError::Refused));
+            Step::Command {
+                account,
+                kind,
+                cents,
+                id: IdKind::None,
+            } => {
+                let sent = Sent {
+                    account,
+                    kind,
+                    cents,
+                    id: CommandId::now(),
+                };
+                let expected = self
+                    .model
+                    .effect(account, kind, cents)
+                    .map(|(reply, version)| (reply, version, false));
+                prop_assert_eq!(
+                    self.send(sent, false).await,
+                    expected.map_err(CommandError::Refused)
+                );
             }
-            Step::Command { account, kind, cents, id } => {
-                let sent = Sent { account, kind, cents, id: self.model.new_id(id) };
+            Step::Command {
+                account,
+                kind,
+                cents,
+                id,
+            } => {
+                let sent = Sent {
+                    account,
+                    kind,
+                    cents,
+                    id: self.model.new_id(id),
+                };
                 self.model.sent.push(sent);
                 let expected = self.model.decide(sent);
-                prop_assert_eq!(self.send(sent, true).await, expected.map_err(CommandError::Refused));
+                prop_assert_eq!(
+                    self.send(sent, true).await,
+                    expected.map_err(CommandError::Refused)
+                );
             }
             Step::Retry { which } if !self.model.sent.is_empty() => {
                 let sent = *which.get(&self.model.sent);
                 let expected = self.model.decide(sent);
-                prop_assert_eq!(self.send(sent, true).await, expected.map_err(CommandError::Refused));
+                prop_assert_eq!(
+                    self.send(sent, true).await,
+                    expected.map_err(CommandError::Refused)
+                );
             }
             Step::Retry { .. } => {}
             Step::Burst { account, callers } => self.burst(account, callers).await?,
@@ -172,7 +228,10 @@ impl Run {
                 self.bank().passivate_idle();
             }
             Step::Restart => {
-                self.bank().shutdown().await.map_err(|error| TestCaseError::fail(error.to_string()))?;
+                self.bank()
+                    .shutdown()
+                    .await
+                    .map_err(|error| TestCaseError::fail(error.to_string()))?;
                 self.bank = None;
                 self.open().await;
             }
@@ -180,7 +239,11 @@ impl Run {
                 self.bank = None;
                 self.open().await;
             }
-            Step::FailedBatch { account, cents, written } => self.failed_batch(account, cents, written).await?,
+            Step::FailedBatch {
+                account,
+                cents,
+                written,
+            } => self.failed_batch(account, cents, written).await?,
         }
         Ok(())
     }
@@ -195,15 +258,26 @@ impl Run {
             .collect();
         for call in calls {
             prop_assert!(call.await.expect("no panic").is_ok());
-            self.model.effect(account, Kind::Deposit, 1).expect("a deposit is never refused");
+            self.model
+                .effect(account, Kind::Deposit, 1)
+                .expect("a deposit is never refused");
         }
         self.check_account(account).await
     }
 
     async fn failed_batch(&mut self, account: usize, cents: i64, written: bool) -> Result<(), TestCaseError> {
-        let sent = Sent { account, kind: Kind::Deposit, cents, id: self.model.new_id(IdKind::TimeOrdered) };
+        let sent = Sent {
+            account,
+            kind: Kind::Deposit,
+            cents,
+            id: self.model.new_id(IdKind::TimeOrdered),
+        };
         self.model.sent.push(sent);
-        self.disk.fail_append(if written { AppendFault::Written } else { AppendFault::NothingWritten });
+        self.disk.fail_append(if written {
+            AppendFault::Written
+        } else {
+            AppendFault::NothingWritten
+        });
         let told = self.send(sent, true).await;
         prop_assert!(matches!(told, Err(CommandError::Unknown(_))), "{:?}", told);
         let later = self.send(sent, true).await;
@@ -211,15 +285,23 @@ impl Run {
         if written {
             self.model.decide(sent).expect("a deposit is never refused");
         }
-        self.bank().reopen().await.map_err(|error| TestCaseError::fail(error.to_string()))
+        self.bank()
+            .reopen()
+            .await
+            .map_err(|error| TestCaseError::fail(error.to_string()))
     }
 
     async fn check_account(&self, account: usize) -> Result<(), TestCaseError> {
         let id = format!("acc-{account}");
         let modelled = self.model.accounts[account];
-        let state = crate::bank::account(self.bank(), &id).query(|state| (state.cents, state.entries)).await;
+        let state = crate::bank::account(self.bank(), &id)
+            .query(|state| (state.cents, state.entries))
+            .await;
         prop_assert_eq!(state, Ok((modelled.cents, modelled.version)));
-        prop_assert_eq!(self.bank().store().head(&stream(&id)).expect("readable"), Version::new(modelled.version));
+        prop_assert_eq!(
+            self.bank().store().head(&stream(&id)).expect("readable"),
+            Version::new(modelled.version)
+        );
         Ok(())
     }
 
@@ -246,7 +328,11 @@ impl Run {
 }
 
 async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let mut run = Run { disk: MemoryDisk::new(), bank: None, model: Model::default() };
+    let mut run = Run {
+        disk: MemoryDisk::new(),
+        bank: None,
+        model: Model::default(),
+    };
     run.open().await;
     for step in steps {
         run.step(step).await?;

@@ -48,7 +48,10 @@ async fn a_shutdown_ends_at_its_limit_and_says_what_was_left() {
     let told = call.await.unwrap();
     assert!(matches!(told, Err(CommandError::Unknown(_))), "{told:?}");
     drop(held);
-    assert!(matches!(shutdown.await.unwrap(), Err(ShutdownError::Unfinished { commands: 1 })));
+    assert!(matches!(
+        shutdown.await.unwrap(),
+        Err(ShutdownError::Unfinished { commands: 1 })
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,6 +60,12 @@ async fn after_a_shutdown_everything_says_so() {
     let account = account(&bank, "acc-1");
     bank.shutdown().await.unwrap();
     bank.shutdown().await.expect("once more is fine");
-    assert_eq!(not_done(account.execute(Deposit { cents: 1 }).await), NotDone::ShuttingDown);
-    assert_eq!(account.query(|_| ()).await, Err(CommandError::NotDone(NotDone::ShuttingDown)));
+    assert_eq!(
+        not_done(account.execute(Deposit { cents: 1 }).await),
+        NotDone::ShuttingDown
+    );
+    assert_eq!(
+        account.query(|_| ()).await,
+        Err(CommandError::NotDone(NotDone::ShuttingDown))
+    );
 }

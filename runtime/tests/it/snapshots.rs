@@ -9,14 +9,26 @@ async fn an_aggregate_wakes_from_its_snapshot() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.snapshot_every(10)).await;
     for _ in 0..25 {
-        account(&bank, "acc-1").execute(Deposit { cents: 1 }).await.unwrap();
+        account(&bank, "acc-1")
+            .execute(Deposit { cents: 1 })
+            .await
+            .unwrap();
     }
     bank.shutdown().await.unwrap();
     assert!(bank.statistics().snapshots_written >= 2);
     drop(bank);
     let again = bank_with(&disk, |builder| builder.snapshot_every(10)).await;
-    assert_eq!(account(&again, "acc-1").query(|state| (state.cents, state.entries)).await, Ok((25, 25)));
-    assert!(again.statistics().events_replayed <= 5, "{}", again.statistics().events_replayed);
+    assert_eq!(
+        account(&again, "acc-1")
+            .query(|state| (state.cents, state.entries))
+            .await,
+        Ok((25, 25))
+    );
+    assert!(
+        again.statistics().events_replayed <= 5,
+        "{}",
+        again.statistics().events_replayed
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -24,7 +36,10 @@ async fn a_damaged_snapshot_costs_time_only() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.snapshot_every(10)).await;
     for _ in 0..25 {
-        account(&bank, "acc-1").execute(Deposit { cents: 1 }).await.unwrap();
+        account(&bank, "acc-1")
+            .execute(Deposit { cents: 1 })
+            .await
+            .unwrap();
     }
     bank.shutdown().await.unwrap();
     drop(bank);
@@ -38,7 +53,12 @@ async fn a_damaged_snapshot_costs_time_only() {
     });
     assert_eq!(damaged, 1);
     let again = bank_with(&disk, |builder| builder.snapshot_every(10)).await;
-    assert_eq!(account(&again, "acc-1").query(|state| (state.cents, state.entries)).await, Ok((25, 25)));
+    assert_eq!(
+        account(&again, "acc-1")
+            .query(|state| (state.cents, state.entries))
+            .await,
+        Ok((25, 25))
+    );
     assert_eq!(again.statistics().events_replayed, 25);
     assert_eq!(again.statistics().snapshots_unreadable, 1);
 }
@@ -63,9 +83,15 @@ async fn passivation_takes_a_snapshot_where_it_is_worth_it() {
     let disk = MemoryDisk::new();
     let bank = bank_with(&disk, |builder| builder.snapshot_every(10)).await;
     for _ in 0..6 {
-        account(&bank, "long").execute(Deposit { cents: 1 }).await.unwrap();
+        account(&bank, "long")
+            .execute(Deposit { cents: 1 })
+            .await
+            .unwrap();
     }
-    account(&bank, "short").execute(Deposit { cents: 1 }).await.unwrap();
+    account(&bank, "short")
+        .execute(Deposit { cents: 1 })
+        .await
+        .unwrap();
     bank.shutdown().await.unwrap();
     assert_eq!(bank.statistics().snapshots_written, 1);
     drop(bank);
