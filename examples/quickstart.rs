@@ -1,6 +1,9 @@
 //! A bank account that is never overdrawn, and never forgets: `cargo run --example quickstart`, then run it again.
 
-use dormouse::{Aggregate, Command, CommandContext, CommandError, CommandId, Decided, Decision, Dormouse, Event, Handle, Store};
+use dormouse::{
+    Aggregate, Command, CommandContext, CommandError, CommandId, Decided, Decision, Dormouse, Event, Handle,
+    Store,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Default, Serialize, Deserialize)]
@@ -54,7 +57,9 @@ impl Handle<Deposit> for Account {
 impl Handle<Withdraw> for Account {
     fn handle(&self, c: Withdraw, _: &CommandContext<'_>) -> Decided<Self, Withdraw> {
         if c.cents > self.cents {
-            return Err(Overdrawn { short: c.cents - self.cents });
+            return Err(Overdrawn {
+                short: c.cents - self.cents,
+            });
         }
         Ok(Decision::event(Entry::Withdrawn { cents: c.cents }).reply(|after| after.cents))
     }
@@ -62,10 +67,16 @@ impl Handle<Withdraw> for Account {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let bank = Dormouse::builder(open_store()?).aggregate::<Account>().start().await?;
+    let bank = Dormouse::builder(open_store()?)
+        .aggregate::<Account>()
+        .start()
+        .await?;
     let account = bank.entity::<Account>("acc-1")?;
 
-    println!("{} cents after a deposit", account.execute(Deposit { cents: 700 }).await?);
+    println!(
+        "{} cents after a deposit",
+        account.execute(Deposit { cents: 700 }).await?
+    );
     let payment = CommandId::now();
     match account.execute(Withdraw { cents: 500 }).id(payment).await {
         Ok(left) => println!("{left} cents left"),
@@ -73,7 +84,10 @@ async fn main() -> anyhow::Result<()> {
         Err(other) => return Err(other.into()),
     }
     // the network hiccuped and the client sends it again: it takes effect once, and gets the first reply
-    println!("{} cents left, still", account.execute(Withdraw { cents: 500 }).id(payment).await?);
+    println!(
+        "{} cents left, still",
+        account.execute(Withdraw { cents: 500 }).id(payment).await?
+    );
 
     bank.shutdown().await?;
     Ok(())

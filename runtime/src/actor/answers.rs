@@ -149,7 +149,7 @@ impl<A: Aggregate> EntityActor<A> {
                         },
                     ),
                     Ok(Ok(None)) if actor.now() > run.deadline => {
-                        actor.not_done(run, NotDone::DeadlinePassed)
+                        actor.not_done(run, NotDone::DeadlinePassed);
                     }
                     Ok(Ok(None)) => actor.decide(run),
                     Ok(Ok(Some(stored))) => actor.found(run, identity, stored),

@@ -65,7 +65,7 @@ impl<A: Aggregate> EntityActor<A> {
             }
             // nothing is wrong with this aggregate: it is tried again once the store is back
             Err(LoadFailed::Store(StoreError::Stopped { .. } | StoreError::Closed)) => {
-                self.phase = Phase::Asleep
+                self.phase = Phase::Asleep;
             }
             Err(failed) => {
                 tracing::error!(stream = %self.stream, %failed, "an aggregate can't be woken");
@@ -113,7 +113,7 @@ async fn activate<A: Aggregate>(
             Err(StoreError::StaleVersion { .. } | StoreError::ReadOutdated { .. })
                 if attempt < ATTEMPTS_MAX =>
             {
-                attempt += 1
+                attempt += 1;
             }
             Err(error) => return Err(LoadFailed::Store(error)),
         }
