@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::{Condvar, Mutex};
+
 use super::memory::MemoryDisk;
 use super::{Disk, Engine, EngineError, Family, LogRow, Opened, Run, Visit, Watermark};
 use crate::error::StoreError;
@@ -16,6 +18,16 @@ pub(crate) struct Switches {
     pub(crate) index_fails: AtomicBool,
     pub(crate) open_fails: AtomicBool,
     pub(crate) close_fails: AtomicBool,
+    held_runs: Mutex<bool>,
+    released: Condvar,
+}
+
+impl Switches {
+    /// Runs wait from here on, until they are let go.
+    pub(crate) fn hold_runs(&self, hold: bool) {
+        *self.held_runs.lock() = hold;
+        self.released.notify_all();
+    }
 }
 
 #[derive(Clone, Default)]
@@ -71,6 +83,9 @@ impl Engine for Faulty {
         if self.switches.index_fails.swap(false, Ordering::SeqCst) {
             return Err(failed("indexing a run"));
         }
+        let mut held = self.switches.held_runs.lock();
+        self.switches.released.wait_while(&mut held, |held| *held);
+        drop(held);
         self.inner.index(run)
     }
 

@@ -163,6 +163,64 @@ fn a_run_that_fails_stops_the_store() {
     assert!(is_durable(&fixture.append(&fixture.open())));
 }
 
+/// The journal waits for the indexer at the tail's bound; nothing is lost, and callers can see it.
+#[test]
+fn at_the_tails_bound_the_journal_waits() {
+    let options = StoreOptions::default()
+        .generation_bytes(1_000)
+        .tail_bytes_max(4_000)
+        .batch_commits_max(2);
+    let fixture = Fixture::new(options);
+    fixture.disk.switches.hold_runs(true);
+    let writer = fixture.open();
+    let mut durable = 0;
+    while fixture.store.has_space() {
+        assert!(is_durable(&fixture.append(&writer)));
+        durable += 1;
+    }
+    let bound = fixture.store.statistics().tail_bytes;
+    assert!((4_000..5_000).contains(&bound), "{bound}");
+    for key in 0..50 {
+        fixture.submit(&writer, key);
+    }
+    // Long enough for a journal that does not wait to write them all.
+    assert!(
+        fixture
+            .settled
+            .recv_timeout(std::time::Duration::from_millis(50))
+            .is_err()
+    );
+    assert_eq!(fixture.store.statistics().tail_bytes, bound);
+    assert_eq!(fixture.store.head(&fixture.stream).unwrap().get(), durable);
+    fixture.disk.switches.hold_runs(false);
+    for key in 0..50 {
+        let settled = fixture.settled.recv().unwrap();
+        assert!(settled.key == key && is_durable(&settled.settlement));
+    }
+}
+
+/// A store that is dropped while its journal waits at the bound does not wait for ever.
+#[test]
+fn a_journal_that_waits_at_the_bound_can_be_ended() {
+    let options = StoreOptions::default()
+        .generation_bytes(1_000)
+        .tail_bytes_max(4_000);
+    let fixture = Fixture::new(options);
+    fixture.disk.switches.hold_runs(true);
+    let writer = fixture.open();
+    while fixture.store.has_space() {
+        assert!(is_durable(&fixture.append(&writer)));
+    }
+    fixture.submit(&writer, 1);
+    let Fixture {
+        store, settled, disk, ..
+    } = fixture;
+    let dropping = thread::spawn(move || drop(store));
+    assert!(is_stopped(&settled.recv().unwrap().settlement));
+    disk.switches.hold_runs(false);
+    dropping.join().unwrap();
+}
+
 #[test]
 fn reopening_that_fails_can_be_tried_again() {
     let fixture = Fixture::new(StoreOptions::default());

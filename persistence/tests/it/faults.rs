@@ -63,6 +63,7 @@ fn check_failed_append(fault: AppendFault, after: &[&str]) {
     );
     assert_eq!(texts(&store, &first), ["good"], "nor read");
     assert_eq!(store.find_command(&first, id).unwrap(), None);
+    assert_eq!(check_gapless(&store).len(), 1, "nor does the log show it");
     // It stays stopped, for old writers, new ones and snapshots.
     assert!(is_stopped(&client.append(&other, &["more"], None)));
     drop(writer);
