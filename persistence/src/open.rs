@@ -148,7 +148,7 @@ mod tests {
     use crate::store::Store;
     use dormouse_domain::{AggregateType, StreamId, Timestamp, Version};
 
-    fn append(engine: &dyn Engine, number: u64, previous: u128) -> u128 {
+    fn segment(number: u64, previous: u128) -> ([u8; keys::LOG_KEY_BYTES], Vec<u8>) {
         let first = Offset::new(number);
         let header = segment::Header {
             shard: ShardId::FIRST,
@@ -162,17 +162,21 @@ mod tests {
         };
         let stream = StreamId::new(AggregateType::from_static("t"), "a".try_into().unwrap());
         let mut commit = CommitBuilder::new(&stream, Version::new(number));
-        commit.system_event("e", b"").unwrap();
+        commit.system_event("e", &[7; 8_000]).unwrap();
         let mut bytes = vec![0; segment::HEADER_BYTES];
         bytes.extend_from_slice(&commit.finish().unwrap().bytes);
         segment::seal(&mut bytes, &header);
-        engine
-            .append_log(&keys::log(ShardId::FIRST, first), &bytes)
-            .unwrap();
+        (keys::log(ShardId::FIRST, first), bytes)
+    }
+
+    fn append(engine: &dyn Engine, number: u64, previous: u128) -> u128 {
+        let (key, bytes) = segment(number, previous);
+        engine.append_log(&key, &bytes).unwrap();
         let hash = segment::hash(&bytes);
+        let offset = Offset::new(number);
         engine.mark_durable(Watermark {
             shard: 0,
-            offset: first,
+            offset,
             hash,
         });
         hash
@@ -238,5 +242,65 @@ mod tests {
             engine.append_log(&key, &bytes).is_err(),
             "a stopped engine takes nothing"
         );
+    }
+
+    /// A log whose segments are in three WALs, none of them flushed: what a crash leaves while RocksDB is behind.
+    fn in_three_wals(path: &Path) -> Vec<PathBuf> {
+        open(path).unwrap().engine.close().unwrap();
+        let log = path.join("log");
+        let mut options = Shared::new(1024).unwrap().log().unwrap();
+        options.set_write_buffer_size(16 * 1024);
+        options.set_max_write_buffer_number(8);
+        options.set_min_write_buffer_number_to_merge(6);
+        let db = DB::open(&options, &log).unwrap();
+        let mut previous = 0;
+        let mut number = 0;
+        loop {
+            number += 1;
+            let (key, bytes) = segment(number, previous);
+            db.put_opt(key, &bytes, &crate::engine::rocks::tuning::synced())
+                .unwrap();
+            previous = segment::hash(&bytes);
+            let wals = survey::wal_files(&log).unwrap();
+            if wals.len() == 4 {
+                return wals;
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_or_shortened_older_wal_is_named() {
+        type Change = fn(&Path);
+        let shorten: Change = |wal| {
+            let bytes = std::fs::read(wal).unwrap();
+            let record = 7 + usize::from(u16::from_le_bytes([bytes[4], bytes[5]]));
+            std::fs::write(wal, &bytes[..bytes.len() - record]).unwrap();
+        };
+        let remove: Change = |wal| std::fs::remove_file(wal).unwrap();
+        for (change, hit) in [(shorten, 0), (shorten, 1), (remove, 0), (remove, 1)] {
+            let directory = tempfile::tempdir().unwrap();
+            let wals = in_three_wals(directory.path());
+            change(&wals[hit]);
+            let error = Store::open(directory.path()).map(drop).unwrap_err();
+            match (&error, hit) {
+                // The first one's loss shows in no WAL: RocksDB's manifest knows of it.
+                (StoreError::Corrupt { reason, .. }, 0) => assert!(reason.contains("WAL"), "{error}"),
+                (
+                    StoreError::LogDamaged {
+                        lost_from, lost_to, ..
+                    },
+                    _,
+                ) => {
+                    assert!(
+                        *lost_from > Offset::NONE && *lost_to >= Some(*lost_from),
+                        "{error}"
+                    );
+                }
+                _ => panic!("{hit}: {error}"),
+            }
+        }
+        let directory = tempfile::tempdir().unwrap();
+        in_three_wals(directory.path());
+        Store::open(directory.path()).unwrap();
     }
 }

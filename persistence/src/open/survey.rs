@@ -91,7 +91,7 @@ pub(crate) fn survey(log: &Path, shard: ShardId) -> io::Result<Survey> {
 }
 
 /// The WALs by number: `000012.log`.
-fn wal_files(log: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn wal_files(log: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(log)? {
         let path = entry?.path();

@@ -122,8 +122,6 @@ fn child_process() {
         "hold" => hold(),
         "write" => write(&store, 300, u64::MAX),
         "fill" => write(&store, 20_000, 1_000),
-        // Each near the limit of a payload: a memtable is full soon.
-        "flood" => write(&store, 1_000_000, u64::MAX),
         other => panic!("no such task: {other}"),
     }
     store.close().unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dormouse_persistence::{Store, StoreError, StoreOptions};
 
-use crate::child::{Child, Random};
+use crate::child::Random;
 use crate::client::{Client, Seen, check_gapless, log, read, stream};
 use crate::disk::Directory;
 use crate::suite::{Place, indexes_never, indexes_soon};
@@ -308,54 +308,6 @@ fn a_missing_wal_is_refused() {
             (left == Left::Closed).then_some(END)
         );
     }
-}
-
-#[test]
-fn a_missing_or_short_older_wal_is_refused() {
-    let whole = with_two_wals();
-    for is_cut in [false, true] {
-        let directory = Directory::new();
-        copy(whole.path(), directory.path());
-        let older = wals(directory.path())[0].clone();
-        if is_cut {
-            edit(&older, |bytes| bytes.truncate(record_starts(bytes)[5]));
-        } else {
-            fs::remove_file(&older).unwrap();
-        }
-        match refused(&directory) {
-            StoreError::Corrupt { reason, .. } => {
-                assert!(!is_cut && reason.contains("Missing WAL"), "{reason}");
-            }
-            StoreError::LogDamaged { lost_to, .. } => assert!(is_cut && lost_to.is_some()),
-            other => panic!("{other}"),
-        }
-    }
-    check_gapless(&whole.open(indexes_never()).unwrap());
-}
-
-/// A store that was killed while RocksDB flushed: two WALs, both needed.
-fn with_two_wals() -> Directory {
-    for _ in 0..20 {
-        let directory = Directory::new();
-        let mut child = Child::start("flood", directory.path());
-        let mut last: u64 = child.line().parse().unwrap();
-        while wals(directory.path()).len() < 2 {
-            last = child.line().parse().unwrap();
-        }
-        // The newer one holds a synced segment, so that the manifest knows of the older one.
-        for _ in 0..2 {
-            last = child.line().parse().unwrap();
-        }
-        child.kill();
-        let is_flushed = files(&directory.path().join("log"))
-            .iter()
-            .any(|path| path.extension().is_some_and(|e| e == "sst"));
-        if wals(directory.path()).len() == 2 && !is_flushed {
-            assert!(last > 0);
-            return directory;
-        }
-    }
-    panic!("RocksDB was never caught flushing");
 }
 
 #[test]
