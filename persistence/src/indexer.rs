@@ -1,6 +1,7 @@
 //! The indexer: one thread that turns frozen generations into runs, one after another.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use dormouse_domain::{ShardId, Version};
 
@@ -23,9 +24,11 @@ pub(crate) fn run(session: &Session) {
 
 /// Indexes the oldest generation, which is frozen, and only then takes it off the tail.
 fn index_oldest(session: &Session, generation: &Arc<Generation>) -> Result<(), EngineError> {
+    let start = Instant::now();
     let run = build(session.shard, &generation.contents());
     session.engine.index(&run)?;
     session.tail.remove_oldest();
+    metrics::histogram!(metric_names::INDEX_RUN_SECONDS).record(start.elapsed().as_secs_f64());
     session.core.counters.runs_indexed.add(1);
     #[allow(clippy::cast_precision_loss, reason = "a gauge")]
     metrics::gauge!(metric_names::INDEX_LAG_EVENTS).set(session.index_lag() as f64);

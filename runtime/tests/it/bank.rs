@@ -59,6 +59,13 @@ pub(crate) struct Note {
     pub text: String,
 }
 
+/// Many large events.
+#[derive(Debug, Clone, Serialize, Deserialize, Command)]
+pub(crate) struct NoteOften {
+    pub times: usize,
+    pub bytes: usize,
+}
+
 /// No event at all.
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 #[command(reply = String)]
@@ -123,6 +130,12 @@ impl Handle<DepositOften> for Account {
 impl Handle<Note> for Account {
     fn handle(&self, c: Note, _: &CommandContext<'_>) -> Decided<Self, Note> {
         Ok(Decision::event(Entry::Noted { text: c.text }))
+    }
+}
+
+impl Handle<NoteOften> for Account {
+    fn handle(&self, c: NoteOften, _: &CommandContext<'_>) -> Decided<Self, NoteOften> {
+        Ok(Decision::events((0..c.times).map(|_| Entry::Noted { text: "x".repeat(c.bytes) })))
     }
 }
 
