@@ -7,7 +7,7 @@
 //! | `streams` | shard `u16`, type, `00`, id, `00`, first version `u64` |
 //! | `commands` | command id (16), shard `u16`, type, `00`, id |
 //! | `snapshots` | shard `u16`, type, `00`, id, `00` |
-//! | `meta` | `format`; `indexed/` and the shard `u16` |
+//! | `meta` | `format`; `indexed/` and the shard `u16`; `store` |
 //! | `timers`, `checkpoints` | reserved |
 
 use dormouse_domain::{CommandId, Offset, ShardId, StreamId, Version};
@@ -17,6 +17,10 @@ pub(crate) const LOG_KEY_BYTES: usize = 10;
 
 /// `meta`: the format of what is derived.
 pub(crate) const META_FORMAT: &[u8] = b"format";
+
+/// `meta`: the id of the store whose log everything here was derived from, 16 bytes.
+#[cfg(feature = "rocksdb")]
+pub(crate) const META_STORE: &[u8] = b"store";
 
 /// A log row's key.
 pub(crate) fn log(shard: ShardId, first: Offset) -> [u8; LOG_KEY_BYTES] {

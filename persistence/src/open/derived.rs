@@ -20,9 +20,6 @@ use crate::error::StoreError;
 use crate::format::keys;
 use crate::format::meta::Indexed;
 
-/// `meta`: the id of the store whose log these rows were derived from.
-const META_STORE: &[u8] = b"store";
-
 /// Opens `derived/` of the store with the id `store`. Says how far it is indexed.
 ///
 /// # Errors
@@ -59,7 +56,7 @@ pub(crate) fn make(layout: &Layout, store: Uuid, shared: &Shared) -> Result<DB, 
     let db = open_rocks(layout, shared).map_err(|error| failed("make the derived instance", &error))?;
     db.put_cf_opt(
         handle(&db, Family::Meta),
-        META_STORE,
+        keys::META_STORE,
         store.as_bytes(),
         &without_wal(),
     )
@@ -85,7 +82,7 @@ fn try_open(
         return Ok(Err("it is missing, or its CURRENT file is".into()));
     }
     let read = open_rocks(layout, shared).and_then(|db| {
-        let owner = db.get_cf(handle(&db, Family::Meta), META_STORE)?;
+        let owner = db.get_cf(handle(&db, Family::Meta), keys::META_STORE)?;
         let indexed = db.get_cf(handle(&db, Family::Meta), keys::meta_indexed(shard))?;
         Ok((db, owner, indexed))
     });
