@@ -17,7 +17,7 @@ pub(crate) struct Aircraft {
 }
 
 /// What an aircraft did.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+#[derive(Debug, Clone, PartialEq, Event)]
 pub(crate) enum AircraftEvent {
     /// Took off for this flight.
     TookOff { flight: String },

@@ -24,7 +24,7 @@ enum Stage {
 
 /// What happened to a flight. Clock values are local times of their airport, written as 1545 for 15:45: good for
 /// showing, useless for ordering.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
+#[derive(Debug, Clone, PartialEq, Event)]
 pub(crate) enum FlightEvent {
     Scheduled {
         destination: String,
