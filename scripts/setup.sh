@@ -120,6 +120,7 @@ provide_rocksdb() {
     local wanted
     wanted="$(rocksdb_dir)"
     if [ ! -f "$wanted/librocksdb.a" ]; then
+        rm -f "$repository/.cargo/rocksdb.toml"
         mkdir -p "$rocksdb_cache"
         exec 9>"$rocksdb_cache/.lock"
         if command -v flock >/dev/null && ! flock -n 9; then
@@ -133,6 +134,13 @@ provide_rocksdb() {
     say "RocksDB $(rocksdb_version): $wanted/librocksdb.a"
 }
 
+# So that a plain cargo call (an editor's, say) links the archive too: .cargo/config.toml includes this file if it is there.
+link_by_default() {
+    local file="$repository/.cargo/rocksdb.toml" text
+    text="$(printf '[env]\nROCKSDB_LIB_DIR = "%s"\nROCKSDB_STATIC = "1"' "$(rocksdb_dir)")"
+    [ "$(cat "$file" 2>/dev/null)" = "$text" ] || printf '%s\n' "$text" >"$file"
+}
+
 check_rust
 packages="$(missing_packages | xargs)"
 if [ -n "$packages" ]; then
@@ -141,3 +149,4 @@ if [ -n "$packages" ]; then
 fi
 [ -n "$(rocksdb_version)" ] || fail "Cargo.lock names no librocksdb-sys"
 provide_rocksdb
+link_by_default

@@ -95,10 +95,37 @@ async fn metadata_over_its_limit() {
 async fn a_commit_over_its_limit() {
     let bank = bank().await;
     let account = account(&bank, "acc-1");
-    let error = not_done(account.execute(NoteOften { times: 5, bytes: 1_000_000 }).await);
-    assert!(matches!(error, NotDone::TooLarge { field: "commit", limit: limits::COMMIT_BYTES_MAX, .. }), "{error}");
-    assert_eq!(account.query(|state| state.entries).await, Ok(0), "the state is untouched");
-    account.execute(NoteOften { times: 4, bytes: 1_000_000 }).await.expect("four fit");
+    let error = not_done(
+        account
+            .execute(NoteOften {
+                times: 5,
+                bytes: 1_000_000,
+            })
+            .await,
+    );
+    assert!(
+        matches!(
+            error,
+            NotDone::TooLarge {
+                field: "commit",
+                limit: limits::COMMIT_BYTES_MAX,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(
+        account.query(|state| state.entries).await,
+        Ok(0),
+        "the state is untouched"
+    );
+    account
+        .execute(NoteOften {
+            times: 4,
+            bytes: 1_000_000,
+        })
+        .await
+        .expect("four fit");
 }
 
 /// A record that rotted on disk: the aggregate is not woken with half of its history, and the error says where.
@@ -108,13 +135,21 @@ async fn a_corrupt_record() {
     let indexed_at_once = || StoreOptions::default().generation_bytes(1);
     let open = async || {
         let store = Store::on_memory(&disk, indexed_at_once()).unwrap();
-        Dormouse::builder(store).aggregate::<Account>().snapshot_every(0).start().await.unwrap()
+        Dormouse::builder(store)
+            .aggregate::<Account>()
+            .snapshot_every(0)
+            .start()
+            .await
+            .unwrap()
     };
     let bank = open().await;
     for id in ["acc-1", "acc-2"] {
         account(&bank, id).execute(Deposit { cents: 7 }).await.unwrap();
     }
-    until("both are indexed", || bank.store().statistics().indexed == bank.store().durable()).await;
+    until("both are indexed", || {
+        bank.store().statistics().indexed == bank.store().durable()
+    })
+    .await;
     bank.shutdown().await.unwrap();
     drop(bank);
     disk.edit_rows("streams", |rows| {
@@ -126,5 +161,9 @@ async fn a_corrupt_record() {
     let error = not_done(account(&bank, "acc-1").execute(Deposit { cents: 1 }).await);
     assert!(matches!(error, NotDone::ActivationFailed { .. }));
     assert!(error.to_string().contains("account/acc-1"), "{error}");
-    assert_eq!(account(&bank, "acc-2").execute(Deposit { cents: 1 }).await, Ok(8), "others go on");
+    assert_eq!(
+        account(&bank, "acc-2").execute(Deposit { cents: 1 }).await,
+        Ok(8),
+        "others go on"
+    );
 }

@@ -135,7 +135,9 @@ impl Handle<Note> for Account {
 
 impl Handle<NoteOften> for Account {
     fn handle(&self, c: NoteOften, _: &CommandContext<'_>) -> Decided<Self, NoteOften> {
-        Ok(Decision::events((0..c.times).map(|_| Entry::Noted { text: "x".repeat(c.bytes) })))
+        Ok(Decision::events((0..c.times).map(|_| Entry::Noted {
+            text: "x".repeat(c.bytes),
+        })))
     }
 }
 
