@@ -4,8 +4,6 @@
 mod answers;
 mod waking;
 
-pub(crate) use answers::Counted;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use dormouse_domain::{Aggregate, AggregateType, Clock, InvalidId, state_fingerprint};
+use dormouse_domain::{Aggregate, AggregateType, Clock, state_fingerprint};
 use dormouse_persistence::Store;
 
 use crate::directory::Directory;
 use crate::dormouse::{Dormouse, Inner};
+use crate::error::StartError;
 use crate::metric_names;
+use crate::nudge::Nudge;
 use crate::options::Options;
 use crate::readers::Readers;
 use crate::residency::Gauges;
@@ -20,26 +22,8 @@ use crate::residents::Residents;
 use crate::shared::Shared;
 use crate::snapshots::SnapshotWriter;
 use crate::statistics::RuntimeCounters;
-use crate::sweeper::{Nudge, Sweeper};
+use crate::sweeper::Sweeper;
 use crate::system::OwnSystem;
-
-/// Why a runtime did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// Two aggregates share one stored type name. Give one of them another.
-    #[error("two aggregates are registered as {aggregate_type:?}; each needs a TYPE of its own")]
-    DuplicateType {
-        /// The name.
-        aggregate_type: &'static str,
-    },
-    /// An aggregate's type name can't be stored.
-    #[error("an aggregate's TYPE is not valid: {0}")]
-    InvalidType(#[from] InvalidId),
-    /// A thread could not be started.
-    #[error("the runtime's threads could not be started: {0}")]
-    Threads(#[from] std::io::Error),
-}
 
 type Types = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 type Register = Box<dyn FnOnce(&Arc<Shared>, &mut Types) + Send>;

@@ -8,11 +8,20 @@ use std::time::Duration;
 use dormouse_domain::{Aggregate, Command};
 use metrics::{Counter, Histogram};
 
-use crate::actor::Counted;
 use crate::metric_names::{COMMANDS, HANDLING_SECONDS};
 
 thread_local! {
     static KNOWN: RefCell<HashMap<(TypeId, TypeId), CommandMetrics>> = RefCell::default();
+}
+
+/// How a turn is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    Committed,
+    Replied,
+    Replayed,
+    Refused,
+    NotDone,
 }
 
 pub(crate) struct CommandMetrics {

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::builder::Builder;
 use crate::directory::Directory;
 use crate::entity::Entity;
+use crate::error::{EntityError, ShutdownError};
 use crate::shared::Shared;
 use crate::statistics::Statistics;
 use crate::sweeper::Sweeper;
@@ -23,38 +24,6 @@ use crate::system::OwnSystem;
 #[derive(Clone)]
 pub struct Dormouse {
     inner: Arc<Inner>,
-}
-
-/// Why there is no [`Entity`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EntityError {
-    /// The id can't be stored.
-    #[error(transparent)]
-    InvalidId(#[from] InvalidId),
-    /// The builder was not told of this aggregate.
-    #[error(
-        "aggregate {aggregate_type:?} is not registered; start the runtime with `.aggregate::<…>()` for it"
-    )]
-    NotRegistered {
-        /// Its type name.
-        aggregate_type: &'static str,
-    },
-}
-
-/// What a shutdown could not do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ShutdownError {
-    /// The limit passed with commands still in flight: their callers were told *unknown*. What was acknowledged is safe.
-    #[error("{commands} commands were still in flight when the shutdown's limit passed")]
-    Unfinished {
-        /// How many.
-        commands: usize,
-    },
-    /// The store did not close cleanly. What was acknowledged is safe.
-    #[error("the store did not close: {0}")]
-    Store(#[from] StoreError),
 }
 
 pub(crate) struct Inner {

@@ -8,8 +8,9 @@ use dormouse_domain::{Aggregate, AggregateId, Command, Handle, Version};
 use crate::activation::{Folded, load};
 use crate::directory::Directory;
 use crate::dormouse::Dormouse;
+use crate::error::ReadError;
 use crate::execute::Execute;
-use crate::query::{Query, ReadError};
+use crate::query::Query;
 
 /// One aggregate of type `A`: cheap to make and to clone, whether the aggregate is in memory or not. It keeps the
 /// runtime alive.

@@ -12,10 +12,12 @@ mod directory;
 mod dormouse;
 mod entity;
 mod entity_core;
+mod error;
 mod execute;
 mod lane;
 mod messages;
 mod metric_names;
+mod nudge;
 mod options;
 mod parking;
 mod query;
@@ -35,10 +37,11 @@ compile_error!(
     "Dormouse keeps a panic of domain code inside its own aggregate: build with panic = \"unwind\""
 );
 
-pub use builder::{Builder, StartError};
-pub use dormouse::{Dormouse, EntityError, ShutdownError};
+pub use builder::Builder;
+pub use dormouse::Dormouse;
 pub use entity::Entity;
+pub use error::{EntityError, QueryError, ReadError, ShutdownError, StartError};
 pub use execute::{Execute, ExecuteReceipt, Executing, ExecutingReceipt};
-pub use query::{Query, QueryError, Querying, ReadError};
+pub use query::{Query, Querying};
 pub use receipt::Receipt;
 pub use statistics::Statistics;

@@ -6,7 +6,7 @@ use dormouse_domain::{Aggregate, Command, Expected, Metadata, Moment, Position};
 use crate::call::{Answer, Failure, Responder};
 use crate::directory::Charged;
 use crate::entity_core::Identity;
-use crate::query::QueryError;
+use crate::error::QueryError;
 use crate::receipt::Outcome;
 use crate::residency::Charge;
 

@@ -1,44 +1,18 @@
 //! Reading an aggregate's state.
 
-use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use dormouse_domain::{Aggregate, CommandError, Version};
+use dormouse_domain::Aggregate;
 
 use crate::call::{Call, Responder};
 use crate::entity::Entity;
+use crate::error::QueryError;
 use crate::messages::{Ask, Seen};
 use crate::sending::Sending;
-
-/// Why a query has no answer. A query is never refused and changes nothing, so it may always be repeated.
-pub type QueryError = CommandError<Infallible>;
-
-/// Why a past state can't be told.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The stream has fewer events. Ask for a version up to its head.
-    #[error("version {asked} was asked for, but the stream ends at version {head}")]
-    NoSuchVersion {
-        /// The version asked for.
-        asked: Version,
-        /// The stream's durable head.
-        head: Version,
-    },
-    /// The stream can't be read or folded. The reason says where.
-    #[error("the stream can't be read: {reason}")]
-    Unreadable {
-        /// What went wrong.
-        reason: Arc<str>,
-    },
-    /// The runtime is shutting down.
-    #[error("the runtime is shutting down")]
-    ShuttingDown,
-}
 
 /// A query about to be sent. Await it.
 #[must_use = "a query is sent when it is awaited"]

@@ -7,13 +7,13 @@ use dormouse_domain::Moment;
 use dormouse_persistence::Store;
 
 use crate::lane::Lane;
+use crate::nudge::Nudge;
 use crate::options::Options;
 use crate::readers::Readers;
 use crate::residency::Gauges;
 use crate::residents::Residents;
 use crate::snapshots::SnapshotWriter;
 use crate::statistics::{Counter, LaneCounters, RuntimeCounters, Statistics};
-use crate::sweeper::Nudge;
 
 pub(crate) struct Shared {
     pub(crate) store: Store,

@@ -4,52 +4,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
+use crate::nudge::Nudge;
 use crate::shared::Shared;
 
 /// Bounds of the interval between two looks for idle aggregates; within them an eighth of the idle time.
 const TICK_MIN: Duration = Duration::from_millis(20);
 const TICK_MAX: Duration = Duration::from_secs(5);
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Wanted {
-    room: bool,
-    stop: bool,
-}
-
-/// How others wake the sweeper.
-#[derive(Debug, Default)]
-pub(crate) struct Nudge {
-    wanted: Mutex<Wanted>,
-    changed: Condvar,
-}
-
-impl Nudge {
-    /// Memory is short.
-    pub(crate) fn make_room(&self) {
-        let mut wanted = self.wanted.lock();
-        if !wanted.room {
-            wanted.room = true;
-            self.changed.notify_one();
-        }
-    }
-
-    fn stop(&self) {
-        self.wanted.lock().stop = true;
-        self.changed.notify_one();
-    }
-
-    fn wait(&self, at_most: Duration) -> Wanted {
-        let mut wanted = self.wanted.lock();
-        if !wanted.room && !wanted.stop {
-            self.changed.wait_for(&mut wanted, at_most);
-        }
-        let now = *wanted;
-        wanted.room = false;
-        now
-    }
-}
 
 #[derive(Debug)]
 pub(crate) struct Sweeper {

@@ -11,21 +11,11 @@ use dormouse_persistence::{Store, StoreError};
 
 use super::EntityActor;
 use crate::call::{Call, Failure, Parked};
-use crate::command_metrics::CommandMetrics;
+use crate::command_metrics::{CommandMetrics, Counted};
 use crate::entity_core::{Identified, Identity, Turn, same_or_reused};
 use crate::messages::Run;
 use crate::metric_names;
 use crate::receipt::{Outcome, Receipt};
-
-/// How a turn is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Counted {
-    Committed,
-    Replied,
-    Replayed,
-    Refused,
-    NotDone,
-}
 
 /// A commit that is already stored, as far as a retry of its command needs it.
 struct Stored {
