@@ -1,0 +1,42 @@
+//! The load harness: what Dormouse makes of this machine, beside what the machine can do at all, measured in turn in one
+//! run. `load --help` says how; `docs/performance.md` says what the figures mean.
+
+mod account;
+mod arguments;
+mod bank;
+mod coordinator;
+mod goals;
+mod latency;
+mod limits;
+mod machine;
+mod outcome;
+mod plan;
+mod poisson;
+mod process;
+mod progress;
+mod random;
+mod ratios;
+mod recorder;
+mod report;
+mod sampler;
+mod scenarios;
+mod spread;
+mod step;
+mod summary;
+mod table;
+mod traffic;
+mod worker;
+mod zipf;
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::arguments::Arguments;
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.step() {
+        Some(step) => worker::run(&step?),
+        None => coordinator::run(&arguments),
+    }
+}

@@ -1,0 +1,193 @@
+//! Which measurements make one round, in which order and how long.
+
+use std::path::Path;
+
+use crate::arguments::{Arguments, Scenario};
+use crate::step::{Pace, Step, Traffic, What, Work};
+
+/// Rounds of `--full`: the figures that count are medians of as many.
+const RUNS_FULL: u32 = 5;
+const RUNS_SHORT: u32 = 3;
+/// Bytes of an event of `--random`: about what a deposit takes.
+const RANDOM_BYTES: usize = 120;
+const DOCUMENT_BYTES: usize = 64 * 1024;
+
+/// The sizes of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    arguments: Arguments,
+    pub(crate) runs: u32,
+    seconds: f64,
+    /// 0 for no limit.
+    spread_commands: u64,
+}
+
+impl Plan {
+    pub(crate) fn new(arguments: &Arguments) -> Self {
+        let full = arguments.is_full();
+        let spread_commands = if full { 12_000_000 } else { 0 };
+        Self {
+            runs: arguments.runs.unwrap_or(if full { RUNS_FULL } else { RUNS_SHORT }),
+            seconds: arguments.seconds.unwrap_or(if full { 10.0 } else { 3.0 }),
+            spread_commands: arguments.events.unwrap_or(spread_commands),
+            arguments: arguments.clone(),
+        }
+    }
+
+    /// The steps of one round. What takes long and varies little is measured in the first round only.
+    pub(crate) fn round(&self, round: u32, directory: &Path) -> Vec<Step> {
+        let mut works = self.every_round(directory);
+        if round == 0 || (self.arguments.is_full() && round < 2) {
+            works.extend(self.first_round(directory));
+        }
+        works
+            .into_iter()
+            .map(|(name, work)| Step {
+                directory: directory.join(&name),
+                seed: self.arguments.seed + u64::from(round),
+                name,
+                work,
+            })
+            .collect()
+    }
+
+    fn chosen(&self, scenario: Scenario) -> bool {
+        self.arguments.chosen(scenario)
+    }
+
+    fn every_round(&self, directory: &Path) -> Vec<(String, Work)> {
+        let mut works: Vec<(String, Work)> = Vec::new();
+        let mut add = |name: &str, work| works.push((name.into(), work));
+        let limits = self.chosen(Scenario::Limits);
+        if limits {
+            add("l0", Work::Sync { seconds: self.seconds / 3.0 });
+            add("raw-put", Work::Put { seconds: self.seconds / 2.0 });
+        }
+        let others_need_it = limits || self.chosen(Scenario::Open);
+        let spread = self.chosen(Scenario::Spread);
+        for clients in self.clients(&[1, 64, 512]) {
+            if spread || (others_need_it && clients == 512) {
+                add(&format!("spread-{clients}"), Work::Traffic(self.spread(clients)));
+            }
+        }
+        if limits && self.clients(&[512]).contains(&512) {
+            let from = directory.join("spread-512");
+            add("l1", Work::Segments { from: from.clone() });
+            add("l2", Work::Rows { from });
+        }
+        for (scenario, name, traffic) in self.traffics() {
+            if self.chosen(scenario) {
+                add(&name, Work::Traffic(traffic));
+            }
+        }
+        works
+    }
+
+    fn clients(&self, default: &[u64]) -> Vec<u64> {
+        if self.arguments.clients.is_empty() {
+            default.to_vec()
+        } else {
+            self.arguments.clients.clone()
+        }
+    }
+
+    fn spread(&self, clients: u64) -> Traffic {
+        let mut traffic = self.traffic(clients);
+        if clients >= 512 && self.spread_commands > 0 {
+            traffic.commands = self.spread_commands;
+            if self.arguments.seconds.is_none() {
+                traffic.seconds = 600.0;
+            }
+        }
+        traffic
+    }
+
+    fn traffic(&self, clients: u64) -> Traffic {
+        let mut traffic = Traffic::spread(clients, self.seconds);
+        if self.arguments.random {
+            traffic.what = What::Documents { bytes: RANDOM_BYTES };
+        }
+        traffic
+    }
+
+    fn traffics(&self) -> Vec<(Scenario, String, Traffic)> {
+        let mut all = Vec::new();
+        for clients in self.clients(&[64, 512]).into_iter().filter(|clients| *clients > 1) {
+            let traffic = Traffic { ids: 1, ..self.traffic(clients) };
+            all.push((Scenario::Hot, format!("hot-{clients}"), traffic));
+        }
+        let many = |what| Traffic { what, ..self.traffic(512) };
+        let ids = What::Ids { retries_per_mille: 10 };
+        let mut add = |scenario, name: &str, traffic| all.push((scenario, name.into(), traffic));
+        add(Scenario::Ids, "ids-512", many(ids));
+        let one = Traffic { ids: 1, clients: 64, ..many(ids) };
+        add(Scenario::Ids, "ids-hot-64", one);
+        let pace = Pace::Open { per_second: 0.0 };
+        add(Scenario::Open, "open", Traffic { pace, ..self.traffic(512) });
+        add(Scenario::Metrics, "metrics-off", Traffic { metrics: false, ..self.traffic(512) });
+        add(Scenario::Mixed, "mixed", many(What::Mixed { queries_percent: 80 }));
+        let large = Traffic { clients: 64, ..many(What::Documents { bytes: DOCUMENT_BYTES }) };
+        add(Scenario::Large, "large", large);
+        add(Scenario::Tail, "tail", Traffic { tails: 10, ..self.traffic(512) });
+        all
+    }
+
+    fn first_round(&self, directory: &Path) -> Vec<(String, Work)> {
+        let full = self.arguments.is_full();
+        let pick = |long, short| if full { long } else { short };
+        let mut works: Vec<(String, Work)> = Vec::new();
+        let mut add = |name: &str, work| works.push((name.into(), work));
+        if self.chosen(Scenario::Cold) {
+            let lengths = vec![10, 100, 1_000, 10_000];
+            add("cold", Work::Cold { lengths, wakes: 9 });
+        }
+        if self.chosen(Scenario::Resident) {
+            let count = pick(1_000_000, 100_000);
+            add("actors", Work::Actors { count });
+            add("resident", Work::Resident { count });
+        }
+        if self.chosen(Scenario::Zipf) {
+            let work = Work::Zipf {
+                ids: pick(1_000_000, 50_000),
+                events_each: 20,
+                memory_share: 0.1,
+                traffic: self.traffic(512),
+            };
+            add("zipf", work);
+        }
+        if self.chosen(Scenario::Embedded) {
+            add("embedded", Work::Embedded { clients: 64, seconds: self.seconds });
+        }
+        if self.chosen(Scenario::Grow) {
+            let events = self.arguments.events.unwrap_or(pick(50_000_000, 2_000_000));
+            add("grow", Work::Grow { events, clients: 512 });
+            add("reopen", Work::Reopen { from: directory.join("grow") });
+        }
+        works
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn names(arguments: &[&str], round: u32) -> Vec<String> {
+        let arguments = Arguments::try_parse_from([&["load"], arguments].concat()).unwrap();
+        let steps = Plan::new(&arguments).round(round, Path::new("d"));
+        steps.into_iter().map(|step| step.name).collect()
+    }
+
+    #[test]
+    fn limits_bring_the_run_that_they_are_measured_by() {
+        assert_eq!(names(&["limits"], 0), ["l0", "raw-put", "spread-512", "l1", "l2"]);
+        assert_eq!(names(&["open"], 0), ["spread-512", "open"]);
+    }
+
+    #[test]
+    fn what_varies_little_is_measured_once() {
+        let (first, second) = (names(&[], 0), names(&[], 1));
+        assert!(first.starts_with(&second));
+        assert!(first.contains(&"zipf".into()) && !second.contains(&"zipf".into()));
+    }
+}

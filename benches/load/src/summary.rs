@@ -1,0 +1,148 @@
+//! `summary.json`: an object for each scenario, the limits among them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use dormouse::{Clock, Timestamp};
+use serde::Serialize;
+
+use crate::arguments::Arguments;
+use crate::coordinator::Round;
+use crate::machine::Machine;
+use crate::spread::Spread;
+
+/// What the figures were measured on, when and how.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct About {
+    /// When the run began, RFC 3339.
+    pub(crate) date: String,
+    /// `short` or `full`.
+    pub(crate) size: &'static str,
+    pub(crate) machine: Machine,
+    pub(crate) durability: &'static str,
+    pub(crate) settings: String,
+    /// Where the load comes from.
+    pub(crate) generator: &'static str,
+    pub(crate) seed: u64,
+}
+
+impl About {
+    pub(crate) fn new(arguments: &Arguments, machine: Machine) -> Self {
+        let now: Timestamp = Clock::system().now();
+        let payload = if arguments.random {
+            "random bytes, 120 an event"
+        } else {
+            "realistic, bincode, some 110 bytes an event, and a correlation id"
+        };
+        Self {
+            date: now.to_string(),
+            size: if arguments.is_full() { "full" } else { "short" },
+            machine,
+            durability: "each command is answered after an fsync that covers its events",
+            settings: format!(
+                "store and runtime at their defaults (cache 128 MiB, tail 128 MiB, snapshots every 100 events, \
+                 one arbiter a core); memory budget 4 GiB; payload {payload}"
+            ),
+            generator: "in the same process as the program: clients and program share the cores",
+            seed: arguments.seed,
+        }
+    }
+}
+
+/// Everything that goes into the file.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) about: About,
+    pub(crate) scenarios: BTreeMap<String, Scenario>,
+}
+
+/// One scenario over all its runs.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Scenario {
+    /// How often it was measured.
+    pub(crate) runs: usize,
+    /// Medians, by name.
+    #[serde(flatten)]
+    pub(crate) medians: BTreeMap<String, f64>,
+    /// Least, middle and most, by name.
+    pub(crate) spread: BTreeMap<String, Spread>,
+}
+
+impl Summary {
+    pub(crate) fn new(about: About, rounds: &[Round]) -> Self {
+        let names: BTreeSet<&String> = rounds.iter().flat_map(Round::keys).collect();
+        let scenarios = names
+            .into_iter()
+            .map(|name| (name.clone(), Scenario::of(name, rounds)))
+            .collect();
+        Self { about, scenarios }
+    }
+
+    /// A median.
+    pub(crate) fn median(&self, scenario: &str, figure: &str) -> Option<f64> {
+        self.scenarios.get(scenario)?.medians.get(figure).copied()
+    }
+
+    pub(crate) fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+}
+
+impl Scenario {
+    fn of(name: &str, rounds: &[Round]) -> Self {
+        let runs: Vec<_> = rounds.iter().filter_map(|round| round.get(name)).collect();
+        let figures: BTreeSet<&String> = runs.iter().flat_map(|run| run.figures.keys()).collect();
+        let spread: BTreeMap<String, Spread> = figures
+            .into_iter()
+            .filter_map(|figure| {
+                let values = runs.iter().filter_map(|run| run.get(figure)).collect();
+                Some((figure.clone(), Spread::of(values)?))
+            })
+            .collect();
+        Self {
+            runs: runs.len(),
+            medians: spread.iter().map(|(name, spread)| (name.clone(), spread.median)).collect(),
+            spread,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latency::Latencies;
+    use crate::outcome::Outcome;
+    use clap::Parser;
+    use std::time::Duration;
+
+    fn round(commands: u64) -> Round {
+        let latencies = Latencies::new();
+        latencies.record(0, Duration::from_millis(1));
+        let mut outcome = Outcome::of(512, commands, 2.0, latencies.merged());
+        outcome.set("ratio_l2", commands as f64 / 100.0);
+        outcome.set("never", f64::NAN);
+        Round::from([("spread-512".to_owned(), outcome)])
+    }
+
+    #[test]
+    fn each_scenario_is_an_object_with_its_medians_and_their_spread() {
+        let arguments = Arguments::try_parse_from(["load"]).unwrap();
+        let about = About::new(&arguments, Machine::look(".".as_ref()));
+        let summary = Summary::new(about, &[round(100), round(300), round(200)]);
+        let json: serde_json::Value = serde_json::from_str(&summary.to_json().unwrap()).unwrap();
+        let scenario = &json["scenarios"]["spread-512"];
+        assert_eq!(scenario["runs"], 3);
+        assert_eq!(scenario["commands_per_s"], 100.0);
+        assert_eq!(scenario["clients"], 512.0);
+        assert_eq!(scenario["ratio_l2"], 2.0);
+        for name in ["p50_us", "p99_us", "p999_us"] {
+            let micros = scenario[name].as_f64().unwrap();
+            assert!((999.0..1_002.0).contains(&micros), "{name} {micros}");
+        }
+        assert_eq!(scenario["spread"]["commands_per_s"]["min"], 50.0);
+        assert_eq!(scenario["spread"]["commands_per_s"]["max"], 150.0);
+        assert!(scenario.get("never").is_none());
+        assert_eq!(json["about"]["size"], "short");
+        assert!(json["about"]["machine"]["cores"].as_u64().unwrap() > 0);
+    }
+}
