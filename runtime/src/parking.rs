@@ -15,6 +15,9 @@ use dormouse_persistence::{NotCommitted, Settled, Settlement};
 use crate::call::{Failure, Parked};
 use crate::residency::Charge;
 
+/// Places that an entity with nothing in flight keeps.
+const QUEUE_KEPT: usize = 64;
+
 /// A call whose answer is held back, with its place in the in-flight counts.
 pub(crate) struct Held {
     call: Option<Arc<dyn Parked>>,
@@ -160,6 +163,8 @@ impl Parking {
         }
         self.release_up_to_next_commit();
         if self.is_empty() {
+            // what a burst needed is not kept for as long as the aggregate is resident
+            self.queue.borrow_mut().shrink_to(QUEUE_KEPT);
             self.settled_waker.take().into_iter().for_each(Waker::wake);
         }
     }

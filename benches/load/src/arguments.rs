@@ -105,10 +105,6 @@ impl Arguments {
         self.scenarios.is_empty() || self.scenarios.contains(&scenario)
     }
 
-    pub(crate) fn chose_all(&self) -> bool {
-        self.scenarios.is_empty()
-    }
-
     /// What another `load` asks this process to measure.
     pub(crate) fn step(&self) -> Option<Result<Step>> {
         let json = self.step.as_ref()?;

@@ -34,6 +34,21 @@ fn cpu_seconds() -> Option<f64> {
     Some((user + system) * SECONDS_A_TICK)
 }
 
+/// Processor time that everything on the machine has used, seconds over all cores.
+pub(crate) fn machine_cpu_seconds() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    // user, nice, system, idle, waiting for a disk, interrupts (2), stolen
+    let ticks: Vec<f64> = stat
+        .lines()
+        .next()?
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|field| field.parse().ok())
+        .collect();
+    let busy = ticks.iter().take(8).sum::<f64>() - ticks.get(3)? - ticks.get(4)?;
+    Some(busy * SECONDS_A_TICK)
+}
+
 fn status_kib(field: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
@@ -56,6 +71,7 @@ mod tests {
     #[test]
     fn the_system_tells() {
         assert!(cpu_seconds().is_some());
+        assert!(machine_cpu_seconds().unwrap() >= cpu_seconds().unwrap());
         assert!(written_bytes().is_some());
         assert!(Usage::now().resident_bytes > 1 << 20);
     }

@@ -53,12 +53,6 @@ impl Sampler {
     }
 }
 
-/// Commands and queries that were answered with what they asked for.
-pub(crate) fn answered(bank: &Dormouse) -> u64 {
-    let now = bank.statistics();
-    now.committed + now.replied + now.replayed + now.queries
-}
-
 struct Look {
     at: Instant,
     answered: u64,

@@ -1,11 +1,13 @@
 //! The process that makes one measurement: its result is one line of JSON on standard output.
 
 use std::io::{Write, stdin, stdout};
+use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::limits::{actors, put, segments, sync};
 use crate::outcome::Outcome;
+use crate::process::{Usage, machine_cpu_seconds};
 use crate::scenarios::{cold, embedded, grow, resident, zipf};
 use crate::step::{Step, Work};
 use crate::traffic;
@@ -13,7 +15,12 @@ use crate::traffic;
 /// Measures and tells.
 pub(crate) fn run(step: &Step) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = measure(step, &runtime)?;
+    let (started, own, all) = (Instant::now(), Usage::now().cpu_s, machine_cpu_seconds());
+    let mut outcome = measure(step, &runtime)?;
+    if let (Some(before), Some(after)) = (all, machine_cpu_seconds()) {
+        let others = (after - before) - (Usage::now().cpu_s - own);
+        outcome.set("others_cores", others.max(0.0) / started.elapsed().as_secs_f64());
+    }
     let mut out = stdout().lock();
     serde_json::to_writer(&mut out, &outcome)?;
     out.write_all(b"\n")?;
