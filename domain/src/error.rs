@@ -8,7 +8,7 @@ use crate::{CodecError, CommandId, Expected, InvalidMetadata, Version};
 /// | | effect | what to do |
 /// |---|---|---|
 /// | `Refused` | none | the domain's answer; show it |
-/// | `NotDone` | none | fix the request, or retry later |
+/// | `NotDone` | none, by this attempt | fix the request, or retry later |
 /// | `Unknown` | unknown | retry with the same command id, which settles it |
 /// | `ReplyUnreadable` | done | read the state; the events are stored |
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -173,6 +173,31 @@ pub enum NotDone {
 }
 
 impl NotDone {
+    /// Whether this also settles what became of *earlier* attempts with the same command id.
+    ///
+    /// A reason speaks of the attempt it answers. After an *unknown* one, a retry that was turned away before its id was
+    /// judged (overloaded, too late, stopped, shutting down, not loaded) leaves the earlier attempt as unknown as it was:
+    /// send it again with the same id until it gets a reply, a refusal, or a reason for which this is `true`.
+    #[must_use]
+    pub const fn settles_earlier_attempts(&self) -> bool {
+        match self {
+            Self::VersionConflict { .. }
+            | Self::CommandIdReused { .. }
+            | Self::CommandIdInFuture { .. }
+            | Self::TooLarge { .. }
+            | Self::TooManyEvents { .. }
+            | Self::Panicked { .. } => true,
+            Self::Overloaded { .. }
+            | Self::DeadlinePassed
+            | Self::Unencodable { .. }
+            | Self::InvalidMetadata(_)
+            | Self::ShuttingDown
+            | Self::Stopped { .. }
+            | Self::ActivationFailed { .. }
+            | Self::Stale { .. } => false,
+        }
+    }
+
     /// What a failure to encode `field` means for the command.
     #[must_use]
     pub fn from_codec(field: &'static str, error: CodecError) -> Self {

@@ -160,9 +160,9 @@ impl Journal {
     fn settle(&self, mut batch: Batch, verdict: &Verdict) {
         let session = &self.session;
         session.registry.decided(batch.last_submission);
-        let had_space = session.has_space();
         session.queue.settled(batch.items.len(), batch.submitted_bytes);
-        if !had_space && session.has_space() {
+        // whoever found none a moment ago may be waiting already: whether there was some before says nothing
+        if session.has_space() {
             session.core.space.notify_waiters();
         }
         self.count_fates(&batch, verdict);

@@ -1,12 +1,13 @@
 //! Waking an aggregate: its newest good snapshot, then the rest of its stream. Runs on a reader thread, folding included.
 
+use std::fmt;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dormouse_domain::{Aggregate, CommandId, Event, Offset, StreamId, Version};
-use dormouse_persistence::{Reached, Snapshot, Store, StoreError, StoredCommit};
+use dormouse_domain::{Aggregate, CommandId, Event, EventDecodeError, Offset, StreamId, Version};
+use dormouse_persistence::{Reached, Snapshot, Store, StoreError, StoredCommit, StoredEvent};
 
 use crate::entity_core::panic_message;
 
@@ -53,8 +54,14 @@ pub(crate) enum LoadFailed {
     Domain(Arc<str>),
 }
 
-impl std::fmt::Display for LoadFailed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl LoadFailed {
+    fn panicked(stream: &StreamId, place: &str, panic: &(dyn std::any::Any + Send)) -> Self {
+        Self::Domain(format!("{stream}: {place} panicked: {}", panic_message(panic)).into())
+    }
+}
+
+impl fmt::Display for LoadFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
             Self::Domain(reason) => f.write_str(reason),
@@ -62,19 +69,21 @@ impl std::fmt::Display for LoadFailed {
     }
 }
 
-/// Reads and folds one aggregate. `until`: stop before the first commit that begins after it.
+/// Reads and folds one aggregate. `until`: only up to that version. `so_far`: what was folded before, to go on from.
 pub(crate) fn load<A: Aggregate>(
     store: &Store,
     stream: &StreamId,
     fingerprint: u64,
     until: Option<Version>,
+    so_far: Option<Folded<A>>,
 ) -> Result<Loaded<A>, LoadFailed> {
     let started = Instant::now();
-    let (snapshot, snapshot_unreadable) = match until {
-        None => usable_snapshot::<A>(store, stream, fingerprint),
-        Some(_) => (None, false),
+    let (begin, snapshot_unreadable) = match (so_far, until) {
+        (None, None) => usable_snapshot::<A>(store, stream, fingerprint),
+        (so_far, _) => (so_far, false),
     };
-    let mut folded = snapshot.unwrap_or_default();
+    let begin = catch_unwind(AssertUnwindSafe(|| begin.unwrap_or_default()));
+    let mut folded = begin.map_err(|panic| LoadFailed::panicked(stream, "Default", panic.as_ref()))?;
     let reached = replay(store, stream, until, &mut folded)?;
     Ok(Loaded {
         folded,
@@ -105,7 +114,7 @@ fn usable_snapshot<A: Aggregate>(
     }
 }
 
-fn unusable<A>(stream: &StreamId, reason: &dyn std::fmt::Display) -> Option<Folded<A>> {
+fn unusable<A>(stream: &StreamId, reason: &dyn fmt::Display) -> Option<Folded<A>> {
     tracing::warn!(%stream, %reason, "a snapshot can't be used, the whole stream is read");
     None
 }
@@ -150,37 +159,40 @@ fn fold_commit<A: Aggregate>(
     until: Option<Version>,
     folded: &mut Folded<A>,
 ) -> Result<(), Arc<str>> {
-    for stored in commit.events() {
-        if until.is_some_and(|until| stored.version > until) {
+    for event in commit.events() {
+        if until.is_some_and(|until| event.version > until) {
             break;
         }
-        if !stored.system {
-            let event = A::Event::decode(stored.name, stored.schema, stored.codec, stored.payload).map_err(
-                |error| {
-                    Arc::from(format!(
-                        "event {} of {}: {error}",
-                        stored.version,
-                        commit.stream()
-                    ))
-                },
-            )?;
-            catch_unwind(AssertUnwindSafe(|| folded.state.apply(&event))).map_err(|panic| {
-                let message = panic_message(panic.as_ref());
-                Arc::from(format!(
-                    "event {} of {}: apply panicked: {message}",
-                    stored.version,
-                    commit.stream()
-                ))
-            })?;
+        if !event.system {
+            let place = |problem: &dyn fmt::Display| {
+                format!("event {} of {}: {problem}", event.version, commit.stream())
+            };
+            let state = AssertUnwindSafe(&mut folded.state);
+            match catch_unwind(move || decode_and_apply(state, &event)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(place(&error).into()),
+                Err(panic) => {
+                    let message = panic_message(panic.as_ref());
+                    return Err(place(&format_args!("decoding or applying it panicked: {message}")).into());
+                }
+            }
         }
-        folded.version = stored.version;
+        folded.version = event.version;
         folded.events_replayed += 1;
-        folded.newest = Some(stored.offset);
+        folded.newest = Some(event.offset);
     }
-    let time_ordered = commit
-        .command()
-        .map(|command| command.id)
-        .filter(|id| id.is_time_ordered());
-    folded.newest_command = folded.newest_command.max(time_ordered);
+    let command = commit.command().map(|command| command.id);
+    folded.newest_command = folded
+        .newest_command
+        .max(command.filter(|id| id.is_time_ordered()));
+    Ok(())
+}
+
+fn decode_and_apply<A: Aggregate>(
+    mut state: AssertUnwindSafe<&mut A>,
+    stored: &StoredEvent<'_>,
+) -> Result<(), EventDecodeError> {
+    let event = A::Event::decode(stored.name, stored.schema, stored.codec, stored.payload)?;
+    state.apply(&event);
     Ok(())
 }

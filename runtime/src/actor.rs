@@ -118,6 +118,18 @@ impl<A: Aggregate> EntityActor<A> {
             && self.generation == self.directory.shared.store.generation()
     }
 
+    /// Runs a turn. User code that is reached outside the core's own boundary (dropping a command, a state, a captured
+    /// value) may panic, too: the entity then reloads, and stays the one that its commits in flight settle with.
+    fn guarded(&mut self, turn: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| turn(self))).is_err() {
+            tracing::error!(stream = %self.stream, "a turn panicked, the aggregate is reloaded");
+            self.lane().counters.panics.add(1);
+            metrics::counter!(metric_names::PANICS).increment(1);
+            let old = std::mem::replace(&mut self.phase, Phase::Asleep);
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
+        }
+    }
+
     /// Why nothing can be done with this entity now, after waking was tried.
     fn asleep_because(&self) -> Option<NotDone> {
         match &self.phase {
@@ -200,7 +212,7 @@ impl<A: Handle<C>, C: Command> Handler<Run<A, C>> for EntityActor<A> {
 
     fn handle(&mut self, run: Run<A, C>, context: &mut Context<Self>) {
         self.count_turn(context);
-        self.take(run, context);
+        self.guarded(|actor| actor.take(run, context));
     }
 }
 
@@ -211,9 +223,9 @@ impl<A: Aggregate> EntityActor<A> {
         A: Handle<C>,
     {
         if self.should_wake() {
-            let wake = self
-                .wake()
-                .map(|(), actor: &mut Self, context| actor.take_awake(run, context));
+            let wake = self.wake().map(|(), actor: &mut Self, context| {
+                actor.guarded(|actor| actor.take_awake(run, context));
+            });
             context.wait(wake);
         } else {
             self.take_awake(run, context);
@@ -234,7 +246,9 @@ impl<A: Aggregate> EntityActor<A> {
         if !store.has_space() {
             let store = store.clone();
             let space = async move { store.space().await }.into_actor(self);
-            return context.wait(space.map(|(), actor: &mut Self, context| actor.take(run, context)));
+            return context.wait(space.map(|(), actor: &mut Self, context| {
+                actor.guarded(|actor| actor.take(run, context));
+            }));
         }
         let Some(identity) = run.request.identity else {
             return self.decide(run);
@@ -348,10 +362,12 @@ where
     fn handle(&mut self, ask: Ask<T, F>, context: &mut Context<Self>) {
         self.count_turn(context);
         if self.should_wake() {
-            let wake = self.wake().map(|(), actor: &mut Self, _| actor.look(ask));
+            let wake = self
+                .wake()
+                .map(|(), actor: &mut Self, _| actor.guarded(|actor| actor.look(ask)));
             context.wait(wake);
         } else {
-            self.look(ask);
+            self.guarded(|actor| actor.look(ask));
         }
     }
 }

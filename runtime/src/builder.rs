@@ -152,7 +152,8 @@ impl Builder {
         let (system, lanes) = OwnSystem::start(options.arbiters, &store)?;
         let (gauges, counters) = (Arc::<Gauges>::default(), Arc::<RuntimeCounters>::default());
         let shared = Arc::new(Shared {
-            readers: Readers::start(options.readers)?,
+            readers: Readers::start("reader", options.readers)?,
+            history: Readers::start("history", 1)?,
             snapshots: SnapshotWriter::start(store.clone(), Arc::clone(&counters))?,
             residents: Residents::new(Arc::clone(&gauges), options.memory_budget_bytes),
             nudge: Arc::<Nudge>::default(),

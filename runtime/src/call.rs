@@ -89,7 +89,7 @@ impl<T: Answer> Call<T> {
 
     /// Shows an answer that has nothing to wait for.
     pub(crate) fn answer(&self, answer: T) {
-        self.finish(|_| Some(answer));
+        self.finish(|_| (answer, None));
     }
 
     /// The caller's wait. Once ready the slot is closed.
@@ -122,9 +122,10 @@ impl<T: Answer> Call<T> {
         }
     }
 
-    /// Ends the call with what `last` makes of a parked answer; nothing if the caller is gone or has its answer.
-    fn finish(&self, last: impl FnOnce(Option<T>) -> Option<T>) {
-        let waker = {
+    /// Ends the call with what `last` makes of a parked answer, and leaves the caller to take it; nothing if the caller
+    /// is gone or has its answer. What is left over is a user's value: dropping it may panic, so it goes last.
+    fn finish(&self, last: impl FnOnce(Option<T>) -> (T, Option<T>)) {
+        let (waker, _left_over) = {
             let mut state = self.state.lock();
             let (parked, waker) = match std::mem::replace(&mut *state, State::Closed) {
                 State::Queued(waker) | State::Begun(waker) => (None, waker),
@@ -134,10 +135,9 @@ impl<T: Answer> Call<T> {
                     return;
                 }
             };
-            if let Some(answer) = last(parked) {
-                *state = State::Answered(answer);
-            }
-            waker
+            let (answer, left_over) = last(parked);
+            *state = State::Answered(answer);
+            (waker, left_over)
         };
         if let Some(waker) = waker {
             waker.wake();
@@ -152,12 +152,12 @@ impl<T: Answer> Parked for Call<T> {
             if let Some(at) = at {
                 answer.settle(at);
             }
-            Some(answer)
+            (answer, None)
         });
     }
 
     fn fail(&self, failure: Failure) {
-        self.finish(|_| Some(T::failed(failure)));
+        self.finish(|parked| (T::failed(failure), parked));
     }
 }
 
@@ -190,10 +190,13 @@ impl<T: Answer> Drop for Responder<T> {
             return;
         }
         let begun = matches!(*self.call.state.lock(), State::Begun(_));
-        self.call.fail(if begun {
-            Failure::Unknown(Unknown::Abandoned)
-        } else {
-            Failure::NotDone(NotDone::ShuttingDown)
+        self.call.fail(match begun {
+            true => Failure::Unknown(Unknown::Abandoned),
+            false if std::thread::panicking() => Failure::NotDone(NotDone::Panicked {
+                place: "a value's drop",
+                message: "see the log".into(),
+            }),
+            false => Failure::NotDone(NotDone::ShuttingDown),
         });
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Weak};
 use actix::dev::channel::channel;
 use actix::prelude::{Actor, Addr, Context, Handler, Message, SendError};
 use dashmap::DashMap;
+use dashmap::mapref::one::Ref;
 use dormouse_domain::{Aggregate, AggregateId, AggregateType, NotDone, StreamId};
 
 use crate::actor::EntityActor;
@@ -18,6 +19,9 @@ use crate::shared::Shared;
 
 /// actix's own bound is off: any cloned address goes round it, so the count in flight is ours.
 const UNBOUNDED: usize = 0;
+
+/// An actor that died of a panic is found by the next sender, who wakes the aggregate anew.
+const SEND_ATTEMPTS: usize = 2;
 
 /// A message that is counted while it is in flight.
 pub(crate) trait Charged {
@@ -67,36 +71,45 @@ impl<A: Aggregate> Directory<A> {
         M: Charged + Message<Result = ()> + Send + 'static,
         EntityActor<A>: Actor<Context = Context<EntityActor<A>>> + Handler<M>,
     {
-        if self.shared.is_stopping() {
-            return Err((NotDone::ShuttingDown, Some(message)));
-        }
-        let entry = match self.entries.get(id) {
-            Some(entry) => entry,
-            None => self
-                .entries
-                .entry(id.clone())
-                .or_insert_with(|| self.spawn(id))
-                .downgrade(),
-        };
-        let options = &self.shared.options;
-        let charge = match entry
-            .residency
-            .charge(options.mailbox_commands, options.in_flight_max)
-        {
-            Ok(charge) => charge,
-            Err(full) => return Err((full, Some(message))),
-        };
-        entry.residency.touch(self.shared.now_ms());
-        message.carry(charge);
-        match entry.address.try_send(message) {
-            Ok(()) => Ok(()),
-            Err(SendError::Full(_) | SendError::Closed(_)) => {
-                let dead = Arc::clone(&entry.residency);
-                drop(entry);
-                self.bury(&dead);
-                Err((NotDone::ShuttingDown, None))
+        for _ in 0..SEND_ATTEMPTS {
+            if self.shared.is_stopping() {
+                break;
             }
+            let entry = match self.entry(id) {
+                Ok(entry) => entry,
+                Err(full) => return Err((full, Some(message))),
+            };
+            let options = &self.shared.options;
+            match entry
+                .residency
+                .charge(options.mailbox_commands, options.in_flight_max)
+            {
+                Ok(charge) => message.carry(charge),
+                Err(full) => return Err((full, Some(message))),
+            }
+            entry.residency.touch(self.shared.now_ms());
+            match entry.address.try_send(message) {
+                Ok(()) => return Ok(()),
+                Err(SendError::Full(back) | SendError::Closed(back)) => message = back,
+            }
+            let dead = Arc::clone(&entry.residency);
+            drop(entry);
+            self.bury(&dead);
         }
+        Err((NotDone::ShuttingDown, None))
+    }
+
+    /// The entry of `id`, made if there is room for what wakes the aggregate.
+    fn entry(&self, id: &AggregateId) -> Result<Ref<'_, AggregateId, Entry<A>>, NotDone> {
+        if let Some(entry) = self.entries.get(id) {
+            return Ok(entry);
+        }
+        self.shared.gauges.has_room(self.shared.options.in_flight_max)?;
+        Ok(self
+            .entries
+            .entry(id.clone())
+            .or_insert_with(|| self.spawn(id))
+            .downgrade())
     }
 
     /// Removes the entry of an actor that is gone, so that the next command finds a living one.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use dormouse_domain::{Aggregate, AggregateId, InvalidId};
 use dormouse_persistence::{Health, Store, StoreError};
@@ -18,6 +19,9 @@ use crate::shared::Shared;
 use crate::statistics::Statistics;
 use crate::sweeper::Sweeper;
 use crate::system::OwnSystem;
+
+/// How often a shutdown looks for aggregates that came after it began.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running write model. Clones share it; the last one dropped stops it, which is no worse than a crash. To stop it
 /// gently: [`shutdown`](Self::shutdown).
@@ -56,6 +60,7 @@ impl Inner {
             system.join();
         }
         self.shared.readers.close();
+        self.shared.history.close();
         self.shared.snapshots.close();
     }
 }
@@ -164,9 +169,10 @@ impl Dormouse {
     /// [`ShutdownError`]: something was left, but nothing that was acknowledged is lost.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
         let shared = &self.inner.shared;
+        // made first: outside a tokio runtime it panics, and then nothing has happened
+        let finished = tokio::time::timeout(shared.options.shutdown_limit, self.finish());
         shared.stopping.store(true, Ordering::Release);
-        let limit = shared.options.shutdown_limit;
-        let finished = tokio::time::timeout(limit, self.finish()).await;
+        let finished = finished.await;
         let commands = shared.gauges.in_flight();
         let inner = Arc::clone(&self.inner);
         let (tell, told) = tokio::sync::oneshot::channel();
@@ -189,12 +195,22 @@ impl Dormouse {
 
     async fn finish(&self) {
         let shared = &self.inner.shared;
-        while shared.gauges.in_flight() > 0 {
-            shared.gauges.ended().await;
+        loop {
+            while shared.gauges.in_flight() > 0 {
+                shared.gauges.ended().await;
+            }
+            for resident in shared.residents.drain() {
+                if !resident.try_evict() {
+                    shared.residents.add(resident);
+                }
+            }
+            // a command that passed the door just before it was closed may wake an aggregate even now
+            if tokio::time::timeout(LOOK_AGAIN, shared.gauges.all_gone())
+                .await
+                .is_ok()
+            {
+                return;
+            }
         }
-        for resident in shared.residents.drain() {
-            resident.try_evict();
-        }
-        shared.gauges.all_gone().await;
     }
 }

@@ -65,12 +65,13 @@ impl<A: Aggregate> Entity<A> {
         let directory = Arc::clone(&self.directory);
         let stream = directory.stream(&self.id);
         let shared = Arc::clone(&directory.shared);
-        let read = shared.readers.run(move || {
+        let read = shared.history.run(move || {
             load::<A>(
                 &directory.shared.store,
                 &stream,
                 directory.state_fingerprint,
                 Some(version),
+                None,
             )
         });
         let loaded = read.await.map_err(|_| ReadError::ShuttingDown)?;

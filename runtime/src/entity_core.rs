@@ -73,8 +73,13 @@ pub(crate) enum Turn<R, E> {
     Broken(NotDone),
 }
 
-/// How much the encoded state may have grown old, in events, before its weight is measured again.
-const WEIGH_EVENTS_MIN: u64 = 32;
+/// Bytes of commits after which a state's weight is measured again, at least; half its weight, if that is more.
+const WEIGH_BYTES_MIN: usize = 4 << 10;
+/// No state weighs more, whatever it says: sums of weights must not overflow.
+const WEIGHT_BYTES_MAX: usize = 1 << 40;
+/// Where a panic can come from, as the caller is told.
+const HANDLE: &str = "handle";
+const APPLY: &str = "apply";
 
 pub(crate) struct EntityCore<A: Aggregate> {
     state: A,
@@ -82,7 +87,8 @@ pub(crate) struct EntityCore<A: Aggregate> {
     snapshot_version: Version,
     command_ids: CommandIds,
     state_bytes: usize,
-    weigh_at: Version,
+    /// Bytes committed since it was weighed.
+    unweighed_bytes: usize,
 }
 
 impl<A: Aggregate> EntityCore<A> {
@@ -99,7 +105,7 @@ impl<A: Aggregate> EntityCore<A> {
             snapshot_version,
             command_ids,
             state_bytes: 0,
-            weigh_at: version,
+            unweighed_bytes: 0,
         };
         core.weigh();
         core
@@ -136,14 +142,17 @@ impl<A: Aggregate> EntityCore<A> {
                 actual: self.version,
             });
         }
-        let place = Cell::new("handle");
+        let place = Cell::new(HANDLE);
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide(command, about, &place)));
         decided.unwrap_or_else(|panic| {
-            let message = panic_message(panic.as_ref());
-            Turn::Broken(NotDone::Panicked {
-                place: place.get(),
-                message,
-            })
+            let (place, message) = (place.get(), panic_message(panic.as_ref()));
+            let reason = NotDone::Panicked { place, message };
+            // `handle` has the state by shared reference: nothing of it changed
+            if place == HANDLE {
+                Turn::NotDone(reason)
+            } else {
+                Turn::Broken(reason)
+            }
         })
     }
 
@@ -172,7 +181,7 @@ impl<A: Aggregate> EntityCore<A> {
         if events > limit {
             return Turn::NotDone(NotDone::TooManyEvents { events, limit });
         }
-        place.set("apply");
+        place.set(APPLY);
         let first = self.version.next();
         let mut commit = CommitBuilder::new(about.stream, first);
         let folded = fold(&mut self.state, decision, |event| commit.event(event, A::CODEC));
@@ -215,7 +224,7 @@ impl<A: Aggregate> EntityCore<A> {
         let last = commit.last_version();
         match commit.finish() {
             Ok(commit) => {
-                self.committed(about, first, last);
+                self.committed(about, first, last, commit.bytes());
                 Turn::Commit {
                     commit,
                     first,
@@ -227,7 +236,7 @@ impl<A: Aggregate> EntityCore<A> {
         }
     }
 
-    fn committed(&mut self, about: &Commanded<'_>, first: Version, last: Version) {
+    fn committed(&mut self, about: &Commanded<'_>, first: Version, last: Version, bytes: usize) {
         self.version = last;
         if let Some(Identity { id, fingerprint }) = about.identity {
             self.command_ids.remember(
@@ -240,7 +249,8 @@ impl<A: Aggregate> EntityCore<A> {
                 about.durable,
             );
         }
-        if self.version >= self.weigh_at {
+        self.unweighed_bytes += bytes;
+        if self.unweighed_bytes > WEIGH_BYTES_MIN.max(self.state_bytes / 2) {
             self.weigh();
         }
     }
@@ -279,15 +289,17 @@ impl<A: Aggregate> EntityCore<A> {
         self.state_bytes + self.command_ids.heap_bytes()
     }
 
-    /// Asks the state for its weight, or measures its encoded size: at doubling intervals, so that it costs O(1) an event.
+    /// Asks the state for its weight, or measures its encoded size: each time half as much was committed, so that it costs
+    /// O(1) a byte.
     fn weigh(&mut self) {
         let weighed = catch_unwind(AssertUnwindSafe(|| {
             self.state
                 .weight_bytes()
                 .or_else(|| A::CODEC.encoded_len(&self.state).ok())
         }));
-        self.state_bytes = weighed.ok().flatten().unwrap_or(self.state_bytes);
-        self.weigh_at = self.version.plus(self.version.get().max(WEIGH_EVENTS_MIN));
+        let weight = weighed.ok().flatten().unwrap_or(self.state_bytes);
+        self.state_bytes = weight.min(WEIGHT_BYTES_MAX);
+        self.unweighed_bytes = 0;
     }
 }
 

@@ -17,7 +17,35 @@ use crate::statistics::LaneCounters;
 
 thread_local! {
     /// The parkings of this arbiter's entities. An arbiter's thread belongs to one runtime.
-    static PARKINGS: RefCell<Slab<Rc<Parking>>> = const { RefCell::new(Slab::new()) };
+    static PARKINGS: RefCell<Parkings> = const { RefCell::new(Parkings { slots: Slab::new(), epoch: 0 }) };
+}
+
+/// Parkings by key. A key is slot and epoch: an entity that died with commits on their way must not leave their
+/// settlements to whoever gets its slot.
+struct Parkings {
+    slots: Slab<(u32, Rc<Parking>)>,
+    epoch: u32,
+}
+
+impl Parkings {
+    fn insert(&mut self, parking: Rc<Parking>) -> u64 {
+        self.epoch = self.epoch.wrapping_add(1);
+        let slot = self.slots.insert((self.epoch, parking));
+        u64::from(self.epoch) << 32 | slot as u64
+    }
+
+    fn get(&self, key: u64) -> Option<Rc<Parking>> {
+        let (epoch, parking) = self.slots.get(slot(key))?;
+        (u64::from(*epoch) == key >> 32).then(|| Rc::clone(parking))
+    }
+
+    fn remove(&mut self, key: u64) {
+        self.slots.try_remove(slot(key));
+    }
+}
+
+fn slot(key: u64) -> usize {
+    (key & u64::from(u32::MAX)) as usize
 }
 
 /// An arbiter as the rest of the runtime sees it.
@@ -50,7 +78,7 @@ impl Inbox {
             self.arrived.notified().await;
             std::mem::swap(&mut *self.batches.lock(), &mut batches);
             for settled in batches.drain(..).flatten() {
-                let parking = PARKINGS.with_borrow(|parkings| parkings.get(settled.key as usize).cloned());
+                let parking = PARKINGS.with_borrow(|parkings| parkings.get(settled.key));
                 if let Some(parking) = parking {
                     parking.settle(&settled);
                 }
@@ -61,7 +89,7 @@ impl Inbox {
 
 /// An entity's place among its arbiter's parkings, given up when dropped.
 pub(crate) struct ParkingPlace {
-    key: usize,
+    key: u64,
     parking: Rc<Parking>,
 }
 
@@ -74,7 +102,7 @@ impl ParkingPlace {
 
     /// What the journal names this entity by.
     pub(crate) fn key(&self) -> u64 {
-        self.key as u64
+        self.key
     }
 
     pub(crate) fn shared(&self) -> Rc<Parking> {
@@ -95,7 +123,7 @@ impl Drop for ParkingPlace {
         // while the thread itself ends its locals may be gone already
         let _ = PARKINGS.try_with(|parkings| {
             if let Ok(mut parkings) = parkings.try_borrow_mut() {
-                parkings.try_remove(self.key);
+                parkings.remove(self.key);
             }
         });
     }

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-/// What the sweeper is asked for.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Wanted {
-    pub(crate) room: bool,
-    pub(crate) stop: bool,
+#[derive(Debug, Default)]
+struct Wanted {
+    room: bool,
+    stop: bool,
 }
 
 /// How others wake the sweeper.
@@ -33,14 +32,13 @@ impl Nudge {
         self.changed.notify_one();
     }
 
-    /// Waits for a wish, or `at_most` so long.
-    pub(crate) fn wait(&self, at_most: Duration) -> Wanted {
+    /// Waits for a wish, or `at_most` so long. `true`: the sweeper is to end.
+    pub(crate) fn wait(&self, at_most: Duration) -> bool {
         let mut wanted = self.wanted.lock();
         if !wanted.room && !wanted.stop {
             self.changed.wait_for(&mut wanted, at_most);
         }
-        let now = *wanted;
         wanted.room = false;
-        now
+        wanted.stop
     }
 }

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
@@ -36,23 +37,37 @@ impl Held {
     fn release(mut self, at: Option<Position>) {
         self.charge = None;
         if let Some(call) = self.call.take() {
-            call.release(at);
+            contain(move || call.release(at));
         }
     }
 
     fn fail(mut self, failure: Failure) {
         self.charge = None;
         if let Some(call) = self.call.take() {
-            call.fail(failure);
+            contain(move || call.fail(failure));
         }
+    }
+
+    /// Takes the answer back: it rests on a commit that failed.
+    fn take_back(self) {
+        let reason = "a write before it failed".into();
+        self.fail(Failure::NotDone(NotDone::Stopped { reason }));
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(call) = self.call.take() {
-            call.fail(Failure::Unknown(Unknown::Abandoned));
+            contain(move || call.fail(Failure::Unknown(Unknown::Abandoned)));
         }
+    }
+}
+
+/// An answer whose caller is gone is dropped where it is released; if dropping a user's value panics, the arbiter's
+/// other entities must not notice.
+fn contain(act: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(act)).is_err() {
+        tracing::error!("dropping what nobody waits for any more panicked");
     }
 }
 
@@ -114,27 +129,30 @@ impl Parking {
 
     /// An answer that rests on all commits before it.
     pub(crate) fn answer(&self, held: Held) {
-        if self.is_empty() {
-            held.release(None);
-        } else {
+        if !self.is_empty() {
             self.queue.borrow_mut().push_back(Waiting::Answer(held));
+        } else if self.has_failed() {
+            held.take_back();
+        } else {
+            held.release(None);
         }
     }
 
     /// An act that rests on all commits before it. Dropped, not run, if one of them fails.
     pub(crate) fn then(&self, act: OnceDurable) {
-        if self.is_empty() {
-            act(self.newest.get());
-        } else {
+        if !self.is_empty() {
             self.queue.borrow_mut().push_back(Waiting::Then(act));
+        } else if !self.has_failed() {
+            act(self.newest.get());
         }
     }
 
     /// The journal's word on the oldest commit.
     pub(crate) fn settle(&self, settled: &Settled) {
-        let (first, last, held) = match self.queue.borrow_mut().pop_front() {
-            Some(Waiting::Commit { first, last, held }) => (first, last, held),
-            _ => unreachable!("the oldest thing parked is always a commit"),
+        let oldest = self.queue.borrow_mut().pop_front();
+        let Some(Waiting::Commit { first, last, held }) = oldest else {
+            debug_assert!(false, "the oldest thing parked is always a commit");
+            return;
         };
         debug_assert_eq!(
             last, settled.last_version,
@@ -188,14 +206,10 @@ impl Parking {
                 }
             };
             match next {
-                Some(Waiting::Answer(held)) if self.failed.get() => {
-                    held.fail(Failure::NotDone(NotDone::Stopped {
-                        reason: "a write before it failed".into(),
-                    }));
-                }
+                Some(Waiting::Answer(held)) if self.has_failed() => held.take_back(),
                 Some(Waiting::Answer(held)) => held.release(None),
-                Some(Waiting::Then(act)) if !self.failed.get() => act(self.newest.get()),
-                _ => {}
+                Some(Waiting::Then(act)) if !self.has_failed() => contain(|| act(self.newest.get())),
+                rested_on_what_failed => contain(|| drop(rested_on_what_failed)),
             }
         }
     }

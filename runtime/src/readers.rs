@@ -3,6 +3,8 @@
 //! Its size is the bound on activations at once. What waits for a reader waits in its actor's mailbox, and is bounded
 //! with the commands in flight.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -20,6 +22,7 @@ enum Order {
 pub(crate) struct Readers {
     orders: Sender<Order>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    closing: Arc<AtomicBool>,
 }
 
 /// The pool has been closed.
@@ -27,19 +30,22 @@ pub(crate) struct Readers {
 pub(crate) struct ReadersClosed;
 
 impl Readers {
-    pub(crate) fn start(count: usize) -> std::io::Result<Self> {
+    /// `name` is its threads'.
+    pub(crate) fn start(name: &str, count: usize) -> std::io::Result<Self> {
         let (orders, receiver) = unbounded();
+        let closing = Arc::<AtomicBool>::default();
         let threads: std::io::Result<Vec<_>> = (0..count.max(1))
             .map(|n| {
-                let receiver = receiver.clone();
+                let (receiver, closing) = (receiver.clone(), Arc::clone(&closing));
                 std::thread::Builder::new()
-                    .name(format!("dormouse-reader-{n}"))
-                    .spawn(move || serve(&receiver))
+                    .name(format!("dormouse-{name}-{n}"))
+                    .spawn(move || serve(&receiver, &closing))
             })
             .collect();
         Ok(Self {
             orders,
             threads: Mutex::new(threads?),
+            closing,
         })
     }
 
@@ -61,13 +67,17 @@ impl Readers {
     ) -> Result<T, ReadersClosed> {
         let (tell, told) = oneshot::channel();
         self.submit(move || {
-            let _ = tell.send(job());
+            // nobody reads for a caller who has gone
+            if !tell.is_closed() {
+                let _ = tell.send(job());
+            }
         });
         told.await.map_err(|_| ReadersClosed)
     }
 
-    /// Ends the threads once they have done what was submitted before. Blocking.
+    /// Ends the threads once they have done what they are at; what waits is dropped. Blocking.
     pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
         let threads = std::mem::take(&mut *self.threads.lock());
         for _ in &threads {
             let _ = self.orders.send(Order::Stop);
@@ -87,8 +97,11 @@ impl Drop for Readers {
     }
 }
 
-fn serve(orders: &Receiver<Order>) {
+fn serve(orders: &Receiver<Order>, closing: &AtomicBool) {
     while let Ok(Order::Run(job)) = orders.recv() {
+        if closing.load(Ordering::Acquire) {
+            continue;
+        }
         // a job that panics (domain code is caught before) must not take the thread with it
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
             tracing::error!("a reader's job panicked");

@@ -34,7 +34,33 @@ pub(crate) struct Gauges {
 
 impl Gauges {
     pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Acquire)
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Whether there is room for one more: asked before an aggregate is woken for it.
+    pub(crate) fn has_room(&self, limit: usize) -> Result<(), NotDone> {
+        if self.in_flight() < limit {
+            Ok(())
+        } else {
+            Err(NotDone::Overloaded {
+                bound: Bound::Runtime,
+                limit,
+            })
+        }
+    }
+
+    fn enter(&self, limit: usize) -> Result<(), NotDone> {
+        let room = |n: usize| (n < limit).then_some(n + 1);
+        let counted = self
+            .in_flight
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, room);
+        counted.map_or(
+            Err(NotDone::Overloaded {
+                bound: Bound::Runtime,
+                limit,
+            }),
+            |_| Ok(()),
+        )
     }
 
     /// Waits until something that was in flight has ended, or `in_flight` is already zero.
@@ -144,23 +170,23 @@ impl Residency {
 
     /// Counts one more command in flight, if both bounds allow. Called under the entry's guard: an eviction, which
     /// holds the same guard for writing, sees either the count or no entry.
+    ///
+    /// What finds no room was never counted: taking a count back would wake those who wait for room, for nothing.
     pub(crate) fn charge(self: &Arc<Self>, mailbox: usize, runtime: usize) -> Result<Charge, NotDone> {
-        let mine = self.in_flight.fetch_add(1, Ordering::AcqRel) as usize;
-        let all = self.gauges.in_flight.fetch_add(1, Ordering::AcqRel);
-        let charge = Charge(Arc::clone(self));
-        if mine >= mailbox {
-            return Err(NotDone::Overloaded {
-                bound: Bound::Mailbox,
-                limit: mailbox,
-            });
+        let room = |n: u32| ((n as usize) < mailbox).then_some(n + 1);
+        let counted = self
+            .in_flight
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, room);
+        counted.map_err(|_| NotDone::Overloaded {
+            bound: Bound::Mailbox,
+            limit: mailbox,
+        })?;
+        if let Err(full) = self.gauges.enter(runtime) {
+            // the runtime is full, so something is in flight, and its end wakes whoever saw this count
+            self.in_flight.fetch_sub(1, Ordering::AcqRel);
+            return Err(full);
         }
-        if all >= runtime {
-            return Err(NotDone::Overloaded {
-                bound: Bound::Runtime,
-                limit: runtime,
-            });
-        }
-        Ok(charge)
+        Ok(Charge(Arc::clone(self)))
     }
 
     pub(crate) fn in_flight(&self) -> u32 {

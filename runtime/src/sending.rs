@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix::prelude::{Actor, Handler, Message};
@@ -57,6 +57,10 @@ where
 {
     /// Ready with the answer, or with what is certain when the caller's time is up.
     pub(crate) fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<T> {
+        if let (Some(within), None) = (self.within, &self.timer) {
+            // made before anything is sent: outside a tokio runtime it panics
+            self.timer = Some(Box::pin(tokio::time::sleep(within)));
+        }
         if let Err(reason) = self.poll_send(context) {
             return Poll::Ready(T::failed(Failure::NotDone(reason)));
         }
@@ -100,15 +104,10 @@ where
     }
 
     fn poll_time_is_up(&mut self, context: &mut Context<'_>) -> Poll<T> {
-        let Some(within) = self.within else {
+        let Some(timer) = &mut self.timer else {
             return Poll::Pending;
         };
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
-        if timer.as_mut().poll(context).is_pending() {
-            return Poll::Pending;
-        }
+        ready!(timer.as_mut().poll(context));
         if self.message.take().is_some() {
             return Poll::Ready(T::failed(Failure::NotDone(NotDone::DeadlinePassed)));
         }

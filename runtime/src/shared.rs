@@ -19,7 +19,10 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) options: Options,
     pub(crate) lanes: Vec<Lane>,
+    /// For activations and look-ups.
     pub(crate) readers: Readers,
+    /// For past states: whoever reads histories must not hold up who wants to write.
+    pub(crate) history: Readers,
     pub(crate) snapshots: SnapshotWriter,
     pub(crate) residents: Residents,
     pub(crate) gauges: Arc<Gauges>,

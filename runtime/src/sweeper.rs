@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::nudge::Nudge;
 use crate::shared::Shared;
@@ -25,14 +25,19 @@ impl Sweeper {
         let thread = std::thread::Builder::new()
             .name("dormouse-sweeper".into())
             .spawn(move || {
+                let mut swept_at = Instant::now();
                 loop {
-                    let wanted = swept.nudge.wait(tick);
-                    if wanted.stop {
+                    let patience = if swept.residents.over_budget() {
+                        TICK_MIN
+                    } else {
+                        tick
+                    };
+                    if swept.nudge.wait(patience) {
                         return;
                     }
-                    if wanted.room {
-                        swept.make_room();
-                    } else {
+                    swept.make_room();
+                    if swept_at.elapsed() >= tick {
+                        swept_at = Instant::now();
                         swept.sweep_idle();
                         swept.record_gauges();
                     }

@@ -55,6 +55,13 @@ impl OwnSystem {
     }
 }
 
+impl Drop for OwnSystem {
+    /// A start that failed later on leaves no thread behind.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 type Started = std::io::Result<(System, Vec<ArbiterHandle>)>;
 
 fn run(arbiters: usize, tell: &crossbeam_channel::Sender<Started>) {

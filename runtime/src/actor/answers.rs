@@ -1,5 +1,6 @@
 //! Answers that need no decision: refusals of the runtime, and the first reply to a command that was done before (P6).
 
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use actix::prelude::{ActorFutureExt, AsyncContext, Context, WrapFuture};
@@ -10,9 +11,9 @@ use dormouse_domain::{
 use dormouse_persistence::{Store, StoreError};
 
 use super::EntityActor;
-use crate::call::{Call, Failure, Parked};
+use crate::call::{Failure, Parked, Responder};
 use crate::command_metrics::{CommandMetrics, Counted};
-use crate::entity_core::{Identified, Identity, Turn, same_or_reused};
+use crate::entity_core::{Identified, Identity, Turn, panic_message, same_or_reused};
 use crate::messages::Run;
 use crate::metric_names;
 use crate::receipt::{Outcome, Receipt};
@@ -46,7 +47,8 @@ impl<A: Aggregate> EntityActor<A> {
             }
             Turn::NotDone(_) | Turn::Broken(_) => {
                 counters.not_done.add(1);
-                if let Turn::Broken(NotDone::Panicked { .. }) = turn {
+                if let Turn::NotDone(NotDone::Panicked { .. }) | Turn::Broken(NotDone::Panicked { .. }) = turn
+                {
                     counters.panics.add(1);
                     metrics::counter!(metric_names::PANICS).increment(1);
                 }
@@ -98,12 +100,15 @@ impl<A: Aggregate> EntityActor<A> {
         if !run.responder.call().begin() {
             return;
         }
+        let Some(Identity { id, .. }) = run.request.identity else {
+            return;
+        };
         self.place.then(Box::new(move |_| {
             let (readers, store) = (&directory.shared.readers, directory.shared.store.clone());
             readers.submit(move || {
-                let stored = read_commit(&store, &stream, first_version);
+                let stored = read_commit(&store, &stream, first_version, id);
                 drop(run.charge);
-                first_reply::<A, C>(&run.responder.into_call(), stored);
+                first_reply::<A, C>(run.responder, stored);
             });
         }));
     }
@@ -128,23 +133,32 @@ impl<A: Aggregate> EntityActor<A> {
                 .run(move || find_command(&store, &stream, identity.id))
                 .await
         };
-        context.wait(
-            look.into_actor(self)
-                .map(move |found, actor: &mut Self, _| match found {
-                    Err(_) => actor.not_done(run, NotDone::ShuttingDown),
-                    Ok(Err(error)) => actor.not_done(
-                        run,
-                        NotDone::ActivationFailed {
-                            reason: error.to_string().into(),
-                        },
-                    ),
-                    Ok(Ok(None)) if actor.now() > run.deadline => {
-                        actor.not_done(run, NotDone::DeadlinePassed);
-                    }
-                    Ok(Ok(None)) => actor.decide(run),
-                    Ok(Ok(Some(stored))) => actor.found(run, identity, stored),
-                }),
-        );
+        let looked_up = look.into_actor(self).map(move |found, actor: &mut Self, _| {
+            actor.guarded(|actor| match found {
+                Err(_) => actor.not_done(run, NotDone::ShuttingDown),
+                Ok(Err(error)) => actor.not_done(
+                    run,
+                    NotDone::ActivationFailed {
+                        reason: error.to_string().into(),
+                    },
+                ),
+                Ok(Ok(None)) => actor.new_after_all(run),
+                Ok(Ok(Some(stored))) => actor.found(run, identity, stored),
+            });
+        });
+        context.wait(looked_up);
+    }
+
+    /// The store does not know the id. Much may have happened while it was asked.
+    fn new_after_all<C: Command>(&mut self, run: Run<A, C>)
+    where
+        A: Handle<C>,
+    {
+        let late = (self.now() > run.deadline).then_some(NotDone::DeadlinePassed);
+        match self.asleep_because().or(late) {
+            Some(reason) => self.not_done(run, reason),
+            None => self.decide(run),
+        }
     }
 
     fn found<C: Command>(&self, run: Run<A, C>, identity: Identity, stored: Stored)
@@ -156,69 +170,73 @@ impl<A: Aggregate> EntityActor<A> {
             _ => {
                 self.count_replay::<C>();
                 drop(run.charge);
-                first_reply::<A, C>(&run.responder.into_call(), Ok(Some(stored)));
+                first_reply::<A, C>(run.responder, Ok(stored));
             }
         }
     }
 }
 
 fn find_command(store: &Store, stream: &StreamId, id: CommandId) -> Result<Option<Stored>, StoreError> {
-    match store.find_command(stream, id)? {
-        Some(first_version) => read_commit(store, stream, first_version),
-        None => Ok(None),
-    }
+    let Some(first_version) = store.find_command(stream, id)? else {
+        return Ok(None);
+    };
+    // an index that points at nothing must not make a command look new
+    read_commit(store, stream, first_version, id).map(Some)
 }
 
+/// The commit at `first_version`, which must be that of command `id`.
 fn read_commit(
     store: &Store,
     stream: &StreamId,
     first_version: Version,
-) -> Result<Option<Stored>, StoreError> {
+    id: CommandId,
+) -> Result<Stored, StoreError> {
     let mut stored = None;
     store.read_commit(stream, first_version, &mut |commit| {
-        let shard = commit.position().shard;
-        stored = commit.command().map(|command| Stored {
+        let command = commit.command().filter(|command| command.id == id);
+        stored = command.map(|command| Stored {
             fingerprint: command.fingerprint,
             first_version: commit.first_version(),
             last_version: commit.last_version(),
-            position: Position {
-                shard,
-                offset: commit.last_offset(),
-            },
+            position: Position::new(commit.position().shard, commit.last_offset()),
             codec: command.codec,
             reply: command.reply.to_vec(),
         });
     })?;
-    Ok(stored)
+    stored.ok_or_else(|| StoreError::Corrupt {
+        what: "command index".into(),
+        place: format!("{stream}, command {id}"),
+        reason: format!("no commit of it at version {first_version}").into(),
+    })
 }
 
-/// Answers a retry. Whatever can't be read: it was done, and that is what the caller is told.
+/// Answers a retry. Whatever can't be read of it: it was done before, so it is not *not done*.
 fn first_reply<A: Handle<C>, C: Command>(
-    call: &Arc<Call<Outcome<A, C>>>,
-    stored: Result<Option<Stored>, StoreError>,
+    responder: Responder<Outcome<A, C>>,
+    stored: Result<Stored, StoreError>,
 ) {
     let outcome = match stored {
-        Ok(Some(stored)) => decode_reply::<A, C>(&stored),
-        Ok(None) => Err(CommandError::Unknown(Unknown::Abandoned)),
+        Ok(stored) => decode_reply::<A, C>(&stored),
         Err(error) => Err(CommandError::Unknown(Unknown::WriteFailed {
             reason: error.to_string().into(),
         })),
     };
-    call.answer(outcome);
+    responder.into_call().answer(outcome);
 }
 
 fn decode_reply<A: Handle<C>, C: Command>(stored: &Stored) -> Outcome<A, C> {
-    let version = stored.last_version;
-    match stored.codec.decode::<C::Reply>(&stored.reply) {
-        Ok(reply) => Ok(Receipt {
-            reply,
-            version,
-            position: Some(stored.position),
-            replayed: true,
-        }),
-        Err(error) => Err(CommandError::ReplyUnreadable {
-            version,
-            reason: error.to_string().into(),
-        }),
-    }
+    let (version, position) = (stored.last_version, Some(stored.position));
+    let reason = match catch_unwind(|| stored.codec.decode::<C::Reply>(&stored.reply)) {
+        Ok(Ok(reply)) => {
+            return Ok(Receipt {
+                reply,
+                version,
+                position,
+                replayed: true,
+            });
+        }
+        Ok(Err(error)) => error.to_string().into(),
+        Err(panic) => panic_message(panic.as_ref()),
+    };
+    Err(CommandError::ReplyUnreadable { version, reason })
 }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::{ActorFuture, ActorFutureExt, WrapFuture};
 use dormouse_domain::{Aggregate, StreamId, Version};
@@ -14,8 +15,10 @@ use crate::entity_core::{CommandIds, EntityCore};
 use crate::metric_names;
 use crate::options::FAILED_ACTIVATION_REMEMBERED;
 
-/// Reads again if the stream was found to be further on than what was read.
-const ATTEMPTS_MAX: usize = 3;
+/// Times to read on if the stream was found to be further than what was read: each reads only what came since.
+const ATTEMPTS_MAX: usize = 100;
+/// Pause before a stream whose last writer died is tried again.
+const HELD_RETRY: Duration = Duration::from_millis(10);
 
 pub(super) struct Woken<A> {
     loaded: Loaded<A>,
@@ -37,7 +40,7 @@ impl<A: Aggregate> EntityActor<A> {
             activate(&directory, &stream).await
         }
         .into_actor(self)
-        .map(|woken, actor: &mut Self, _| actor.woken(woken))
+        .map(|woken, actor: &mut Self, _| actor.guarded(|actor| actor.woken(woken)))
     }
 
     fn woken(&mut self, woken: Result<Woken<A>, LoadFailed>) {
@@ -91,13 +94,13 @@ async fn activate<A: Aggregate>(
     stream: &StreamId,
 ) -> Result<Woken<A>, LoadFailed> {
     let shared = &directory.shared;
-    let mut attempt = 1;
+    let (mut attempt, mut so_far) = (1, None);
     loop {
         let generation = shared.store.generation();
-        let (reading, id) = (Arc::clone(directory), stream.clone());
+        let (reading, id, known) = (Arc::clone(directory), stream.clone(), so_far.take());
         let read = shared.readers.run(move || {
             reading.shared.make_room();
-            load::<A>(&reading.shared.store, &id, reading.state_fingerprint, None)
+            load::<A>(&reading.shared.store, &id, reading.state_fingerprint, None, known)
         });
         let loaded = read
             .await
@@ -110,13 +113,20 @@ async fn activate<A: Aggregate>(
                     generation,
                 });
             }
+            // it moved on since it was read, or may have: only what is new is read again
             Err(StoreError::StaleVersion { .. } | StoreError::ReadOutdated { .. })
                 if attempt < ATTEMPTS_MAX =>
             {
-                attempt += 1;
+                so_far = Some(loaded.folded);
+            }
+            // an actor of this id died, and its commits are still on their way
+            Err(StoreError::StreamHeld { .. }) if attempt < ATTEMPTS_MAX => {
+                so_far = Some(loaded.folded);
+                tokio::time::sleep(HELD_RETRY).await;
             }
             Err(error) => return Err(LoadFailed::Store(error)),
         }
+        attempt += 1;
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod adversity;
 mod bad_input;
 mod bank;
 mod basics;
