@@ -5,13 +5,15 @@ env := scripts/env.sh
 # Every crate that has a `rocksdb` feature; built alone, because members built together unify their features.
 without_rocksdb := dormouse-persistence dormouse-runtime dormouse
 
-.PHONY: help setup demo demo-fast test check quickstart
+.PHONY: help setup demo demo-fast test check quickstart bench bench-full
 
 help:
 	@echo "make quickstart   a bank account in memory; compiles no C++"
 	@echo "make demo         a year of flights, killed half-way and compared with its table (ARGS='--months 1..6')"
 	@echo "make test         all tests"
 	@echo "make check        format, lints, docs, and the build without RocksDB"
+	@echo "make bench        what it makes of this machine, in under 10 minutes (ARGS='spread hot --runs 5')"
+	@echo "make bench-full   the same with the sizes that count, an hour or two"
 	@echo "make setup        what the others need, once"
 
 setup:
@@ -26,6 +28,13 @@ demo: setup
 # January only, with the binary that the tests use.
 demo-fast: setup
 	@$(env) cargo run --package flights -- --fast $(ARGS)
+
+# Figures in target/bench/summary.json, plots in report.html beside it. Leave the machine alone meanwhile.
+bench: setup
+	@$(env) cargo run --release --package load -- --short $(ARGS)
+
+bench-full: setup
+	@$(env) cargo run --release --package load -- --full $(ARGS)
 
 test: setup
 	@if cargo nextest --version >/dev/null 2>&1; then \

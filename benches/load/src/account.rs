@@ -69,7 +69,10 @@ impl Handle<Deposit> for Account {
         let entry = Entry::Deposited {
             cents: c.cents,
             counterparty: format!("DE{:020}", u64::from(c.counterparty) * 7_919),
-            reference: format!("SEPA transfer, invoice 2026-{:08}, thank you for your order", c.invoice),
+            reference: format!(
+                "SEPA transfer, invoice 2026-{:08}, thank you for your order",
+                c.invoice
+            ),
             day: FIRST_DAY + c.invoice % 365,
         };
         Ok(Decision::event(entry).reply(|after| after.cents))

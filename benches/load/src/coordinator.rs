@@ -25,11 +25,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let directory = Directory::make(&arguments.store)?;
     let about = About::new(arguments, Machine::look(&directory.0));
     let plan = Plan::new(arguments);
-    let rounds: Vec<Vec<Step>> = (0..plan.runs).map(|round| plan.round(round, &directory.0)).collect();
+    let rounds: Vec<Vec<Step>> = (0..plan.runs)
+        .map(|round| plan.round(round, &directory.0))
+        .collect();
     eprintln!("{}\n{}", about.machine.line(), about.settings);
     let mut progress = Progress::new(rounds.iter().map(Vec::len).sum());
     let mut results = Vec::new();
-    for (number, steps) in rounds.into_iter().enumerate() {
+    for (number, steps) in rounds.iter().enumerate() {
         results.push(round(number, plan.runs, steps, &mut progress)?);
     }
     progress.finish();
@@ -41,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn round(number: usize, runs: u32, steps: Vec<Step>, progress: &mut Progress) -> Result<Round> {
+fn round(number: usize, runs: u32, steps: &[Step], progress: &mut Progress) -> Result<Round> {
     let mut round = Round::new();
     for at in 0..steps.len() {
         let mut step = steps[at].clone();
@@ -62,7 +64,9 @@ fn set_pace(step: &mut Step, round: &Round) -> Result<()> {
     if let Work::Traffic(traffic) = &mut step.work
         && let Pace::Open { per_second } = &mut traffic.pace
     {
-        let most = round.get("spread-512").and_then(|spread| spread.get("commands_per_s"));
+        let most = round
+            .get("spread-512")
+            .and_then(|spread| spread.get("commands_per_s"));
         *per_second = most.context("the open loop needs spread with 512 clients")? * SHARE_OF_MAXIMUM;
     }
     Ok(())

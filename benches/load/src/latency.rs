@@ -71,7 +71,11 @@ impl Percentiles {
         let at = |quantile| (quantile, histogram.value_at_quantile(quantile) as f64 / 1e3);
         Self {
             count,
-            curve: if count == 0 { Vec::new() } else { quantiles.into_iter().map(at).collect() },
+            curve: if count == 0 {
+                Vec::new()
+            } else {
+                quantiles.into_iter().map(at).collect()
+            },
         }
     }
 

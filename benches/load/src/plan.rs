@@ -27,7 +27,9 @@ impl Plan {
         let full = arguments.is_full();
         let spread_commands = if full { 12_000_000 } else { 0 };
         Self {
-            runs: arguments.runs.unwrap_or(if full { RUNS_FULL } else { RUNS_SHORT }),
+            runs: arguments
+                .runs
+                .unwrap_or(if full { RUNS_FULL } else { RUNS_SHORT }),
             seconds: arguments.seconds.unwrap_or(if full { 10.0 } else { 3.0 }),
             spread_commands: arguments.events.unwrap_or(spread_commands),
             arguments: arguments.clone(),
@@ -60,8 +62,18 @@ impl Plan {
         let mut add = |name: &str, work| works.push((name.into(), work));
         let limits = self.chosen(Scenario::Limits);
         if limits {
-            add("l0", Work::Sync { seconds: self.seconds / 3.0 });
-            add("raw-put", Work::Put { seconds: self.seconds / 2.0 });
+            add(
+                "l0",
+                Work::Sync {
+                    seconds: self.seconds / 3.0,
+                },
+            );
+            add(
+                "raw-put",
+                Work::Put {
+                    seconds: self.seconds / 2.0,
+                },
+            );
         }
         let others_need_it = limits || self.chosen(Scenario::Open);
         let spread = self.chosen(Scenario::Spread);
@@ -112,23 +124,69 @@ impl Plan {
 
     fn traffics(&self) -> Vec<(Scenario, String, Traffic)> {
         let mut all = Vec::new();
-        for clients in self.clients(&[64, 512]).into_iter().filter(|clients| *clients > 1) {
-            let traffic = Traffic { ids: 1, ..self.traffic(clients) };
+        for clients in self
+            .clients(&[64, 512])
+            .into_iter()
+            .filter(|clients| *clients > 1)
+        {
+            let traffic = Traffic {
+                ids: 1,
+                ..self.traffic(clients)
+            };
             all.push((Scenario::Hot, format!("hot-{clients}"), traffic));
         }
-        let many = |what| Traffic { what, ..self.traffic(512) };
-        let ids = What::Ids { retries_per_mille: 10 };
+        let many = |what| Traffic {
+            what,
+            ..self.traffic(512)
+        };
+        let ids = What::Ids {
+            retries_per_mille: 10,
+        };
         let mut add = |scenario, name: &str, traffic| all.push((scenario, name.into(), traffic));
         add(Scenario::Ids, "ids-512", many(ids));
-        let one = Traffic { ids: 1, clients: 64, ..many(ids) };
+        let one = Traffic {
+            ids: 1,
+            clients: 64,
+            ..many(ids)
+        };
         add(Scenario::Ids, "ids-hot-64", one);
         let pace = Pace::Open { per_second: 0.0 };
-        add(Scenario::Open, "open", Traffic { pace, ..self.traffic(512) });
-        add(Scenario::Metrics, "metrics-off", Traffic { metrics: false, ..self.traffic(512) });
-        add(Scenario::Mixed, "mixed", many(What::Mixed { queries_percent: 80 }));
-        let large = Traffic { clients: 64, ..many(What::Documents { bytes: DOCUMENT_BYTES }) };
+        add(
+            Scenario::Open,
+            "open",
+            Traffic {
+                pace,
+                ..self.traffic(512)
+            },
+        );
+        add(
+            Scenario::Metrics,
+            "metrics-off",
+            Traffic {
+                metrics: false,
+                ..self.traffic(512)
+            },
+        );
+        add(
+            Scenario::Mixed,
+            "mixed",
+            many(What::Mixed { queries_percent: 80 }),
+        );
+        let large = Traffic {
+            clients: 64,
+            ..many(What::Documents {
+                bytes: DOCUMENT_BYTES,
+            })
+        };
         add(Scenario::Large, "large", large);
-        add(Scenario::Tail, "tail", Traffic { tails: 10, ..self.traffic(512) });
+        add(
+            Scenario::Tail,
+            "tail",
+            Traffic {
+                tails: 10,
+                ..self.traffic(512)
+            },
+        );
         all
     }
 
@@ -156,12 +214,23 @@ impl Plan {
             add("zipf", work);
         }
         if self.chosen(Scenario::Embedded) {
-            add("embedded", Work::Embedded { clients: 64, seconds: self.seconds });
+            add(
+                "embedded",
+                Work::Embedded {
+                    clients: 64,
+                    seconds: self.seconds,
+                },
+            );
         }
         if self.chosen(Scenario::Grow) {
             let events = self.arguments.events.unwrap_or(pick(50_000_000, 2_000_000));
             add("grow", Work::Grow { events, clients: 512 });
-            add("reopen", Work::Reopen { from: directory.join("grow") });
+            add(
+                "reopen",
+                Work::Reopen {
+                    from: directory.join("grow"),
+                },
+            );
         }
         works
     }

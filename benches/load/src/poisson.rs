@@ -62,7 +62,11 @@ mod tests {
 
     #[test]
     fn a_seed_gives_one_schedule() {
-        let take = |seed| Arrivals::new(10.0, Random::new(seed, 0)).take(5).collect::<Vec<_>>();
+        let take = |seed| {
+            Arrivals::new(10.0, Random::new(seed, 0))
+                .take(5)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(take(1), take(1));
         assert_ne!(take(1), take(2));
     }

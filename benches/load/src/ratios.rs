@@ -49,7 +49,13 @@ const RATIOS: [Ratio; 19] = [
     ratio("metrics-off", "ratio_spread", RATE, "spread-512", RATE),
     ratio("embedded", "ratio_spread", RATE, "spread-64", RATE),
     ratio("grow", "ratio_spread", RATE, "spread-512", RATE),
-    ratio("resident", "ratio_actor", "bytes_per_resident", "actors", "bytes_per_resident"),
+    ratio(
+        "resident",
+        "ratio_actor",
+        "bytes_per_resident",
+        "actors",
+        "bytes_per_resident",
+    ),
 ];
 
 /// Adds those for which both sides were measured.
@@ -77,7 +83,10 @@ mod tests {
             outcome.set(RATE, rate);
             outcome
         };
-        let mut round = Round::from([("hot-64".into(), outcome(50.0)), ("spread-64".into(), outcome(40.0))]);
+        let mut round = Round::from([
+            ("hot-64".into(), outcome(50.0)),
+            ("spread-64".into(), outcome(40.0)),
+        ]);
         round.insert("hot-512".into(), outcome(1.0));
         add(&mut round);
         assert_eq!(round["hot-64"].get("ratio_spread"), Some(1.25));

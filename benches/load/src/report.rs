@@ -27,7 +27,11 @@ pub(crate) fn page(summary: &Summary, rounds: &[Round]) -> String {
     }
     let plots = plots::all(rounds);
     if !plots.is_empty() {
-        body += &section("Plots", PLOTS_NOTE, &format!("<div class=\"plots\">{plots}</div>"));
+        body += &section(
+            "Plots",
+            PLOTS_NOTE,
+            &format!("<div class=\"plots\">{plots}</div>"),
+        );
     }
     body += &section("All figures", FIGURES_NOTE, &figures_table(summary));
     html::document("Dormouse under load", &body)
@@ -43,12 +47,23 @@ fn header(summary: &Summary) -> String {
     let about = &summary.about;
     let machine = &about.machine;
     let facts = [
-        ("Measured", format!("{}, {} run", &about.date[..about.date.len().min(10)], about.size)),
+        (
+            "Measured",
+            format!("{}, {} run", &about.date[..about.date.len().min(10)], about.size),
+        ),
         (
             "Machine",
-            format!("{}, {} cores, {:.0} GiB", machine.processor, machine.cores, machine.memory_mib as f64 / 1_024.0),
+            format!(
+                "{}, {} cores, {:.0} GiB",
+                machine.processor,
+                machine.cores,
+                machine.memory_mib as f64 / 1_024.0
+            ),
         ),
-        ("System", format!("Linux {}, {}", machine.kernel, machine.file_system)),
+        (
+            "System",
+            format!("Linux {}, {}", machine.kernel, machine.file_system),
+        ),
         ("Durability", about.durability.into()),
         ("Clients", about.generator.into()),
         ("Settings", about.settings.clone()),
@@ -65,7 +80,10 @@ fn header(summary: &Summary) -> String {
 
 /// Says so when the figures are worth little.
 fn noise(summary: &Summary) -> String {
-    let others = summary.scenarios.values().filter_map(|scenario| scenario.medians.get("others_cores"));
+    let others = summary
+        .scenarios
+        .values()
+        .filter_map(|scenario| scenario.medians.get("others_cores"));
     let most = others.copied().fold(0.0, f64::max);
     if most <= OTHERS_CORES_MAX {
         return String::new();
@@ -79,7 +97,11 @@ fn noise(summary: &Summary) -> String {
 fn goals_table(reached: &[Reached]) -> String {
     let mut out = String::from("<table class=\"goals\"><tbody>");
     for reached in reached {
-        let (class, word) = if reached.is_met { ("met", "met") } else { ("missed", "missed") };
+        let (class, word) = if reached.is_met {
+            ("met", "met")
+        } else {
+            ("missed", "missed")
+        };
         let _ = write!(
             out,
             "<tr><td>{}</td><td class=\"bullet\"><i class=\"{class}\" style=\"width:{:.1}%\"></i></td>\
@@ -106,7 +128,9 @@ fn figures_table(summary: &Summary) -> String {
 
 fn figures_row(name: &str, scenario: &Scenario) -> String {
     let figure = |name: &str| scenario.medians.get(name).copied();
-    let digits = |name: &str, digits: usize| figure(name).map_or_else(String::new, |value| format!("{value:.digits$}"));
+    let digits = |name: &str, digits: usize| {
+        figure(name).map_or_else(String::new, |value| format!("{value:.digits$}"))
+    };
     let rate = scenario.spread.get("commands_per_s").copied().unwrap_or_default();
     let latency = |name: &str| micros(figure(name).unwrap_or_default());
     format!(
@@ -130,7 +154,9 @@ fn figures_row(name: &str, scenario: &Scenario) -> String {
 
 /// What has no column of its own.
 fn more(scenario: &Scenario) -> String {
-    const SHOWN: [&str; 9] = [
+    const SHOWN: [&str; 11] = [
+        "activations_per_s",
+        "raw_seeks_per_s",
         "bytes_per_resident",
         "written_bytes_per_event",
         "disk_bytes_per_event",
@@ -141,14 +167,18 @@ fn more(scenario: &Scenario) -> String {
         "resident_mib",
         "reopen_s",
     ];
-    let wanted = |name: &str| name.starts_with("ratio_") || name.starts_with("events_") || SHOWN.contains(&name);
+    let wanted =
+        |name: &str| name.starts_with("ratio_") || name.starts_with("events_") || SHOWN.contains(&name);
     let shown: Vec<String> = scenario
         .medians
         .iter()
         .filter(|(name, _)| wanted(name))
         .map(|(name, value)| {
             let digits = if value.abs() < 100.0 { 2 } else { 0 };
-            format!("<span>{} <b>{value:.digits$}</b></span>", escape(&name.replace('_', " ")))
+            format!(
+                "<span>{} <b>{value:.digits$}</b></span>",
+                escape(&name.replace('_', " "))
+            )
         })
         .collect();
     shown.join(" ")
@@ -182,7 +212,13 @@ mod tests {
         let arguments = Arguments::try_parse_from(["load"]).unwrap();
         let about = About::new(&arguments, Machine::look(".".as_ref()));
         let page = page(&Summary::new(about, &rounds), &rounds);
-        for wanted in ["<!doctype html>", "<svg", "spread-512", "Latency by percentile", "up to 1.5 cores"] {
+        for wanted in [
+            "<!doctype html>",
+            "<svg",
+            "spread-512",
+            "Latency by percentile",
+            "up to 1.5 cores",
+        ] {
             assert!(page.contains(wanted), "{wanted}");
         }
         for foreign in ["http://", "https://", "src=", "@import"] {

@@ -87,7 +87,10 @@ impl Look {
         Sample {
             at_s: self.at.duration_since(started).as_secs_f64(),
             commands_per_s: (self.answered - before.answered) as f64 / seconds,
-            batch_commits: each((self.commits - before.commits) as f64, self.batches - before.batches),
+            batch_commits: each(
+                (self.commits - before.commits) as f64,
+                self.batches - before.batches,
+            ),
             sync_us: each(sync_us, self.syncs - before.syncs),
             cores: (self.usage.cpu_s - before.usage.cpu_s) / seconds,
             resident_mib: self.usage.resident_bytes as f64 / MIB,

@@ -101,7 +101,10 @@ impl Scenario {
             .collect();
         Self {
             runs: runs.len(),
-            medians: spread.iter().map(|(name, spread)| (name.clone(), spread.median)).collect(),
+            medians: spread
+                .iter()
+                .map(|(name, spread)| (name.clone(), spread.median))
+                .collect(),
             spread,
         }
     }

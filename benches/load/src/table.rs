@@ -7,14 +7,39 @@ use crate::summary::Summary;
 
 /// The order in which scenarios are shown; what is not named here comes last.
 pub(crate) const ORDER: [&str; 23] = [
-    "l0", "raw-put", "l1", "l2", "spread-1", "spread-64", "spread-512", "hot-64", "hot-512", "ids-512",
-    "ids-hot-64", "open", "metrics-off", "mixed", "large", "tail", "zipf", "cold", "actors", "resident",
-    "embedded", "grow", "reopen",
+    "l0",
+    "raw-put",
+    "l1",
+    "l2",
+    "spread-1",
+    "spread-64",
+    "spread-512",
+    "hot-64",
+    "hot-512",
+    "ids-512",
+    "ids-hot-64",
+    "open",
+    "metrics-off",
+    "mixed",
+    "large",
+    "tail",
+    "zipf",
+    "cold",
+    "actors",
+    "resident",
+    "embedded",
+    "grow",
+    "reopen",
 ];
 
 /// Scenario names in the order of the table.
 pub(crate) fn in_order(summary: &Summary) -> Vec<&String> {
-    let place = |name: &String| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len());
+    let place = |name: &String| {
+        ORDER
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or(ORDER.len())
+    };
     let mut names: Vec<&String> = summary.scenarios.keys().collect();
     names.sort_by_key(|name| (place(name), (*name).clone()));
     names
@@ -59,7 +84,10 @@ pub(crate) fn render(summary: &Summary) -> String {
 }
 
 fn ratios(scenario: &crate::summary::Scenario) -> String {
-    let shown = scenario.medians.iter().filter(|(name, _)| name.starts_with("ratio_"));
+    let shown = scenario
+        .medians
+        .iter()
+        .filter(|(name, _)| name.starts_with("ratio_"));
     let shown: Vec<String> = shown
         .map(|(name, value)| format!("{} {value:.2}", &name["ratio_".len()..]))
         .collect();

@@ -60,12 +60,19 @@ pub(crate) async fn measure(fleet: &Arc<Fleet>, traffic: &Traffic) -> Result<Out
         tokio::task::spawn_blocking(move || bank::drain(&bank)).await?
     };
     ensure!(latency.count > 0, "no command was answered in {seconds:.1} s");
-    let clients = if matches!(traffic.pace, Pace::Open { .. }) { 0 } else { traffic.clients };
+    let clients = if matches!(traffic.pace, Pace::Open { .. }) {
+        0
+    } else {
+        traffic.clients
+    };
     let mut outcome = Outcome::of(clients, latency.count, seconds, latency);
     outcome.samples = samples;
     outcome.set("drain_s", drained.as_secs_f64());
     let commands = outcome.latency.count as f64;
-    outcome.set("drained_commands_per_s", commands / (seconds + drained.as_secs_f64()));
+    outcome.set(
+        "drained_commands_per_s",
+        commands / (seconds + drained.as_secs_f64()),
+    );
     outcome.set("cores_used", (used.cpu_s - usage.cpu_s) / seconds);
     outcome.set("cpu_us_per_command", (used.cpu_s - usage.cpu_s) * 1e6 / commands);
     outcome.set("resident_mib", used.resident_bytes as f64 / f64::from(1 << 20));
@@ -103,7 +110,10 @@ fn store_figures(
     outcome.set("fsyncs_per_command", syncs / outcome.latency.count as f64);
     outcome.set("batch_commits", commits / batches);
     outcome.set("batch_commits_max", now.batch_commits_max as f64);
-    outcome.set("sync_us", (now.sync_time - then.sync_time).as_secs_f64() * 1e6 / syncs);
+    outcome.set(
+        "sync_us",
+        (now.sync_time - then.sync_time).as_secs_f64() * 1e6 / syncs,
+    );
     outcome.set("events", events);
     outcome.set("log_bytes_per_event", log_bytes / events);
     // With what the indexer and compactions wrote after the last command.
@@ -111,7 +121,10 @@ fn store_figures(
     outcome.set("written_bytes_per_event", written as f64 / events);
     outcome.set("write_amplification", written as f64 / log_bytes);
     let settled = bank.store().statistics();
-    outcome.set("disk_bytes_per_event", settled.disk_bytes as f64 / settled.events as f64);
+    outcome.set(
+        "disk_bytes_per_event",
+        settled.disk_bytes as f64 / settled.durable.get() as f64,
+    );
     outcome.set("activations", (after.activations - before.activations) as f64);
     let passivated = |of: &Statistics| of.passivated_memory + of.passivated_idle;
     outcome.set("passivations", (passivated(after) - passivated(before)) as f64);

@@ -49,7 +49,12 @@ fn measure(step: &Step, runtime: &tokio::runtime::Runtime) -> Result<Outcome> {
             events_each,
             memory_share,
             traffic,
-        } => runtime.block_on(zipf::run(directory, seed, (*ids, *events_each, *memory_share), traffic)),
+        } => runtime.block_on(zipf::run(
+            directory,
+            seed,
+            (*ids, *events_each, *memory_share),
+            traffic,
+        )),
         Work::Grow { events, clients } => {
             let outcome = runtime.block_on(grow::run(directory, seed, *events, *clients))?;
             Ok(outcome)

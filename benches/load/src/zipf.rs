@@ -61,12 +61,20 @@ impl Zipf {
 
 /// (eˣ − 1) / x, also at 0.
 fn expm1_over(x: f64) -> f64 {
-    if x.abs() > 1e-8 { x.exp_m1() / x } else { 1.0 + x / 2.0 }
+    if x.abs() > 1e-8 {
+        x.exp_m1() / x
+    } else {
+        1.0 + x / 2.0
+    }
 }
 
 /// ln(1 + x) / x, also at 0.
 fn ln_1p_over(x: f64) -> f64 {
-    if x.abs() > 1e-8 { x.ln_1p() / x } else { 1.0 - x / 2.0 }
+    if x.abs() > 1e-8 {
+        x.ln_1p() / x
+    } else {
+        1.0 - x / 2.0
+    }
 }
 
 #[cfg(test)]
@@ -81,7 +89,10 @@ mod tests {
         for _ in 0..DRAWS {
             counts[usize::try_from(zipf.sample(&mut random)).unwrap()] += 1;
         }
-        counts.iter().map(|count| f64::from(*count) / f64::from(DRAWS)).collect()
+        counts
+            .iter()
+            .map(|count| f64::from(*count) / f64::from(DRAWS))
+            .collect()
     }
 
     #[test]
@@ -92,7 +103,10 @@ mod tests {
             for (measured, n) in measured.iter().zip(1..) {
                 let expected = f64::from(n).powf(-exponent) / whole;
                 let off = (measured - expected).abs();
-                assert!(off < 0.004, "id {n}, exponent {exponent}: {measured} for {expected}");
+                assert!(
+                    off < 0.004,
+                    "id {n}, exponent {exponent}: {measured} for {expected}"
+                );
             }
         }
     }

@@ -27,5 +27,10 @@ pub(crate) fn run(directory: &Path, seconds: f64, seed: u64) -> Result<Outcome> 
         latencies.record(0, began.elapsed());
         puts += 1;
     }
-    Ok(Outcome::of(1, puts, started.elapsed().as_secs_f64(), latencies.merged()))
+    Ok(Outcome::of(
+        1,
+        puts,
+        started.elapsed().as_secs_f64(),
+        latencies.merged(),
+    ))
 }

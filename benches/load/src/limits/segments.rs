@@ -66,7 +66,12 @@ fn outcome(
     outcome.set("batches", segments.len() as f64);
     outcome.set("batch_commits", commits as f64 / segments.len() as f64);
     outcome.set("drain_s", drained.as_secs_f64());
-    outcome.set("drained_commands_per_s", commits as f64 / (took + drained).as_secs_f64());
-    outcome.distributions.insert("batch_commits".into(), sizes.merged());
+    outcome.set(
+        "drained_commands_per_s",
+        commits as f64 / (took + drained).as_secs_f64(),
+    );
+    outcome
+        .distributions
+        .insert("batch_commits".into(), sizes.merged());
     outcome
 }

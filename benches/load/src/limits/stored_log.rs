@@ -104,7 +104,10 @@ mod tests {
         bytes[SEGMENT_COMMITS_AT] = 2;
         bytes.extend(record(1, "a"));
         bytes.extend(record(258, "bcd"));
-        let segment = Segment { key: Vec::new(), bytes };
+        let segment = Segment {
+            key: Vec::new(),
+            bytes,
+        };
         assert_eq!((segment.events(), segment.commits()), (2, 2));
         let mut key = Vec::new();
         let keys: Vec<_> = segment

@@ -33,5 +33,10 @@ pub(crate) fn run(directory: &Path, seconds: f64) -> Result<Outcome> {
         latencies.record(0, began.elapsed());
         syncs += 1;
     }
-    Ok(Outcome::of(1, syncs, started.elapsed().as_secs_f64(), latencies.merged()))
+    Ok(Outcome::of(
+        1,
+        syncs,
+        started.elapsed().as_secs_f64(),
+        latencies.merged(),
+    ))
 }

@@ -21,7 +21,13 @@ pub(super) fn render(summary: &Summary) -> String {
         .into_iter()
         .filter(|name| !LEFT_OUT.contains(&name.as_str()))
         .collect();
-    let rate = |name: &str| summary.scenarios[name].spread.get("commands_per_s").copied().unwrap_or_default();
+    let rate = |name: &str| {
+        summary.scenarios[name]
+            .spread
+            .get("commands_per_s")
+            .copied()
+            .unwrap_or_default()
+    };
     let most = shown.iter().map(|name| rate(name).max).fold(1.0, f64::max);
     let mut out = String::from("<div class=\"bars\">");
     let mut was_limit = true;

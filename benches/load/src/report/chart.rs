@@ -5,8 +5,8 @@ use std::fmt::Write;
 use plotters::prelude::{
     ChartBuilder, Color, IntoDrawingArea, IntoFont, LineSeries, RGBColor, SVGBackend, ShapeStyle,
 };
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::TextStyle;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::html::escape;
 
@@ -59,7 +59,9 @@ fn with_variables(svg: &str) -> String {
 
 /// The plot with its title and legend, or nothing if there is nothing to draw.
 pub(super) fn render(chart: &Chart<'_>) -> String {
-    let Some(svg) = draw(chart) else { return String::new() };
+    let Some(svg) = draw(chart) else {
+        return String::new();
+    };
     let mut out = format!(
         "<figure><figcaption>{}<small>{}</small></figcaption><div class=\"legend\">",
         escape(chart.title),
@@ -104,7 +106,9 @@ fn draw(chart: &Chart<'_>) -> Option<String> {
             .ok()?;
         for line in &chart.lines {
             let style = ShapeStyle::from(series(line.colour)).stroke_width(2);
-            context.draw_series(LineSeries::new(line.points.iter().copied(), style)).ok()?;
+            context
+                .draw_series(LineSeries::new(line.points.iter().copied(), style))
+                .ok()?;
         }
         area.present().ok()?;
     }
@@ -121,7 +125,11 @@ fn label(axis: Axis, value: f64) -> String {
 }
 
 fn labels(axis: Axis, range: (f64, f64)) -> usize {
-    if axis.whole_steps { (range.1 - range.0) as usize + 1 } else { LABELS }
+    if axis.whole_steps {
+        (range.1 - range.0) as usize + 1
+    } else {
+        LABELS
+    }
 }
 
 /// From the least to the most, with some air above; none for no or senseless values.
@@ -129,7 +137,9 @@ fn range(values: impl Iterator<Item = f64>, axis: Axis) -> Option<(f64, f64)> {
     const AIR: f64 = 1.06;
     let (least, most) = values
         .filter(|value| value.is_finite())
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (least.min(value), most.max(value)));
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| {
+            (least.min(value), most.max(value))
+        });
     if least > most {
         return None;
     }

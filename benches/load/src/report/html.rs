@@ -34,6 +34,9 @@ const STYLE: &str = include_str!("style.css");
 mod tests {
     #[test]
     fn text_stays_text() {
-        assert_eq!(super::escape("<b a=\"1\"> & </b>"), "&lt;b a=&quot;1&quot;&gt; &amp; &lt;/b&gt;");
+        assert_eq!(
+            super::escape("<b a=\"1\"> & </b>"),
+            "&lt;b a=&quot;1&quot;&gt; &amp; &lt;/b&gt;"
+        );
     }
 }

@@ -5,12 +5,21 @@ use crate::coordinator::Round;
 use crate::outcome::{Outcome, Sample};
 
 const SECONDS: Axis = Axis {
-    label: |value| format!("{value:.0} s"),
+    label: |value| {
+        let digits = usize::from(value.fract() != 0.0);
+        format!("{value:.digits$} s")
+    },
     whole_steps: false,
     from: Some(0.0),
 };
 const THOUSANDS: Axis = Axis {
-    label: |value| if value == 0.0 { "0".into() } else { format!("{:.0}k", value / 1e3) },
+    label: |value| {
+        if value == 0.0 {
+            "0".into()
+        } else {
+            format!("{:.0}k", value / 1e3)
+        }
+    },
     whole_steps: false,
     from: Some(0.0),
 };
@@ -71,16 +80,67 @@ pub(super) fn all(rounds: &[Round]) -> String {
     let main = ["spread-512", "hot-512", "ids-512", "spread-64", "open"];
     let others = ["mixed", "tail", "zipf", "grow"];
     let charts = [
-        over_time(rounds, "Throughput over time", "commands a second", &main, THOUSANDS, rate),
+        over_time(
+            rounds,
+            "Throughput over time",
+            "commands a second",
+            &main,
+            THOUSANDS,
+            rate,
+        ),
         latency(rounds),
-        over_time(rounds, "Batch size over time", "commits a sync", &main, NUMBERS, |s| s.batch_commits),
+        over_time(
+            rounds,
+            "Batch size over time",
+            "commits a sync",
+            &main,
+            NUMBERS,
+            |s| s.batch_commits,
+        ),
         batches(rounds),
-        over_time(rounds, "Sync time over time", "µs, mean of a slice", &main, NUMBERS, |s| s.sync_us),
-        over_time(rounds, "Processor", "cores busy, clients included", &main, NUMBERS, |s| s.cores),
-        over_time(rounds, "Memory", "MiB resident, clients included", &main, NUMBERS, |s| s.resident_mib),
-        over_time(rounds, "Not indexed yet", "MiB of tail in memory", &main, NUMBERS, |s| s.tail_mib),
-        over_time(rounds, "Throughput over time", "other scenarios, commands a second", &others, THOUSANDS, rate),
-        over_time(rounds, "Disk", "MiB of log and index", &others, NUMBERS, |s| s.disk_mib),
+        over_time(
+            rounds,
+            "Sync time over time",
+            "µs, mean of a slice",
+            &main,
+            NUMBERS,
+            |s| s.sync_us,
+        ),
+        over_time(
+            rounds,
+            "Processor",
+            "cores busy, clients included",
+            &main,
+            NUMBERS,
+            |s| s.cores,
+        ),
+        over_time(
+            rounds,
+            "Memory",
+            "MiB resident, clients included",
+            &main,
+            NUMBERS,
+            |s| s.resident_mib,
+        ),
+        over_time(
+            rounds,
+            "Not indexed yet",
+            "MiB of tail in memory",
+            &main,
+            NUMBERS,
+            |s| s.tail_mib,
+        ),
+        over_time(
+            rounds,
+            "Throughput over time",
+            "other scenarios, commands a second",
+            &others,
+            THOUSANDS,
+            rate,
+        ),
+        over_time(rounds, "Disk", "MiB of log and index", &others, NUMBERS, |s| {
+            s.disk_mib
+        }),
     ];
     charts.concat()
 }
@@ -94,7 +154,11 @@ fn over_time(
     of: fn(&Sample) -> f64,
 ) -> String {
     let lines = lines(rounds, names, |outcome| {
-        outcome.samples.iter().map(|sample| (sample.at_s, of(sample))).collect()
+        outcome
+            .samples
+            .iter()
+            .map(|sample| (sample.at_s, of(sample)))
+            .collect()
     });
     render(&Chart {
         title,
@@ -106,7 +170,15 @@ fn over_time(
 }
 
 fn latency(rounds: &[Round]) -> String {
-    let names = ["l0", "raw-put", "spread-1", "spread-64", "spread-512", "hot-512", "open"];
+    let names = [
+        "l0",
+        "raw-put",
+        "spread-1",
+        "spread-64",
+        "spread-512",
+        "hot-512",
+        "open",
+    ];
     let lines = lines(rounds, &names, |outcome| {
         let latency = &outcome.latency;
         by_nines(&latency.curve, latency.count)
@@ -143,7 +215,13 @@ fn batches(rounds: &[Round]) -> String {
 /// Quantiles as nines, values as logarithms. The maximum stands where the last of `count` values belongs.
 fn by_nines(curve: &[(f64, f64)], count: u64) -> Vec<(f64, f64)> {
     let last = (count.max(1) as f64).log10();
-    let nines = |quantile: f64| if quantile < 1.0 { -(1.0 - quantile).log10() } else { last };
+    let nines = |quantile: f64| {
+        if quantile < 1.0 {
+            -(1.0 - quantile).log10()
+        } else {
+            last
+        }
+    };
     curve
         .iter()
         .map(|(quantile, value)| (nines(*quantile).min(last), value.max(1.0).log10()))
@@ -153,7 +231,10 @@ fn by_nines(curve: &[(f64, f64)], count: u64) -> Vec<(f64, f64)> {
 fn lines(rounds: &[Round], names: &[&str], points: impl Fn(&Outcome) -> Vec<(f64, f64)>) -> Vec<Line> {
     let line = |name: &&str| {
         let points = points(median_run(rounds, name)?);
-        let colour = COLOURS.iter().find(|(known, _)| known == name).map_or(7, |(_, colour)| *colour);
+        let colour = COLOURS
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or(7, |(_, colour)| *colour);
         (!points.is_empty()).then(|| Line {
             name: (*name).into(),
             colour,

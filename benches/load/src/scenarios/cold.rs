@@ -1,120 +1,98 @@
-//! `cold`: waking streams of several lengths, with and without a snapshot, against RocksDB's own scan of the same rows.
+//! `cold`: waking streams of several lengths, with and without a snapshot, against RocksDB's own scan of the same events
+//! as rows.
 
+mod fill;
+mod page_cache;
+
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use dormouse::Dormouse;
+use anyhow::{Context, Result};
 
+use self::fill::{Filled, settings};
 use crate::account::Account;
-use crate::bank::{self, Settings, account_id};
+use crate::bank::{self, account_id};
 use crate::latency::Latencies;
 use crate::limits::scan::Rows;
 use crate::outcome::Outcome;
-use crate::step::Traffic;
-use crate::traffic::{Fleet, Keys};
 
-/// Streams with a snapshot have ids from here on.
-const WITH_SNAPSHOT: u64 = 1_000_000;
-const EVENTS_A_SNAPSHOT: u32 = 100;
-/// Small runs, so that all streams are in the index and not in the tail, and the scan finds what the waking reads.
-const GENERATION_BYTES: usize = 256 * 1024;
+/// What is in the caches when a stream is read.
+#[derive(Clone, Copy, PartialEq)]
+enum Caches {
+    /// Neither the system nor RocksDB has anything of the store.
+    Dropped,
+    /// Everything was read once before.
+    Warm,
+}
 
-/// One process, everything it needs to know for one length.
+/// Each length is woken `wakes` times, each time another stream.
 pub(crate) async fn run(directory: &Path, seed: u64, lengths: &[u64], wakes: u32) -> Result<Outcome> {
-    let streams = u64::from(wakes);
-    for (number, length) in (0..).zip(lengths) {
-        fill(directory, seed, (number * streams, streams), *length).await?;
-    }
-    let mut outcome = Outcome::default();
-    let all = Latencies::new();
-    let started = Instant::now();
-    for (number, length) in (0..).zip(lengths) {
-        let ids = number * streams..(number + 1) * streams;
-        for kind in ["cold", "warm"] {
-            if kind == "cold" {
-                drop_page_cache(directory);
-            }
-            let without = wake(directory, ids.clone(), kind == "warm", &all).await?;
-            let with = wake(directory, with_snapshots(&ids), kind == "warm", &all).await?;
-            if kind == "cold" {
-                drop_page_cache(directory);
-            }
-            let scan = scan(directory, ids.clone(), kind == "warm")?;
-            outcome.set(&format!("events_{length}_{kind}_us"), micros(without));
-            outcome.set(&format!("events_{length}_snapshot_{kind}_us"), micros(with));
-            outcome.set(&format!("events_{length}_scan_{kind}_us"), micros(scan));
-            let ratio = without.as_secs_f64() / scan.as_secs_f64();
-            outcome.set(&format!("ratio_raw_scan_{length}_{kind}"), ratio);
+    let store = directory.join("store");
+    let filled = fill::fill(&store, seed, lengths, wakes.into()).await?;
+    let rows = directory.join("rows");
+    Rows::build(&store, &rows)?;
+    let mut figures = Outcome::default();
+    let (all, started) = (Latencies::new(), Instant::now());
+    for (caches, name) in [(Caches::Dropped, "cold"), (Caches::Warm, "warm")] {
+        for (number, length) in lengths.iter().enumerate() {
+            let without = wake(&store, filled.plain(number), caches, &all).await?;
+            let with = wake(&store, filled.with_snapshots(number), caches, &all).await?;
+            let scan = scan(&rows, filled.plain(number), *length, caches)?;
+            figures.set(&format!("events_{length}_{name}_us"), micros(without));
+            figures.set(&format!("events_{length}_snapshot_{name}_us"), micros(with));
+            figures.set(&format!("events_{length}_scan_{name}_us"), micros(scan));
+            figures.set(
+                &format!("ratio_raw_scan_{length}_{name}"),
+                micros(without) / micros(scan),
+            );
         }
     }
     let latency = all.merged();
-    let measured = Outcome::of(1, latency.count, started.elapsed().as_secs_f64(), latency);
-    outcome.figures.extend(measured.figures);
-    outcome.latency = measured.latency;
-    if let (Some(longest), true) = (lengths.last(), outcome.get("p50_us").is_some()) {
-        let ratio = outcome.get(&format!("ratio_raw_scan_{longest}_warm")).unwrap_or_default();
-        outcome.set("ratio_raw_scan", ratio);
-    }
+    let mut outcome = Outcome::of(1, latency.count, started.elapsed().as_secs_f64(), latency);
+    let longest = lengths.last().context("no lengths")?;
+    let ratio = figures.get(&format!("ratio_raw_scan_{longest}_warm"));
+    outcome.set("ratio_raw_scan", ratio.unwrap_or(f64::NAN));
+    outcome.figures.extend(figures.figures);
+    many(&store, &rows, &filled, &mut outcome).await?;
     Ok(outcome)
 }
 
-fn with_snapshots(ids: &std::ops::Range<u64>) -> std::ops::Range<u64> {
-    ids.start + WITH_SNAPSHOT..ids.end + WITH_SNAPSHOT
-}
-
-fn settings(snapshot_every: u32) -> Settings {
-    Settings {
-        snapshot_every,
-        generation_bytes: GENERATION_BYTES,
-        ..Settings::default()
-    }
-}
-
-async fn fill(directory: &Path, seed: u64, (first, streams): (u64, u64), length: u64) -> Result<()> {
-    const FILLERS: u64 = 256;
-    let traffic = Traffic::spread(FILLERS, 0.0);
-    for (snapshot_every, first) in [(0, first), (EVENTS_A_SNAPSHOT, first + WITH_SNAPSHOT)] {
-        let bank = bank::open(directory, &settings(snapshot_every)).await?;
-        let fleet = Arc::new(Fleet::new(&bank, &traffic, Keys::even(1), seed));
-        fleet.fill(FILLERS, first..first + streams, length).await?;
-        // Pushes what came before out of the tail, into a run.
-        let filler = 2_000_000 + first;
-        let events = 2 * GENERATION_BYTES as u64 / 150;
-        let goal = bank.store().durable();
-        fleet.fill(FILLERS, filler..filler + 50, events / 50).await?;
-        indexed(&bank, goal).await?;
-        bank.shutdown().await?;
-    }
-    Ok(())
-}
-
-/// Waits until the index has reached an offset.
-async fn indexed(bank: &Dormouse, goal: dormouse::Offset) -> Result<()> {
-    const LIMIT: Duration = Duration::from_secs(60);
+/// Many short streams at once: activations a second, against seeks and scans on as many cores.
+async fn many(store: &Path, rows: &Path, filled: &Filled, outcome: &mut Outcome) -> Result<()> {
+    let ids = filled.short();
+    let bank = bank::open(store, &settings(0)).await?;
+    read_streams(&bank, ids.clone())?;
     let started = Instant::now();
-    while bank.store().statistics().indexed < goal {
-        ensure!(started.elapsed() < LIMIT, "the indexer does not reach {goal}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    for first in ids.clone().step_by(fill::AT_ONCE) {
+        let mut waking = tokio::task::JoinSet::new();
+        for number in first..ids.end.min(first + fill::AT_ONCE as u64) {
+            let account = bank.entity::<Account>(account_id(number))?;
+            waking.spawn(async move { account.query(|state| state.cents).await });
+        }
+        while let Some(woken) = waking.join_next().await {
+            woken??;
+        }
     }
+    let woken = (ids.end - ids.start) as f64 / started.elapsed().as_secs_f64();
+    bank.shutdown().await?;
+    let rows = Rows::open(rows)?;
+    rows.read_all(&ids, fill::SHORT_EVENTS)?;
+    let raw = rows.read_all(&ids, fill::SHORT_EVENTS)?;
+    outcome.set("activations_per_s", woken);
+    outcome.set("raw_seeks_per_s", raw);
+    outcome.set("ratio_raw_seeks", woken / raw);
     Ok(())
 }
 
-/// Opens the store anew, so that nothing is in its cache, and wakes each account once, or twice when warm (the second
-/// time counts). Returns the median.
-async fn wake(directory: &Path, ids: std::ops::Range<u64>, warm: bool, all: &Latencies) -> Result<Duration> {
-    let bank = bank::open(directory, &settings(0)).await?;
-    let store = bank.store().clone();
-    if warm {
-        for number in ids.clone() {
-            let stream = dormouse::StreamId::new(
-                dormouse::AggregateType::from_static("account"),
-                account_id(number).as_str().try_into()?,
-            );
-            let mut keep = |_: &dormouse::StoredCommit<'_>| std::ops::ControlFlow::Continue(());
-            store.read_stream(&stream, dormouse::Version::new(1), &mut keep)?;
-        }
+/// Opens the store anew, so that nothing is in its cache, and wakes each account once. Returns the median.
+async fn wake(store: &Path, ids: Range<u64>, caches: Caches, all: &Latencies) -> Result<Duration> {
+    if caches == Caches::Dropped {
+        page_cache::forget(store);
+    }
+    let bank = bank::open(store, &settings(0)).await?;
+    if caches == Caches::Warm {
+        read_streams(&bank, ids.clone())?;
     }
     let mut took = Vec::new();
     for number in ids {
@@ -128,15 +106,30 @@ async fn wake(directory: &Path, ids: std::ops::Range<u64>, warm: bool, all: &Lat
     median(took)
 }
 
-fn scan(directory: &Path, ids: std::ops::Range<u64>, warm: bool) -> Result<Duration> {
-    let rows = Rows::open(directory)?;
+/// Brings streams into the caches without waking anybody.
+fn read_streams(bank: &dormouse::Dormouse, ids: Range<u64>) -> Result<()> {
+    for number in ids {
+        let account = dormouse::AggregateType::from_static("account");
+        let stream = dormouse::StreamId::new(account, account_id(number).as_str().try_into()?);
+        bank.store().snapshot(&stream)?;
+        let mut go_on = |_: &dormouse::StoredCommit<'_>| std::ops::ControlFlow::Continue(());
+        bank.store()
+            .read_stream(&stream, dormouse::Version::new(1), &mut go_on)?;
+    }
+    Ok(())
+}
+
+fn scan(rows: &Path, ids: Range<u64>, events: u64, caches: Caches) -> Result<Duration> {
+    if caches == Caches::Dropped {
+        page_cache::forget(rows);
+    }
+    let rows = Rows::open(rows)?;
     let mut took = Vec::new();
     for number in ids {
-        let id = account_id(number);
-        if warm {
-            rows.read(&id)?;
+        if caches == Caches::Warm {
+            rows.read(number, events)?;
         }
-        took.push(rows.read(&id)?.0);
+        took.push(rows.read(number, events)?);
     }
     median(took)
 }
@@ -148,22 +141,4 @@ fn median(mut took: Vec<Duration>) -> Result<Duration> {
 
 fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
-}
-
-/// Tells the system to forget the store's files, by Debian's `dd`: the call itself is not to be had without `unsafe`.
-fn drop_page_cache(directory: &Path) {
-    for folder in ["log", "derived"] {
-        let Ok(files) = std::fs::read_dir(directory.join(folder)) else {
-            continue;
-        };
-        for file in files.flatten() {
-            let input = format!("if={}", file.path().display());
-            let dropped = std::process::Command::new("dd")
-                .args([&input, "iflag=nocache", "count=0", "status=none"])
-                .status();
-            if dropped.is_err() {
-                return;
-            }
-        }
-    }
 }

@@ -51,7 +51,10 @@ pub(crate) fn run(directory: &Path, clients: u64, seconds: f64, seed: u64) -> Re
     let latency = latencies.merged();
     let mut outcome = Outcome::of(clients, latency.count, took, latency);
     outcome.samples = sampler.finish();
-    outcome.set("fsyncs_per_command", (after.syncs - before.syncs) as f64 / outcome.latency.count as f64);
+    outcome.set(
+        "fsyncs_per_command",
+        (after.syncs - before.syncs) as f64 / outcome.latency.count as f64,
+    );
     drop(bank);
     runtime.block_on(handle.stop(true));
     let ended = service.join();
@@ -142,9 +145,13 @@ fn is_whole(answer: &[u8]) -> Result<bool> {
         return Ok(false);
     };
     ensure!(head.starts_with("HTTP/1.1 200"), "the service answers {head:?}");
-    let length = head
-        .lines()
-        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    let length = head.lines().find_map(|line| {
+        line.to_ascii_lowercase()
+            .strip_prefix("content-length:")?
+            .trim()
+            .parse()
+            .ok()
+    });
     Ok(body.len() >= length.unwrap_or(0))
 }
 

@@ -26,7 +26,11 @@ pub(crate) async fn run(directory: &Path, seed: u64, events: u64, clients: u64) 
     let bank = bank::open(directory, &Settings::default()).await?;
     let fleet = Arc::new(Fleet::new(&bank, &traffic, Keys::even(STREAMS), seed));
     let mut outcome = traffic::measure(&fleet, &traffic).await?;
-    let rates: Vec<f64> = outcome.samples.iter().map(|sample| sample.commands_per_s).collect();
+    let rates: Vec<f64> = outcome
+        .samples
+        .iter()
+        .map(|sample| sample.commands_per_s)
+        .collect();
     if let Some(ratio) = last_to_first_tenth(&rates) {
         outcome.set("ratio_last_first", ratio);
     }

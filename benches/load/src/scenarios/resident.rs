@@ -23,7 +23,9 @@ pub(crate) async fn run(directory: &Path, count: u64, seed: u64) -> Result<Outco
     let bank = bank::open(directory, &settings).await?;
     let traffic = Traffic::spread(1, 0.0);
     // The first ones find the size of everything that is there once.
-    Arc::new(Fleet::new(&bank, &traffic, Keys::even(TRIAL), seed)).wake_all().await?;
+    Arc::new(Fleet::new(&bank, &traffic, Keys::even(TRIAL), seed))
+        .wake_all()
+        .await?;
     let (before, started) = (Usage::now().resident_bytes, Instant::now());
     let fleet = Arc::new(Fleet::new(&bank, &traffic, Keys::even(count + TRIAL), seed));
     fleet.wake_all().await?;
@@ -32,7 +34,10 @@ pub(crate) async fn run(directory: &Path, count: u64, seed: u64) -> Result<Outco
     let mut outcome = Outcome::of(256, count, took, Latencies::new().merged());
     outcome.set("bytes_per_resident", grown as f64 / count as f64);
     let now = bank.statistics();
-    outcome.set("reckoned_bytes_per_resident", now.resident_bytes as f64 / now.residents as f64);
+    outcome.set(
+        "reckoned_bytes_per_resident",
+        now.resident_bytes as f64 / now.residents as f64,
+    );
     bank.shutdown().await?;
     Ok(outcome)
 }

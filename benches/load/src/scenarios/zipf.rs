@@ -33,12 +33,18 @@ pub(crate) async fn run(
     let mut outcome = traffic::measure(&fleet, traffic).await?;
     let now = bank.statistics();
     outcome.set("memory_budget_mib", budget as f64 / f64::from(1 << 20));
-    outcome.set("memory_peak_share", now.resident_bytes_peak as f64 / budget as f64);
+    outcome.set(
+        "memory_peak_share",
+        now.resident_bytes_peak as f64 / budget as f64,
+    );
     outcome.set("bytes_per_resident", weight);
     let waking = now.activation_micros as f64 / now.activations as f64;
     outcome.set("activation_us", waking);
     let commands = outcome.get("commands").unwrap_or_default();
-    outcome.set("activations_per_command", outcome.get("activations").unwrap_or_default() / commands);
+    outcome.set(
+        "activations_per_command",
+        outcome.get("activations").unwrap_or_default() / commands,
+    );
     bank.shutdown().await?;
     Ok(outcome)
 }

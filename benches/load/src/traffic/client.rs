@@ -171,4 +171,3 @@ impl Fleet {
         (number, deposit)
     }
 }
-

@@ -10,7 +10,12 @@ use super::Fleet;
 use crate::latency::{Latencies, Percentiles};
 
 /// Until `seconds` have passed or, if `commands` is not 0, so many are answered.
-pub(crate) async fn run(fleet: &Arc<Fleet>, clients: u64, seconds: f64, commands: u64) -> Result<Percentiles> {
+pub(crate) async fn run(
+    fleet: &Arc<Fleet>,
+    clients: u64,
+    seconds: f64,
+    commands: u64,
+) -> Result<Percentiles> {
     let latencies = Arc::new(Latencies::new());
     let left = Arc::new(AtomicU64::new(if commands == 0 { u64::MAX } else { commands }));
     let until = Instant::now() + Duration::from_secs_f64(seconds);

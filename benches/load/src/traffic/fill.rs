@@ -12,7 +12,12 @@ use crate::account::Deposit;
 impl Fleet {
     /// Gives each of these accounts `events_each` deposits, one commit each, so that the streams lie scattered over the
     /// log: all accounts get their first one before any gets its second.
-    pub(crate) async fn fill(self: &Arc<Self>, clients: u64, ids: Range<u64>, events_each: u64) -> Result<()> {
+    pub(crate) async fn fill(
+        self: &Arc<Self>,
+        clients: u64,
+        ids: Range<u64>,
+        events_each: u64,
+    ) -> Result<()> {
         let next = Arc::new(AtomicU64::new(0));
         let count = ids.end - ids.start;
         let mut running = tokio::task::JoinSet::new();

@@ -38,7 +38,10 @@ impl Tails {
 }
 
 fn follow(store: &Store, ends: &AtomicBool, seen: &AtomicU64) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+    else {
         return;
     };
     let mut durable = store.watch_durable();
