@@ -1,11 +1,14 @@
 //! P13: deadlines and full mailboxes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dormouse_domain::{Bound, Clock, CommandError, NotDone, Timestamp, Unknown};
-use dormouse_persistence::MemoryDisk;
+use dormouse_persistence::{MemoryDisk, Store, StoreOptions};
+use dormouse_runtime::Dormouse;
 
-use crate::bank::{Deposit, account, bank_on, bank_with, not_done, until};
+use crate::bank::{Account, Deposit, account, bank_on, bank_with, not_done, until};
 
 const SHORT: Duration = Duration::from_millis(30);
 
@@ -164,4 +167,83 @@ async fn a_deadline_that_passes_after_handling_is_unknown() {
     assert_eq!(late, Err(CommandError::Unknown(Unknown::WaitEnded)));
     drop(held);
     assert_eq!(account.query(|state| state.cents).await, Ok(1));
+}
+
+/// The store's queue is full: entities pause before they decide, and go on when there is space.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entities_wait_for_space_in_the_store() {
+    let disk = MemoryDisk::new();
+    let store = Store::on_memory(&disk, StoreOptions::default().queue_commits_max(4)).unwrap();
+    let bank = Dormouse::builder(store)
+        .aggregate::<Account>()
+        .arbiters(1)
+        .start()
+        .await
+        .unwrap();
+    for n in 0..20 {
+        account(&bank, &format!("acc-{n}")).query(|_| ()).await.unwrap();
+    }
+    let held = disk.hold_appends();
+    let calls: Vec<_> = (0..20)
+        .map(|n| {
+            let account = account(&bank, &format!("acc-{n}"));
+            tokio::spawn(async move { account.execute(Deposit { cents: 1 }).await })
+        })
+        .collect();
+    until("all are in flight", || bank.statistics().in_flight == 20).await;
+    held.wait_for_append();
+    tokio::time::sleep(SHORT).await;
+    assert!(
+        bank.statistics().committed <= 5,
+        "{} were decided",
+        bank.statistics().committed
+    );
+    drop(held);
+    for call in calls {
+        assert_eq!(call.await.unwrap(), Ok(1));
+    }
+}
+
+/// actix drains a mailbox without yielding: a hot aggregate must not starve the others of its arbiter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hot_aggregate_lets_others_run() {
+    const QUEUED: usize = 3_000;
+    let bank = bank_with(&MemoryDisk::new(), |builder| builder.arbiters(1)).await;
+    let (hot, other) = (account(&bank, "hot"), account(&bank, "other"));
+    other.query(|_| ()).await.unwrap();
+    let (entered, enter) = std::sync::mpsc::channel();
+    let (leave, left) = std::sync::mpsc::channel();
+    let handled = Arc::new(AtomicUsize::new(0));
+    let blocking = hot.clone();
+    let mut calls = vec![tokio::spawn(async move {
+        blocking
+            .query(move |_| {
+                entered.send(()).unwrap();
+                left.recv().unwrap();
+            })
+            .await
+    })];
+    tokio::task::spawn_blocking(move || enter.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    for _ in 0..QUEUED {
+        let (hot, handled) = (hot.clone(), Arc::clone(&handled));
+        let count = move |_: &Account| {
+            handled.fetch_add(1, Ordering::SeqCst);
+        };
+        calls.push(tokio::spawn(async move { hot.query(count).await }));
+    }
+    until("they are queued", || bank.statistics().in_flight == QUEUED + 1).await;
+    let seen = tokio::spawn(async move { other.query(move |_| handled.load(Ordering::SeqCst)).await });
+    until("the other one is queued", || {
+        bank.statistics().in_flight == QUEUED + 2
+    })
+    .await;
+    leave.send(()).unwrap();
+    let before_it = seen.await.unwrap().unwrap();
+    assert!(before_it < QUEUED / 2, "{before_it} of {QUEUED} went before it");
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
 }
