@@ -150,3 +150,5 @@ fi
 [ -n "$(rocksdb_version)" ] || fail "Cargo.lock names no librocksdb-sys"
 provide_rocksdb
 link_by_default
+say "plain cargo calls in this repository link it; for a service of your own, put this into its .cargo/config.toml:"
+cat "$repository/.cargo/rocksdb.toml"
