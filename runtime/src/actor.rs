@@ -315,7 +315,7 @@ impl<A: Aggregate> EntityActor<A> {
                     sink: self.lane().sink,
                     key: self.place.key(),
                 };
-                self.place.commit(first, last, Held::new(call, charge));
+                self.place.commit(first, last, started, Held::new(call, charge));
                 let store = &self.directory.shared.store;
                 let submitted = self
                     .residency

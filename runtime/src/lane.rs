@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::ArbiterHandle;
 use dormouse_persistence::{Settled, SettlementSink, SinkId};
@@ -77,10 +78,11 @@ impl Inbox {
         loop {
             self.arrived.notified().await;
             std::mem::swap(&mut *self.batches.lock(), &mut batches);
+            let now = Instant::now();
             for settled in batches.drain(..).flatten() {
                 let parking = PARKINGS.with_borrow(|parkings| parkings.get(settled.key));
                 if let Some(parking) = parking {
-                    parking.settle(&settled);
+                    parking.settle(&settled, now);
                 }
             }
         }

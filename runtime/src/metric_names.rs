@@ -7,7 +7,7 @@ use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 pub(crate) const COMMANDS: &str = "dormouse_commands_total";
 /// Seconds an entity's turn took: decide, encode, apply, hand over.
 pub(crate) const HANDLING_SECONDS: &str = "dormouse_command_handling_seconds";
-/// Seconds from the hand-over of a commit until it was durable and its reply left.
+/// Seconds from when a command was taken in hand until its commit was durable.
 pub(crate) const COMMIT_WAIT_SECONDS: &str = "dormouse_commit_wait_seconds";
 /// Commands in flight to one entity, sampled at its turns.
 pub(crate) const MAILBOX_DEPTH: &str = "dormouse_mailbox_depth";
@@ -52,7 +52,11 @@ pub(crate) fn describe() {
         Unit::Seconds,
         "Turn of an entity: decide, encode, apply, hand over"
     );
-    describe_histogram!(COMMIT_WAIT_SECONDS, Unit::Seconds, "From hand-over until durable");
+    describe_histogram!(
+        COMMIT_WAIT_SECONDS,
+        Unit::Seconds,
+        "From being taken in hand until durable"
+    );
     describe_histogram!(
         MAILBOX_DEPTH,
         Unit::Count,

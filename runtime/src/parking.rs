@@ -9,12 +9,19 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
 use dormouse_domain::{NotDone, Offset, Position, Unknown, Version};
 use dormouse_persistence::{NotCommitted, Settled, Settlement};
+use metrics::Histogram;
 
 use crate::call::{Failure, Parked};
+use crate::metric_names;
 use crate::residency::Charge;
+
+thread_local! {
+    static COMMIT_WAIT: Histogram = metrics::histogram!(metric_names::COMMIT_WAIT_SECONDS);
+}
 
 /// Places that an entity with nothing in flight keeps.
 const QUEUE_KEPT: usize = 64;
@@ -78,6 +85,7 @@ enum Waiting {
     Commit {
         first: Version,
         last: Version,
+        since: Instant,
         held: Held,
     },
     Answer(Held),
@@ -121,10 +129,13 @@ impl Parking {
     }
 
     /// A command's commit, handed to the journal.
-    pub(crate) fn commit(&self, first: Version, last: Version, held: Held) {
-        self.queue
-            .borrow_mut()
-            .push_back(Waiting::Commit { first, last, held });
+    pub(crate) fn commit(&self, first: Version, last: Version, since: Instant, held: Held) {
+        self.queue.borrow_mut().push_back(Waiting::Commit {
+            first,
+            last,
+            since,
+            held,
+        });
     }
 
     /// An answer that rests on all commits before it.
@@ -147,10 +158,16 @@ impl Parking {
         }
     }
 
-    /// The journal's word on the oldest commit.
-    pub(crate) fn settle(&self, settled: &Settled) {
+    /// The journal's word on the oldest commit, which came at `now`.
+    pub(crate) fn settle(&self, settled: &Settled, now: Instant) {
         let oldest = self.queue.borrow_mut().pop_front();
-        let Some(Waiting::Commit { first, last, held }) = oldest else {
+        let Some(Waiting::Commit {
+            first,
+            last,
+            since,
+            held,
+        }) = oldest
+        else {
             debug_assert!(false, "the oldest thing parked is always a commit");
             return;
         };
@@ -164,6 +181,7 @@ impl Parking {
                     shard: at.shard,
                     offset: at.offset.plus(last.get() - first.get()),
                 };
+                COMMIT_WAIT.with(|wait| wait.record(now.duration_since(since).as_secs_f64()));
                 self.durable.set(last);
                 self.newest.set(Some(newest.offset));
                 held.release(Some(newest));

@@ -9,6 +9,7 @@ mod basics;
 mod command_ids;
 mod durability;
 mod evolution;
+mod metrics;
 mod overload;
 mod panics;
 mod passivation;
