@@ -47,6 +47,9 @@ pub(crate) struct Arguments {
     /// The random numbers' seed.
     #[arg(long, value_name = "N", default_value_t = 20_130_101)]
     pub(crate) seed: u64,
+    /// How many seconds, in all, to wait for other programs to end before a measurement begins.
+    #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = not_negative)]
+    pub(crate) patience: f64,
     /// Where stores are made, and removed afterwards: a folder of its own in this directory.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     pub(crate) store: PathBuf,
@@ -86,6 +89,10 @@ pub(crate) enum Scenario {
     Grow,
     /// Called from an actix-web service
     Embedded,
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    if text == "0" { Ok(0.0) } else { positive(text) }
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -13,6 +13,7 @@ use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::quiet::Patience;
 use crate::step::{Pace, Step, Work};
 use crate::summary::{About, Summary};
 use crate::{ratios, report, table};
@@ -30,9 +31,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .collect();
     eprintln!("{}\n{}", about.machine.line(), about.settings);
     let mut progress = Progress::new(rounds.iter().map(Vec::len).sum());
+    let mut patience = Patience::new(arguments.patience);
     let mut results = Vec::new();
     for (number, steps) in rounds.iter().enumerate() {
-        results.push(round(number, plan.runs, steps, &mut progress)?);
+        results.push(round((number, plan.runs), steps, &mut progress, &mut patience)?);
     }
     progress.finish();
     let summary = Summary::new(about, &results);
@@ -43,12 +45,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn round(number: usize, runs: u32, steps: &[Step], progress: &mut Progress) -> Result<Round> {
+fn round(
+    (number, runs): (usize, u32),
+    steps: &[Step],
+    progress: &mut Progress,
+    patience: &mut Patience,
+) -> Result<Round> {
     let mut round = Round::new();
     for at in 0..steps.len() {
         let mut step = steps[at].clone();
         set_pace(&mut step, &round)?;
         progress.begins(&step.name, number + 1, runs);
+        patience.wait();
         let outcome = measure(&step).with_context(|| format!("{} failed", step.name))?;
         progress.ends(&step.name, &outcome);
         round.insert(step.name.clone(), outcome);

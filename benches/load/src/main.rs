@@ -14,6 +14,7 @@ mod plan;
 mod poisson;
 mod process;
 mod progress;
+mod quiet;
 mod random;
 mod ratios;
 mod recorder;

@@ -15,7 +15,16 @@ fn load(directory: &Path, arguments: &[&str]) -> Output {
 fn a_tiny_run_leaves_figures_and_a_page_and_no_store() {
     let directory = tempfile::tempdir().unwrap();
     let arguments = ["limits", "spread", "hot", "ids", "open", "--runs", "1"];
-    let sizes = ["--seconds", "0.2", "--events", "3000", "--clients", "1,512"];
+    let sizes = [
+        "--seconds",
+        "0.2",
+        "--events",
+        "3000",
+        "--clients",
+        "1,512",
+        "--patience",
+        "0",
+    ];
     let output = load(directory.path(), &[&arguments[..], &sizes].concat());
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(
