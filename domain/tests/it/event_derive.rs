@@ -285,3 +285,72 @@ fn the_derives_limit_on_names_is_the_domains() {
         limits::EVENT_NAME_BYTES_MAX
     );
 }
+
+/// Names that generated code, serde's derives or the prelude use themselves.
+#[derive(Debug, PartialEq, Event)]
+enum Hostile {
+    A(u8),
+    ARef(u8),
+    D(u8),
+    E(u8),
+    S(u8),
+    V { value: u8 },
+    Field(u8),
+    Visitor(u8),
+    FieldVisitor(u8),
+    SerializeWith(#[serde(with = "as_text")] u64),
+    DeserializeWith(#[serde(with = "as_text")] u64),
+    Value(u8),
+    Ok(u8),
+    Err(u8),
+    Some(u8),
+    None,
+    Option(Option<u8>),
+    Result(Result<u8, u8>),
+    Vec(Vec<u8>),
+    String(String),
+    Error { error: u8 },
+    Event(u8),
+    Codec(u8),
+}
+
+fn hostile() -> Vec<Hostile> {
+    vec![
+        Hostile::A(1),
+        Hostile::ARef(2),
+        Hostile::D(3),
+        Hostile::E(4),
+        Hostile::S(5),
+        Hostile::V { value: 6 },
+        Hostile::Field(7),
+        Hostile::Visitor(8),
+        Hostile::FieldVisitor(9),
+        Hostile::SerializeWith(10),
+        Hostile::DeserializeWith(11),
+        Hostile::Value(12),
+        Hostile::Ok(13),
+        Hostile::Err(14),
+        Hostile::Some(15),
+        Hostile::None,
+        Hostile::Option(Some(16)),
+        Hostile::Result(Err(17)),
+        Hostile::Vec(vec![18]),
+        Hostile::String("19".into()),
+        Hostile::Error { error: 20 },
+        Hostile::Event(21),
+        Hostile::Codec(22),
+    ]
+}
+
+#[test]
+fn variants_may_have_the_names_of_generated_code() {
+    assert_eq!(hostile().len(), Hostile::TYPES.len());
+    for codec in [Codec::Bincode, Codec::Json] {
+        for event in hostile() {
+            let EventType { name, version } = event.event_type();
+            let mut out = Vec::new();
+            event.encode(codec, &mut out, LIMIT).unwrap();
+            assert_eq!(Hostile::decode(name, version, codec, &out), Ok(event));
+        }
+    }
+}

@@ -85,11 +85,13 @@ impl Variant<'_> {
             #[derive(#private::serde::Deserialize)]
             #[serde(crate = #serde, rename = #name)]
             #(#attrs)*
+            #[allow(non_camel_case_types)]
             struct #read #read_fields
 
             #[derive(#private::serde::Serialize)]
             #[serde(crate = #serde, rename = #name)]
             #(#attrs)*
+            #[allow(non_camel_case_types)]
             struct #write<'__event> #write_fields
         }
     }
@@ -184,11 +186,13 @@ impl Variant<'_> {
         quote!(#(#bindings),*)
     }
 
+    /// Two prefixes, neither of them serde's `__`: whatever variants are called, these names meet neither each other
+    /// nor what serde's derives name for themselves.
     fn read_ident(&self) -> Ident {
-        format_ident!("__{}", self.ident)
+        format_ident!("DormouseRead{}", self.ident)
     }
 
     fn write_ident(&self) -> Ident {
-        format_ident!("__{}Ref", self.ident)
+        format_ident!("DormouseWrite{}", self.ident)
     }
 }
