@@ -36,6 +36,11 @@ pub trait Aggregate: Default + Serialize + DeserializeOwned + Send + 'static {
 /// How an aggregate decides on one type of command.
 ///
 /// Pure and synchronous: what it needs from elsewhere is looked up first and travels in the command.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle `{C}`",
+    label = "no handler for this command",
+    note = "write `impl Handle<{C}> for {Self}`"
+)]
 pub trait Handle<C: Command>: Aggregate {
     /// Decides what happens, or refuses. Nothing is applied here: the decision's events are, once they are recorded.
     fn handle(&self, command: C, ctx: &CommandContext<'_>) -> Decided<Self, C>;

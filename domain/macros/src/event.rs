@@ -180,15 +180,21 @@ impl Options {
         }
         let message = match version {
             0 => "schema versions begin at 1".to_owned(),
-            1 => format!(
-                "`upcast` lists {known} older versions, so this one is {}",
-                known + 1
-            ),
-            _ => format!(
-                "version {version} needs the fields of versions 1 to {} to read what is stored: \
-                 `upcast(…)` with that many types; it lists {known}",
-                version - 1
-            ),
+            _ if known >= usize::from(version) => {
+                format!(
+                    "`upcast` lists {known} older versions, so this one is {}",
+                    known + 1
+                )
+            }
+            2 => "version 2 needs an upcaster from version 1: add `upcast(OldFields)`".to_owned(),
+            _ => {
+                let newest_old = version - 1;
+                let between = if newest_old > 2 { " …," } else { "" };
+                format!(
+                    "version {version} needs upcasters from versions 1 to {newest_old}: \
+                     `upcast(OldFields1,{between} OldFields{newest_old})`; it lists {known}"
+                )
+            }
         };
         Err(syn::Error::new(span, message))
     }

@@ -6,6 +6,10 @@ enum Entry {
     Withdrawn { cents: i64 },
     #[event(version = 1, upcast(ClosedV1))]
     Closed,
+    #[event(version = 2)]
+    Opened,
+    #[event(version = 5)]
+    Moved,
 }
 
 fn main() {}
