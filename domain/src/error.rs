@@ -80,7 +80,7 @@ pub enum NotDone {
     #[error("not done: its deadline passed before it was handled; retry or allow more time")]
     DeadlinePassed,
     /// The stream is not as the caller expected. Read the state, then decide again.
-    #[error("not done: expected {expected}, but the stream is at version {actual}; read it and decide again")]
+    #[error("not done: expected {expected}, but {}; read it and decide again", standing(*actual))]
     VersionConflict {
         /// What the caller expected.
         expected: Expected,
@@ -170,6 +170,15 @@ pub enum NotDone {
         /// The stream's version.
         head: Version,
     },
+}
+
+/// How far a stream is, for a message.
+fn standing(version: Version) -> String {
+    if version == Version::NONE {
+        "the aggregate has no events yet".to_owned()
+    } else {
+        format!("the stream is at version {version}")
+    }
 }
 
 impl NotDone {

@@ -137,7 +137,7 @@ pub use id::{AggregateId, AggregateType, IdProblem, InvalidId, StreamId};
 pub use metadata::{InvalidMetadata, Metadata};
 pub use position::{Expected, Offset, Position, SchemaVersion, ShardId, Version};
 pub use state_fingerprint::state_fingerprint;
-pub use timestamp::Timestamp;
+pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use trace_context::{InvalidTraceParent, TraceContext};
 
 pub use dormouse_macros::{Command, Event};

@@ -89,7 +89,7 @@ impl fmt::Display for ShardId {
 /// Where an event stands in the order in which its shard committed it. Displayed as `0:17`.
 ///
 /// Positions of different shards are ordered by shard first; that says nothing about time.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// The shard whose log holds the event.
     pub shard: ShardId,
@@ -108,6 +108,13 @@ impl Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.shard, self.offset)
+    }
+}
+
+impl fmt::Debug for Position {
+    /// As it is displayed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -1,17 +1,21 @@
 use std::fmt;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// A point in time: microseconds since the Unix epoch, without leap seconds. Displayed as RFC 3339 in UTC.
+/// A point in time: microseconds since the Unix epoch, without leap seconds. Displayed as RFC 3339 in UTC, and
+/// read from that.
 ///
 /// ```
 /// use dormouse_domain::Timestamp;
 ///
 /// let time = Timestamp::from_micros(1_357_017_420_000_250);
 /// assert_eq!(time.to_string(), "2013-01-01T05:17:00.000250Z");
+/// assert_eq!("2013-01-01T05:17:00.00025Z".parse(), Ok(time));
 /// ```
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
@@ -86,6 +90,80 @@ impl fmt::Display for Timestamp {
             self.0 % MICROS_PER_SECOND
         )
     }
+}
+
+impl fmt::Debug for Timestamp {
+    /// As it is displayed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is not a [`Timestamp`]'s.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{text:?} is not a time; write it in UTC, from 1970 on, with at most six decimals: 2013-01-01T05:17:00.000250Z"
+)]
+pub struct InvalidTimestamp {
+    /// The text.
+    pub text: String,
+}
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    /// RFC 3339 in UTC, as it is displayed; the fraction has at most six digits and may be left out. Capitals only, no
+    /// other offset than `Z`, and no leap second.
+    fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
+        parse(text).ok_or_else(|| InvalidTimestamp {
+            text: text.to_owned(),
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<Timestamp> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let [year, month, day] = numbers(date, '-', [4..=6, 2..=2, 2..=2])?;
+    let [hour, minute, second] = numbers(time, ':', [2..=2, 2..=2, 2..=2])?;
+    let [decimals] = numbers(fraction, '.', [1..=6])?;
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days =
+        days_from_civil(year, month, day).filter(|days| civil_from_days(*days) == (year, month, day))?;
+    let micros = decimals * 10u64.pow(6 - u32::try_from(fraction.len()).ok()?);
+    let seconds = days * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
+    let whole = seconds.checked_mul(MICROS_PER_SECOND)?;
+    Some(Timestamp(whole.checked_add(micros)?))
+}
+
+/// Digits only, that many in each part.
+fn numbers<const N: usize>(
+    text: &str,
+    separator: char,
+    digits: [RangeInclusive<usize>; N],
+) -> Option<[u64; N]> {
+    let mut parts = text.split(separator);
+    let mut numbers = [0; N];
+    for (number, digits) in numbers.iter_mut().zip(digits) {
+        let part = parts.next()?;
+        if !digits.contains(&part.len()) || !part.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        *number = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
+/// The inverse of [`civil_from_days`] for a day that exists; some other day's number, or none, for one that doesn't.
+fn days_from_civil(year: u64, month: u64, day: u64) -> Option<u64> {
+    let year = year.checked_sub(u64::from(month <= 2))?;
+    let (era, year_of_era) = (year / 400, year % 400);
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day.checked_sub(1)?;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (era * 146_097 + day_of_era).checked_sub(719_468)
 }
 
 fn micros(duration: Duration) -> u64 {

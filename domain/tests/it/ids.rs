@@ -68,7 +68,9 @@ fn names_and_positions_are_displayed() {
     let stream = StreamId::new(AggregateType::from_static("account"), id.clone());
     assert_eq!(stream.to_string(), "account/acc-1");
     assert_eq!(format!("{id:?}"), "\"acc-1\"");
-    assert_eq!(Position::new(ShardId::FIRST, Offset::new(17)).to_string(), "0:17");
+    let position = Position::new(ShardId::FIRST, Offset::new(17));
+    assert_eq!(position.to_string(), "0:17");
+    assert_eq!(format!("{position:?}"), "0:17");
     assert_eq!(Version::NONE.next().plus(2).to_string(), "3");
 }
 
@@ -123,6 +125,49 @@ fn times_are_rfc_3339() {
     assert_eq!(
         Timestamp::from_micros(1).to_string(),
         "1970-01-01T00:00:00.000001Z"
+    );
+    assert_eq!(format!("{:?}", Timestamp::EPOCH), "1970-01-01T00:00:00.000000Z");
+}
+
+#[test]
+fn times_are_read_from_rfc_3339() {
+    let read = |text: &str| text.parse::<Timestamp>().map(Timestamp::as_micros).ok();
+    assert_eq!(read("1970-01-01T00:00:00Z"), Some(0));
+    assert_eq!(read("1970-01-01T00:00:00.5Z"), Some(500_000));
+    assert_eq!(read("2000-02-29T00:00:00.000001Z"), Some(951_782_400_000_001));
+    for wrong in [
+        "",
+        "Z",
+        "1970-01-01",
+        "1969-12-31T23:59:59Z",
+        "0000-01-01T00:00:00Z",
+        "1970-00-01T00:00:00Z",
+        "1970-13-01T00:00:00Z",
+        "1970-01-00T00:00:00Z",
+        "1970-02-29T00:00:00Z",
+        "2100-02-29T00:00:00Z",
+        "1970-04-31T00:00:00Z",
+        "1970-01-01T24:00:00Z",
+        "1970-01-01T00:60:00Z",
+        "2016-12-31T23:59:60Z",
+        "1970-01-01T00:00:00",
+        "1970-01-01T00:00:00+00:00",
+        "1970-01-01t00:00:00z",
+        "1970-01-01 00:00:00Z",
+        "1970-01-01T00:00:00.Z",
+        "1970-01-01T00:00:00.0000001Z",
+        "1970-01-01T00:00:00.1.2Z",
+        "1970-1-1T00:00:00Z",
+        "+1970-01-01T00:00:00Z",
+        "1970-01-01T00:00:+1Z",
+        "999999-01-01T00:00:00Z",
+        "１970-01-01T00:00:00Z",
+    ] {
+        assert_eq!(read(wrong), None, "{wrong}");
+    }
+    assert_eq!(
+        "noon".parse::<Timestamp>().unwrap_err().to_string(),
+        "\"noon\" is not a time; write it in UTC, from 1970 on, with at most six decimals: 2013-01-01T05:17:00.000250Z"
     );
 }
 
@@ -199,6 +244,17 @@ proptest! {
         let as_command_id = CommandId::from_uuid(id.as_uuid());
         prop_assert!(as_command_id.is_time_ordered());
         prop_assert_eq!(as_command_id.time(), Some(Timestamp::from_millis(a.0)));
+    }
+
+    #[test]
+    fn times_survive_their_text(micros in any::<u64>()) {
+        let time = Timestamp::from_micros(micros);
+        prop_assert_eq!(time.to_string().parse(), Ok(time));
+    }
+
+    #[test]
+    fn any_text_is_read_without_a_panic(text in "[0-9]{0,7}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{0,7})?Z") {
+        let _ = text.parse::<Timestamp>();
     }
 
     #[test]

@@ -55,6 +55,13 @@ fn each_reason_says_what_and_what_to_do() {
             "not done: expected no event yet, but the stream is at version 2; read it and decide again",
         ),
         (
+            NotDone::VersionConflict {
+                expected: Expected::Exists,
+                actual: Version::NONE,
+            },
+            "not done: expected at least one event, but the aggregate has no events yet; read it and decide again",
+        ),
+        (
             NotDone::CommandIdReused {
                 id,
                 first_version: two,
