@@ -8,8 +8,9 @@ use crate::Timestamp;
 /// Where Dormouse takes its time from: the machine's clocks, or one that a test holds. Clones share it.
 ///
 /// ```
+/// # use dormouse_domain as dormouse;
 /// use std::time::Duration;
-/// use dormouse_domain::{Clock, Timestamp};
+/// use dormouse::{Clock, Timestamp};
 ///
 /// let clock = Clock::held(Timestamp::EPOCH);
 /// let deadline = clock.monotonic() + Duration::from_secs(2);

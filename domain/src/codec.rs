@@ -17,7 +17,8 @@ use write::{BoundedWriter, Counter};
 /// [test kit](crate::testing) finds them). JSON is larger and can be read by eye.
 ///
 /// ```
-/// use dormouse_domain::{Codec, SizeLimit};
+/// # use dormouse_domain as dormouse;
+/// use dormouse::{Codec, SizeLimit};
 ///
 /// let mut bytes = Vec::new();
 /// let limit = SizeLimit { field: "greeting", bytes_max: 8 };
@@ -26,7 +27,7 @@ use write::{BoundedWriter, Counter};
 ///
 /// let error = Codec::Bincode.encode("hello, world", &mut bytes, limit).unwrap_err();
 /// assert_eq!(error.to_string(), "greeting has 13 bytes when encoded; the limit is 8");
-/// # Ok::<(), dormouse_domain::CodecError>(())
+/// # Ok::<(), dormouse::CodecError>(())
 /// ```
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -9,7 +9,8 @@ use crate::{CodecError, SchemaVersion};
 /// A request to an aggregate, which may be refused. Each type of command has its own type of reply; derive it.
 ///
 /// ```
-/// use dormouse_domain::{Command, SchemaVersion};
+/// # use dormouse_domain as dormouse;
+/// use dormouse::{Command, SchemaVersion};
 /// use serde::{Deserialize, Serialize};
 ///
 /// #[derive(Serialize, Deserialize, Command)]
@@ -22,7 +23,7 @@ use crate::{CodecError, SchemaVersion};
 /// let first = Withdraw { cents: 5, note: "rent".into() }.fingerprint()?;
 /// let retry = Withdraw { cents: 5, note: "rent (again)".into() }.fingerprint()?;
 /// assert!(retry.same_command(&first));
-/// # Ok::<(), dormouse_domain::CodecError>(())
+/// # Ok::<(), dormouse::CodecError>(())
 /// ```
 pub trait Command: Serialize + DeserializeOwned + Send + 'static {
     /// The name in metrics, errors and fingerprints. The derive's default: the type's name.

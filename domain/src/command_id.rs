@@ -13,7 +13,8 @@ use crate::Timestamp;
 /// store. Ids of other kinds are looked up each time.
 ///
 /// ```
-/// use dormouse_domain::CommandId;
+/// # use dormouse_domain as dormouse;
+/// use dormouse::CommandId;
 ///
 /// let fresh = CommandId::now();
 /// assert!(fresh.is_time_ordered());

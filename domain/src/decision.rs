@@ -10,7 +10,8 @@ use crate::Aggregate;
 /// allocates nothing.
 ///
 /// ```
-/// # use dormouse_domain::{Aggregate, Decided, Decision, Command, CommandContext, Event, Handle};
+/// # use dormouse_domain as dormouse;
+/// # use dormouse::{Aggregate, Decided, Decision, Command, CommandContext, Event, Handle};
 /// # use serde::{Deserialize, Serialize};
 /// # #[derive(Default, Serialize, Deserialize)]
 /// # struct Account { cents: i64 }
@@ -22,7 +23,7 @@ use crate::Aggregate;
 /// # impl Aggregate for Account {
 /// #     const TYPE: &'static str = "account";
 /// #     type Event = Entry;
-/// #     type Error = dormouse_domain::Never;
+/// #     type Error = dormouse::Never;
 /// #     fn apply(&mut self, event: &Entry) {
 /// #         if let Entry::Withdrawn { cents } = event { self.cents -= cents }
 /// #     }

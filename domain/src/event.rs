@@ -10,7 +10,8 @@ use crate::{Codec, CodecError, SchemaVersion, SizeLimit};
 /// `#[event(name = "…")]` with its old name, changing its fields a new version with an upcaster:
 ///
 /// ```
-/// use dormouse_domain::{Codec, Event, SchemaVersion};
+/// # use dormouse_domain as dormouse;
+/// use dormouse::{Codec, Event, SchemaVersion};
 /// use serde::Deserialize;
 ///
 /// #[derive(Debug, PartialEq, Event)]
@@ -34,7 +35,7 @@ use crate::{Codec, CodecError, SchemaVersion, SizeLimit};
 /// let stored_long_ago = br#"{"cents":250}"#;
 /// let entry = Entry::decode("Deposited", SchemaVersion::FIRST, Codec::Json, stored_long_ago)?;
 /// assert_eq!(entry, Entry::Deposited { cents: 250, currency: "EUR".into() });
-/// # Ok::<(), dormouse_domain::EventDecodeError>(())
+/// # Ok::<(), dormouse::EventDecodeError>(())
 /// ```
 pub trait Event: Sized + Send + Sync + 'static {
     /// Each variant's stored name and current schema version.

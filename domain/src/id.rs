@@ -13,7 +13,8 @@ use crate::limits::{AGGREGATE_ID_BYTES_MAX, AGGREGATE_TYPE_BYTES_MAX};
 /// trimmed or normalised.
 ///
 /// ```
-/// use dormouse_domain::AggregateId;
+/// # use dormouse_domain as dormouse;
+/// use dormouse::AggregateId;
 ///
 /// let id: AggregateId = "acc-1".parse()?;
 /// assert_eq!(id.as_str(), "acc-1");
@@ -21,7 +22,7 @@ use crate::limits::{AGGREGATE_ID_BYTES_MAX, AGGREGATE_TYPE_BYTES_MAX};
 ///     AggregateId::try_from("").unwrap_err().to_string(),
 ///     "aggregate id is empty; it takes 1 to 512 bytes"
 /// );
-/// # Ok::<(), dormouse_domain::InvalidId>(())
+/// # Ok::<(), dormouse::InvalidId>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AggregateId(Arc<str>);

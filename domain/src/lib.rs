@@ -6,8 +6,9 @@
 //! refuses. Nothing else changes the state.
 //!
 //! ```
-//! use dormouse_domain::testing::given;
-//! use dormouse_domain::{Aggregate, Command, CommandContext, Decided, Decision, Event, Handle};
+//! # use dormouse_domain as dormouse;
+//! use dormouse::testing::given;
+//! use dormouse::{Aggregate, Command, CommandContext, Decided, Decision, Event, Handle};
 //! use serde::{Deserialize, Serialize};
 //!
 //! #[derive(Default, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! Tests of aggregates in the form *given* events, *when* a command, *then* events, a reply or a refusal.
 //!
 //! ```
-//! # use dormouse_domain::{Aggregate, Command, CommandContext, Decided, Decision, Event, Handle};
+//! # use dormouse_domain as dormouse;
+//! # use dormouse::{Aggregate, Command, CommandContext, Decided, Decision, Event, Handle};
 //! # use serde::{Deserialize, Serialize};
 //! # #[derive(Default, Serialize, Deserialize)]
 //! # struct Account { cents: i64 }
@@ -34,7 +35,7 @@
 //! #         Ok(Decision::event(Entry::Withdrawn { cents: command.cents }).reply(|after| after.cents))
 //! #     }
 //! # }
-//! use dormouse_domain::testing::given;
+//! use dormouse::testing::given;
 //!
 //! given::<Account>([Entry::Deposited { cents: 800 }])
 //!     .when(Withdraw { cents: 500 })

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// read from that.
 ///
 /// ```
-/// use dormouse_domain::Timestamp;
+/// # use dormouse_domain as dormouse;
+/// use dormouse::Timestamp;
 ///
 /// let time = Timestamp::from_micros(1_357_017_420_000_250);
 /// assert_eq!(time.to_string(), "2013-01-01T05:17:00.000250Z");

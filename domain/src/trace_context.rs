@@ -5,13 +5,14 @@ use std::str::FromStr;
 /// `traceparent`; `tracestate` is carried along as text.
 ///
 /// ```
-/// use dormouse_domain::TraceContext;
+/// # use dormouse_domain as dormouse;
+/// use dormouse::TraceContext;
 ///
 /// let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 /// let trace: TraceContext = header.parse()?;
 /// assert!(trace.is_sampled());
 /// assert_eq!(trace.to_string(), header);
-/// # Ok::<(), dormouse_domain::InvalidTraceParent>(())
+/// # Ok::<(), dormouse::InvalidTraceParent>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceContext {
