@@ -31,9 +31,11 @@ demo-fast: setup
 
 # Figures in target/bench/summary.json, plots in report.html beside it. Leave the machine alone meanwhile.
 bench: setup
+	@$(env) cargo build --release --package flights
 	@$(env) cargo run --release --package load -- --short $(ARGS)
 
 bench-full: setup
+	@$(env) cargo build --release --package flights
 	@$(env) cargo run --release --package load -- --full $(ARGS)
 
 test: setup

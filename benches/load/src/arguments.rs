@@ -89,6 +89,8 @@ pub(crate) enum Scenario {
     Grow,
     /// Called from an actix-web service
     Embedded,
+    /// The demonstration, if it was built beside this program
+    Flights,
 }
 
 fn not_negative(text: &str) -> Result<f64, String> {

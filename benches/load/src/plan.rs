@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::arguments::{Arguments, Scenario};
+use crate::scenarios::flights;
 use crate::step::{Pace, Step, Traffic, What, Work};
 
 /// Rounds of `--full`: the figures that count are medians of as many.
@@ -221,6 +222,9 @@ impl Plan {
                     seconds: self.seconds,
                 },
             );
+        }
+        if self.chosen(Scenario::Flights) && flights::program().is_some() {
+            add("flights", Work::Flights { fast: !full });
         }
         if self.chosen(Scenario::Grow) {
             let events = self.arguments.events.unwrap_or(pick(50_000_000, 2_000_000));

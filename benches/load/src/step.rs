@@ -47,6 +47,8 @@ pub(crate) enum Work {
     Grow { events: u64, clients: u64 },
     /// Opens the store that `Grow` left behind.
     Reopen { from: PathBuf },
+    /// The demonstration, January only or the whole year.
+    Flights { fast: bool },
     /// Called from an actix-web service under an HTTP load generator.
     Embedded { clients: u64, seconds: f64 },
 }

@@ -6,7 +6,7 @@ use crate::goals;
 use crate::summary::Summary;
 
 /// The order in which scenarios are shown; what is not named here comes last.
-pub(crate) const ORDER: [&str; 23] = [
+pub(crate) const ORDER: [&str; 24] = [
     "l0",
     "raw-put",
     "l1",
@@ -28,6 +28,7 @@ pub(crate) const ORDER: [&str; 23] = [
     "actors",
     "resident",
     "embedded",
+    "flights",
     "grow",
     "reopen",
 ];

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::limits::{actors, put, segments, sync};
 use crate::outcome::Outcome;
 use crate::process::{Usage, machine_cpu_seconds};
-use crate::scenarios::{cold, embedded, grow, resident, zipf};
+use crate::scenarios::{cold, embedded, flights, grow, resident, zipf};
 use crate::step::{Step, Work};
 use crate::traffic;
 
@@ -60,6 +60,7 @@ fn measure(step: &Step, runtime: &tokio::runtime::Runtime) -> Result<Outcome> {
             Ok(outcome)
         }
         Work::Reopen { from } => runtime.block_on(grow::reopen(from)),
+        Work::Flights { fast } => flights::run(directory, *fast),
         Work::Embedded { clients, seconds } => embedded::run(directory, *clients, *seconds, seed),
     }
 }

@@ -11,7 +11,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::html::escape;
 
 const SIZE: (u32, u32) = (640, 300);
-const LABEL_SIZE: i32 = 13;
+const LABEL_SIZE: i32 = 14;
 const LABELS: usize = 6;
 
 /// A plot of several lines.
@@ -83,7 +83,7 @@ fn draw(chart: &Chart<'_>) -> Option<String> {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let mut context = ChartBuilder::on(&area)
             .margin(6)
-            .margin_right(18)
+            .margin_right(34)
             .x_label_area_size(26)
             .y_label_area_size(58)
             .build_cartesian_2d(x.0..x.1, y.0..y.1)

@@ -25,8 +25,11 @@ const THOUSANDS: Axis = Axis {
 };
 const NUMBERS: Axis = Axis {
     label: |value| {
-        let digits = usize::from(value.fract() != 0.0);
-        format!("{value:.digits$}")
+        if value.fract() == 0.0 {
+            crate::table::count(value)
+        } else {
+            format!("{value:.1}")
+        }
     },
     whole_steps: false,
     from: Some(0.0),
