@@ -100,7 +100,8 @@ impl Dormouse {
         }
     }
 
-    /// The aggregate with this id, whether it exists yet or not. Cheap: nothing is read or woken.
+    /// The aggregate with this id (a `&str`, a `String` or an [`AggregateId`]), whether it exists yet or not. Cheap:
+    /// nothing is read or woken.
     ///
     /// # Errors
     /// [`EntityError`]: the id is not valid, or the type is not registered.
@@ -145,8 +146,8 @@ impl Dormouse {
         &self.inner.shared.store
     }
 
-    /// Reads the store anew after it stopped over an error (P11). Entities reload with their next command, from what is
-    /// really there.
+    /// Reads the store anew after it stopped over an error (guarantee P11). Entities reload with their next command, from
+    /// what is really there.
     ///
     /// # Errors
     /// What opening a store may say; it stays stopped then.

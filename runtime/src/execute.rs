@@ -22,8 +22,38 @@ use crate::sending::Sending;
 ///
 /// Dropping the future before its reply leaves the command to its fate: once handed over it goes on.
 ///
-/// ```ignore
-/// let left = account.execute(Withdraw { cents: 500 }).id(payment_id).within(TWO_SECONDS).await?;
+/// ```
+/// # use dormouse_domain::{Aggregate, Command, CommandContext, CommandId, Decided, Decision, Event, Handle, Never};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Default, Serialize, Deserialize)]
+/// # struct Account { cents: i64 }
+/// # #[derive(Event)]
+/// # enum Entry { Deposited { cents: i64 } }
+/// # #[derive(Serialize, Deserialize, Command)]
+/// # #[command(reply = i64)]
+/// # struct Deposit { cents: i64 }
+/// # impl Aggregate for Account {
+/// #     const TYPE: &'static str = "account";
+/// #     type Event = Entry;
+/// #     type Error = Never;
+/// #     fn apply(&mut self, Entry::Deposited { cents }: &Entry) { self.cents += cents }
+/// # }
+/// # impl Handle<Deposit> for Account {
+/// #     fn handle(&self, c: Deposit, _: &CommandContext<'_>) -> Decided<Self, Deposit> {
+/// #         Ok(Decision::event(Entry::Deposited { cents: c.cents }).reply(|after| after.cents))
+/// #     }
+/// # }
+/// # use std::time::Duration;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let store = dormouse_persistence::Store::in_memory();
+/// # let bank = dormouse_runtime::Dormouse::builder(store).aggregate::<Account>().start().await?;
+/// # let account = bank.entity::<Account>("acc-1")?;
+/// # let (payment, two_seconds) = (CommandId::now(), Duration::from_secs(2));
+/// let cents = account.execute(Deposit { cents: 500 }).id(payment).within(two_seconds).await?;
+/// # assert_eq!(cents, 500);
+/// # Ok(())
+/// # }
 /// ```
 #[must_use = "a command is sent when it is awaited"]
 pub struct Execute<'e, A: Aggregate, C> {
@@ -51,7 +81,7 @@ impl<'e, A: Handle<C>, C: Command> Execute<'e, A, C> {
     }
 
     /// Makes the command take effect once, however often it is sent with this id: a retry gets the first reply, across
-    /// evictions and restarts. The same id with another command is not done.
+    /// evictions and restarts. The same id with another command is answered *not done*.
     ///
     /// Time-ordered ids ([`CommandId::now`]) are cheapest: they need no look-up.
     pub fn id(mut self, id: CommandId) -> Self {
@@ -98,7 +128,7 @@ impl<'e, A: Handle<C>, C: Command> Execute<'e, A, C> {
         self
     }
 
-    /// A header to store with the command's events. Bounds: [`dormouse_domain::limits`].
+    /// A header to store with the command's events. Bounds: the module [`limits`](dormouse_domain::limits).
     pub fn header(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.metadata_mut().headers.push((key.into(), value.into()));
         self
