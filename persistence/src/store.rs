@@ -64,6 +64,7 @@ pub enum Health {
     },
 }
 
+/// Opening and closing, and how it stands.
 impl Store {
     /// A new store in memory: everything but durability. Nothing survives the process.
     ///
@@ -123,181 +124,6 @@ impl Store {
         })
     }
 
-    /// Registers who takes settlements. Sinks stay for the store's life; a sink that holds the store keeps it
-    /// alive for ever.
-    pub fn register_sink(&self, sink: Arc<dyn SettlementSink>) -> SinkId {
-        self.inner.core.register_sink(sink)
-    }
-
-    /// Opens a stream for writing, given how far it was read. No I/O.
-    ///
-    /// # Errors
-    /// `StreamHeld` if it has a writer; `StaleVersion` or `ReadOutdated` if it moved on, or may have, since it was
-    /// read: read on from `reached.version().next()` and try again; `Stopped`.
-    pub fn open_stream(&self, stream: &StreamId, reached: Reached) -> Result<StreamWriter, StoreError> {
-        self.inner.session.load().open_stream(stream, reached)
-    }
-
-    /// Hands a commit to the journal. Never blocks. It is settled exactly once, through the ticket's sink, in the
-    /// order in which the writer's commits were submitted; a commit that does not follow the writer's head is
-    /// settled as stale.
-    #[allow(clippy::needless_pass_by_value, reason = "a commit is submitted once")]
-    pub fn submit(&self, writer: &StreamWriter, commit: Commit, ticket: Ticket) {
-        self.inner.session.load().submit(writer.state(), &commit, ticket);
-    }
-
-    /// Whether queue and tail are below their bounds. Callers pause before they decide when they aren't: `submit`
-    /// itself never refuses for space.
-    #[must_use]
-    pub fn has_space(&self) -> bool {
-        self.inner.session.load().has_space()
-    }
-
-    /// Waits until there is space, or the store has stopped.
-    pub async fn space(&self) {
-        loop {
-            let mut notified = std::pin::pin!(self.inner.core.space.notified());
-            notified.as_mut().enable();
-            if self.has_space() {
-                return;
-            }
-            notified.await;
-        }
-    }
-
-    /// Visits a stream's commits in order, beginning with the one that holds version `from`. Blocks on the disk.
-    ///
-    /// The answer tells the stream's head, also where it is below `from`; with it the stream can be opened. After
-    /// `Break` it tells the last version seen, which opens nothing.
-    ///
-    /// # Errors
-    /// `StreamGap` or `Corrupt` when what is stored is damaged: nothing beyond that place was visited.
-    pub fn read_stream(
-        &self,
-        stream: &StreamId,
-        from: Version,
-        visit: &mut dyn FnMut(&StoredCommit<'_>) -> ControlFlow<()>,
-    ) -> Result<Reached, StoreError> {
-        reader::read_stream(&*self.reading()?, stream, from, visit)
-    }
-
-    /// Visits the commit that begins at `version`; false if there is none. Blocks on the disk.
-    ///
-    /// # Errors
-    /// As [`Store::read_stream`].
-    pub fn read_commit(
-        &self,
-        stream: &StreamId,
-        version: Version,
-        visit: &mut dyn FnMut(&StoredCommit<'_>),
-    ) -> Result<bool, StoreError> {
-        let mut found = false;
-        self.read_stream(stream, version, &mut |commit| {
-            found = commit.first_version() == version;
-            if found {
-                visit(commit);
-            }
-            ControlFlow::Break(())
-        })?;
-        Ok(found)
-    }
-
-    /// The first version of the commit that a command caused in a stream. Blocks on the disk.
-    ///
-    /// # Errors
-    /// When the index can't be read.
-    pub fn find_command(&self, stream: &StreamId, id: CommandId) -> Result<Option<Version>, StoreError> {
-        reader::find_command(&*self.reading()?, stream, id)
-    }
-
-    /// Visits the log's commits in order, beginning with the one that holds offset `from`, up to the offset that
-    /// is durable when it is called. Blocks on the disk. Answers the last offset seen, `from - 1` if none.
-    ///
-    /// # Errors
-    /// `LogGap` or `Corrupt` when the log is damaged.
-    pub fn read_log(
-        &self,
-        from: Offset,
-        visit: &mut dyn FnMut(&StoredCommit<'_>) -> ControlFlow<()>,
-    ) -> Result<Offset, StoreError> {
-        reader::read_log(&*self.reading()?, from, visit)
-    }
-
-    /// A stream's head; `Version::NONE` if nothing is stored. Blocks on the disk.
-    ///
-    /// # Errors
-    /// As [`Store::read_stream`].
-    pub fn head(&self, stream: &StreamId) -> Result<Version, StoreError> {
-        reader::head(&*self.reading()?, stream)
-    }
-
-    /// A stream's newest snapshot. Blocks on the disk.
-    ///
-    /// # Errors
-    /// `SnapshotUnreadable` if it is damaged or of a newer format, `SnapshotAhead` if it is of events the log does
-    /// not hold: replay the stream.
-    pub fn snapshot(&self, stream: &StreamId) -> Result<Option<Snapshot>, StoreError> {
-        let session = self.reading()?;
-        let key = keys::snapshot(session.shard, stream);
-        let Some(value) = session.engine.get(Family::Snapshots, &key)? else {
-            return Ok(None);
-        };
-        let snapshot = format::snapshot::decode(&value).map_err(|error| StoreError::SnapshotUnreadable {
-            stream: stream.clone(),
-            reason: error.to_string().into(),
-        })?;
-        self.check_not_ahead(stream, &snapshot)?;
-        Ok(Some(snapshot))
-    }
-
-    /// Stores a snapshot in place of the one before. Not synced: a crash may lose it, which costs time only.
-    /// Blocks on the disk.
-    ///
-    /// # Errors
-    /// `SnapshotAhead` if its last event is not durable; `Stopped`.
-    pub fn put_snapshot(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), StoreError> {
-        let session = self.reading()?;
-        session.check_writing()?;
-        self.check_not_ahead(stream, snapshot)?;
-        let key = keys::snapshot(session.shard, stream);
-        Ok(session
-            .engine
-            .put(Family::Snapshots, &key, &format::snapshot::encode(snapshot))?)
-    }
-
-    fn check_not_ahead(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), StoreError> {
-        let durable = self.durable();
-        if snapshot.offset <= durable {
-            return Ok(());
-        }
-        Err(StoreError::SnapshotAhead {
-            stream: stream.clone(),
-            offset: snapshot.offset,
-            durable,
-        })
-    }
-
-    /// The last durable offset.
-    #[must_use]
-    pub fn durable(&self) -> Offset {
-        self.inner.core.durable()
-    }
-
-    /// Follows the last durable offset.
-    #[must_use]
-    pub fn watch_durable(&self) -> watch::Receiver<Offset> {
-        self.inner.core.watch_durable()
-    }
-
-    /// Whether the store takes commits.
-    #[must_use]
-    pub fn health(&self) -> Health {
-        match self.inner.session.load().stopped() {
-            None => Health::Healthy,
-            Some(reason) => Health::Stopped { reason },
-        }
-    }
-
     /// Closes the engine and opens it again with full verification: the way on after a failure, once its cause is
     /// gone. What is queued is settled as not done. Every writer opened before is stale from here on. Blocks on
     /// the disk, for as long as opening the store takes, and waits for readings under way.
@@ -333,6 +159,15 @@ impl Store {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.inner.session.load().generation
+    }
+
+    /// Whether the store takes commits.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match self.inner.session.load().stopped() {
+            None => Health::Healthy,
+            Some(reason) => Health::Stopped { reason },
+        }
     }
 
     /// What the store has done and how it stands. Cheap, but for the size on disk, which may do some I/O.
@@ -401,6 +236,106 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Reading.
+impl Store {
+    /// Visits the log's commits in order, beginning with the one that holds offset `from`, up to the offset that
+    /// is durable when it is called. Blocks on the disk. Answers the last offset seen, `from - 1` if none.
+    ///
+    /// # Errors
+    /// `LogGap` or `Corrupt` when the log is damaged.
+    pub fn read_log(
+        &self,
+        from: Offset,
+        visit: &mut dyn FnMut(&StoredCommit<'_>) -> ControlFlow<()>,
+    ) -> Result<Offset, StoreError> {
+        reader::read_log(&*self.reading()?, from, visit)
+    }
+
+    /// Visits a stream's commits in order, beginning with the one that holds version `from`. Blocks on the disk.
+    ///
+    /// The answer tells the stream's head, also where it is below `from`; with it the stream can be opened. After
+    /// `Break` it tells the last version seen, which opens nothing.
+    ///
+    /// # Errors
+    /// `StreamGap` or `Corrupt` when what is stored is damaged: nothing beyond that place was visited.
+    pub fn read_stream(
+        &self,
+        stream: &StreamId,
+        from: Version,
+        visit: &mut dyn FnMut(&StoredCommit<'_>) -> ControlFlow<()>,
+    ) -> Result<Reached, StoreError> {
+        reader::read_stream(&*self.reading()?, stream, from, visit)
+    }
+
+    /// Visits the commit that begins at `version`; false if there is none. Blocks on the disk.
+    ///
+    /// # Errors
+    /// As [`Store::read_stream`].
+    pub fn read_commit(
+        &self,
+        stream: &StreamId,
+        version: Version,
+        visit: &mut dyn FnMut(&StoredCommit<'_>),
+    ) -> Result<bool, StoreError> {
+        let mut found = false;
+        self.read_stream(stream, version, &mut |commit| {
+            found = commit.first_version() == version;
+            if found {
+                visit(commit);
+            }
+            ControlFlow::Break(())
+        })?;
+        Ok(found)
+    }
+
+    /// The first version of the commit that a command caused in a stream. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    pub fn find_command(&self, stream: &StreamId, id: CommandId) -> Result<Option<Version>, StoreError> {
+        reader::find_command(&*self.reading()?, stream, id)
+    }
+
+    /// A stream's head; `Version::NONE` if nothing is stored. Blocks on the disk.
+    ///
+    /// # Errors
+    /// As [`Store::read_stream`].
+    pub fn head(&self, stream: &StreamId) -> Result<Version, StoreError> {
+        reader::head(&*self.reading()?, stream)
+    }
+
+    /// A stream's newest snapshot. Blocks on the disk.
+    ///
+    /// # Errors
+    /// `SnapshotUnreadable` if it is damaged or of a newer format, `SnapshotAhead` if it is of events the log does
+    /// not hold: replay the stream.
+    pub fn snapshot(&self, stream: &StreamId) -> Result<Option<Snapshot>, StoreError> {
+        let session = self.reading()?;
+        let key = keys::snapshot(session.shard, stream);
+        let Some(value) = session.engine.get(Family::Snapshots, &key)? else {
+            return Ok(None);
+        };
+        let snapshot = format::snapshot::decode(&value).map_err(|error| StoreError::SnapshotUnreadable {
+            stream: stream.clone(),
+            reason: error.to_string().into(),
+        })?;
+        self.check_not_ahead(stream, &snapshot)?;
+        Ok(Some(snapshot))
+    }
+
+    /// The last durable offset.
+    #[must_use]
+    pub fn durable(&self) -> Offset {
+        self.inner.core.durable()
+    }
+
+    /// Follows the last durable offset.
+    #[must_use]
+    pub fn watch_durable(&self) -> watch::Receiver<Offset> {
+        self.inner.core.watch_durable()
+    }
 
     fn reading(&self) -> Result<arc_swap::Guard<Arc<Session>>, StoreError> {
         let session = self.inner.session.load();
@@ -409,6 +344,78 @@ impl Store {
         } else {
             Ok(session)
         }
+    }
+
+    fn check_not_ahead(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), StoreError> {
+        let durable = self.durable();
+        if snapshot.offset <= durable {
+            return Ok(());
+        }
+        Err(StoreError::SnapshotAhead {
+            stream: stream.clone(),
+            offset: snapshot.offset,
+            durable,
+        })
+    }
+}
+
+/// For runtimes: writing, and waiting for what was written. A service leaves this to its `Dormouse`.
+impl Store {
+    /// Registers who takes settlements. Sinks stay for the store's life; a sink that holds the store keeps it
+    /// alive for ever.
+    pub fn register_sink(&self, sink: Arc<dyn SettlementSink>) -> SinkId {
+        self.inner.core.register_sink(sink)
+    }
+
+    /// Opens a stream for writing, given how far it was read. No I/O.
+    ///
+    /// # Errors
+    /// `StreamHeld` if it has a writer; `StaleVersion` or `ReadOutdated` if it moved on, or may have, since it was
+    /// read: read on from `reached.version().next()` and try again; `Stopped`.
+    pub fn open_stream(&self, stream: &StreamId, reached: Reached) -> Result<StreamWriter, StoreError> {
+        self.inner.session.load().open_stream(stream, reached)
+    }
+
+    /// Hands a commit to the journal. Never blocks. It is settled exactly once, through the ticket's sink, in the
+    /// order in which the writer's commits were submitted; a commit that does not follow the writer's head is
+    /// settled as stale.
+    #[allow(clippy::needless_pass_by_value, reason = "a commit is submitted once")]
+    pub fn submit(&self, writer: &StreamWriter, commit: Commit, ticket: Ticket) {
+        self.inner.session.load().submit(writer.state(), &commit, ticket);
+    }
+
+    /// Whether queue and tail are below their bounds. Callers pause before they decide when they aren't: `submit`
+    /// itself never refuses for space.
+    #[must_use]
+    pub fn has_space(&self) -> bool {
+        self.inner.session.load().has_space()
+    }
+
+    /// Waits until there is space, or the store has stopped.
+    pub async fn space(&self) {
+        loop {
+            let mut notified = std::pin::pin!(self.inner.core.space.notified());
+            notified.as_mut().enable();
+            if self.has_space() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Stores a snapshot in place of the one before. Not synced: a crash may lose it, which costs time only.
+    /// Blocks on the disk.
+    ///
+    /// # Errors
+    /// `SnapshotAhead` if its last event is not durable; `Stopped`.
+    pub fn put_snapshot(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), StoreError> {
+        let session = self.reading()?;
+        session.check_writing()?;
+        self.check_not_ahead(stream, snapshot)?;
+        let key = keys::snapshot(session.shard, stream);
+        Ok(session
+            .engine
+            .put(Family::Snapshots, &key, &format::snapshot::encode(snapshot))?)
     }
 }
 
