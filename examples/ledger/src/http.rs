@@ -17,6 +17,10 @@ const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 /// The service's routes.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
+        .app_data(
+            web::JsonConfig::default()
+                .error_handler(|error, _| Problem::new(error.status_code(), &error).into()),
+        )
         .route("/accounts/{id}", web::post().to(open))
         .route("/accounts/{id}", web::get().to(show))
         .route("/accounts/{id}/deposits", web::post().to(deposit))
@@ -198,6 +202,37 @@ mod tests {
         let show = test::TestRequest::get().uri("/accounts/acc-1").to_request();
         let shown: Value = read_body_json(call_service(&app, show).await).await;
         assert_eq!(shown, json!({"owner": "Ada", "cents": 700}));
+        ledger.shutdown().await.expect("a clean end");
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_cannot_be_read_is_answered_in_json() {
+        let ledger = ledger().await;
+        let app = init_service(
+            App::new()
+                .app_data(web::Data::new(ledger.clone()))
+                .configure(routes),
+        )
+        .await;
+        let cases = [
+            ("application/json", r#"{"cents": "#),
+            ("application/json", r#"{"cents": "many"}"#),
+            ("text/plain", r#"{"cents": 1}"#),
+        ];
+        for (content_type, body) in cases {
+            let pay = TestRequest::post()
+                .uri("/accounts/acc-1/deposits")
+                .insert_header(("idempotency-key", "k"))
+                .insert_header(("content-type", content_type))
+                .set_payload(body);
+            let answer = call_service(&app, pay.to_request()).await;
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{content_type} {body}");
+            let problem: Value = read_body_json(answer).await;
+            assert!(
+                problem["error"].as_str().is_some_and(|error| error.len() > 10),
+                "{problem}"
+            );
+        }
         ledger.shutdown().await.expect("a clean end");
     }
 
