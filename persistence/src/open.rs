@@ -24,7 +24,7 @@ use uuid::Uuid;
 use self::layout::{Layout, State};
 use self::preflight::{Promised, refused_by_rocksdb};
 use crate::engine::rocks::tuning::Shared;
-use crate::engine::rocks::{Databases, RocksEngine, failed};
+use crate::engine::rocks::{Databases, RocksEngine, RunWriter, failed};
 use crate::engine::{Disk, Opened};
 use crate::error::StoreError;
 use crate::options::StoreOptions;
@@ -53,6 +53,7 @@ impl Disk for RocksDisk {
             State::Store(store) => open_store(&layout, store, options.shard, &shared)?,
             State::New => create_store(&layout, options.shard, &shared)?,
         };
+        let runs = RunWriter::new(&layout.derived(), &shared)?;
         let mark = parts.watermark.mark();
         let interval = Duration::from_millis(options.watermark_every_ms);
         let watermark =
@@ -64,6 +65,7 @@ impl Disk for RocksDisk {
             layout.root(),
             layout.rebuild_marker(),
             parts.databases,
+            runs,
             watermark,
             lock,
         );

@@ -3,9 +3,9 @@
 //! Two implementations stand behind it: [`memory`], which is always there, and RocksDB behind the `rocksdb`
 //! feature. The engine knows keys and bytes only; what they mean is in [`crate::format`].
 //!
-//! - `append_log` is the only synced write. Everything else is derived from the log and may be lost by a
-//!   crash, as long as a [`Run`] is lost or kept as a whole and in order: the indexed position must never be
-//!   ahead of the rows it speaks for.
+//! - What is durable first is the log, by `append_log`. Everything else is derived from it and may be lost by a
+//!   crash, as long as the indexed position is never ahead of the rows it speaks for. Rows ahead of the position
+//!   are harmless: they are stored again, with the same keys and values.
 //! - Every call may come from any thread, and none is made while the store holds a lock.
 //! - Engines are opened, and opened again after a failure, through their [`Disk`].
 
@@ -96,8 +96,9 @@ pub(crate) trait Engine: Send + Sync {
     /// The log's last row at or before `key` whose first two bytes (the shard) are those of `key`.
     fn seek_log(&self, key: &[u8]) -> Result<Option<LogRow>, EngineError>;
 
-    /// Stores a run: all of it or nothing. Not synced; a crash may lose the newest runs, never an older one
-    /// alone and never a part of one.
+    /// Stores a run: its rows, and then the position they reach. One call at a time. A crash may lose the newest
+    /// runs, or keep rows of one without its position; it never keeps a position without the rows of its run and
+    /// of all runs before. Storing a run again changes nothing.
     fn index(&self, run: &Run) -> Result<(), EngineError>;
 
     /// One row.

@@ -6,6 +6,7 @@
 //!
 //! How they are set up is in [`tuning`]; opening and judging a directory is in [`crate::open`].
 
+mod ingest;
 mod iterate;
 mod statistics;
 pub(crate) mod tuning;
@@ -15,8 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use rocksdb::{ColumnFamily, DB, ErrorKind, ReadOptions, WriteBatch, WriteOptions};
+use rocksdb::{ColumnFamily, DB, ErrorKind, ReadOptions, WriteOptions};
 
+pub(crate) use self::ingest::RunWriter;
+#[cfg(test)]
+pub(crate) use self::ingest::Step;
 use super::{Engine, EngineError, EngineStatistics, Family, LogRow, Run, Visit, Watermark};
 use crate::lock::StoreLock;
 use crate::watermark::WatermarkKeeper;
@@ -30,6 +34,7 @@ pub(crate) struct Databases {
 /// An open store's engine.
 pub(crate) struct RocksEngine {
     databases: RwLock<Option<Databases>>,
+    runs: RunWriter,
     synced: WriteOptions,
     without_wal: WriteOptions,
     watermark: WatermarkKeeper,
@@ -46,11 +51,13 @@ impl RocksEngine {
         directory: &Path,
         rebuild_marker: PathBuf,
         databases: Databases,
+        runs: RunWriter,
         watermark: WatermarkKeeper,
         lock: StoreLock,
     ) -> Self {
         Self {
             databases: RwLock::new(Some(databases)),
+            runs,
             synced: tuning::synced(),
             without_wal: tuning::without_wal(),
             watermark,
@@ -76,7 +83,10 @@ impl RocksEngine {
         context: &'static str,
         call: impl FnOnce(&DB) -> Result<T, rocksdb::Error>,
     ) -> Result<T, EngineError> {
-        let result = self.with(context, |databases| call(&databases.derived));
+        self.remember_damage(self.with(context, |databases| call(&databases.derived)))
+    }
+
+    fn remember_damage<T>(&self, result: Result<T, EngineError>) -> Result<T, EngineError> {
         if let Err(EngineError::Corrupt { reason, .. }) = &result {
             tracing::error!(
                 path = %self.directory.display(), %reason,
@@ -123,9 +133,9 @@ impl Engine for RocksEngine {
     }
 
     fn index(&self, run: &Run) -> Result<(), EngineError> {
-        self.with_derived("index the log", |derived| {
-            write_run(derived, run, &self.without_wal)
-        })
+        let databases = self.databases.read_recursive();
+        let databases = databases.as_ref().ok_or(EngineError::Closed)?;
+        self.remember_damage(self.runs.store(&databases.derived, run, |_| {}))
     }
 
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
@@ -187,20 +197,6 @@ impl Engine for RocksEngine {
     }
 }
 
-/// Stores a run as one batch, so that a crash keeps its rows and its position or neither.
-pub(crate) fn write_run(derived: &DB, run: &Run, options: &WriteOptions) -> Result<(), rocksdb::Error> {
-    let mut batch = WriteBatch::default();
-    for (family, rows) in run.families() {
-        let handle = handle(derived, family);
-        for (key, value) in rows.iter() {
-            batch.put_cf(handle, key, value);
-        }
-    }
-    let (key, value) = &run.indexed;
-    batch.put_cf(handle(derived, Family::Meta), key, value);
-    derived.write_opt(batch, options)
-}
-
 /// A family of `derived/`.
 pub(crate) fn handle(derived: &DB, family: Family) -> &ColumnFamily {
     derived
@@ -221,6 +217,8 @@ pub(crate) fn failed(context: &'static str, error: &rocksdb::Error) -> EngineErr
     let reason: Arc<str> = error.to_string().into();
     match error.kind() {
         ErrorKind::Corruption => EngineError::Corrupt { context, reason },
+        // RocksDB opens the first sixteen files with the database, and misses others when they are read.
+        ErrorKind::IOError if reason.contains("No such file") => EngineError::Corrupt { context, reason },
         _ => EngineError::Failed { context, reason },
     }
 }

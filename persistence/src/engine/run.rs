@@ -2,7 +2,7 @@
 
 use super::Family;
 
-/// A run: rows to store together with the position they reach. Stored as a whole or not at all.
+/// A run: rows to store, and the position they reach, which is stored after them.
 pub(crate) struct Run {
     /// `streams` rows, in key order, each key once.
     pub(crate) streams: Rows,

@@ -21,7 +21,7 @@ pub struct EngineStatistics {
     pub compaction_pending_bytes: u64,
     /// Compactions running, log and derived.
     pub compactions_running: u64,
-    /// Sorted runs of the streams in level 0: about what an activation has to look into.
+    /// Sorted runs of the streams: what an activation has to look into, where filters do not spare it.
     pub stream_runs: u64,
     /// Whether RocksDB holds up writes at this moment, of either instance.
     pub is_write_stopped: bool,

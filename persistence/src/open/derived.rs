@@ -5,11 +5,12 @@
 //! log from its beginning. The one thing that is *not* repaired like that is an indexed position ahead of the
 //! log, in this store's own files: it is evidence that the log lost its end, and refusing keeps it.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 
 use dormouse_domain::{Offset, ShardId};
-use rocksdb::{DB, ErrorKind, FlushOptions};
+use rocksdb::{DB, ErrorKind, FlushOptions, IteratorMode};
 use uuid::Uuid;
 
 use super::layout::{Layout, remove_directory, remove_file, sync_directory};
@@ -82,19 +83,22 @@ fn try_open(
         return Ok(Err("it is missing, or its CURRENT file is".into()));
     }
     let read = open_rocks(layout, shared).and_then(|db| {
-        let owner = db.get_cf(handle(&db, Family::Meta), keys::META_STORE)?;
-        let indexed = db.get_cf(handle(&db, Family::Meta), keys::meta_indexed(shard))?;
-        Ok((db, owner, indexed))
+        // All of it: RocksDB looks into a file only when it is read, and what can't be read is healed here.
+        let meta: HashMap<Box<[u8]>, Box<[u8]>> = db
+            .iterator_cf(handle(&db, Family::Meta), IteratorMode::Start)
+            .collect::<Result<_, _>>()?;
+        Ok((db, meta))
     });
-    let (db, owner, indexed) = match read {
+    let (db, meta) = match read {
         Ok(read) => read,
         Err(error) if lies_in_the_files(&error) => return Ok(Err(error.to_string())),
         Err(error) => return Err(failed("open the derived instance", &error).into()),
     };
-    if owner.as_deref() != Some(store.as_bytes()) {
+    if meta.get(keys::META_STORE).map(AsRef::as_ref) != Some(&store.as_bytes()[..]) {
         return Ok(Err("it was derived from another store's log".into()));
     }
-    match indexed.map(|value| Indexed::decode(&value)).transpose() {
+    let indexed = meta.get(&keys::meta_indexed(shard)[..]);
+    match indexed.map(|value| Indexed::decode(value)).transpose() {
         Ok(indexed) => Ok(Ok((db, indexed.map_or(Offset::NONE, |indexed| indexed.offset)))),
         Err(reason) => Ok(Err(reason.to_string())),
     }
@@ -118,105 +122,4 @@ fn lies_in_the_files(error: &rocksdb::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use rocksdb::IteratorMode;
-
-    use super::*;
-    use crate::engine::rocks::write_run;
-    use crate::engine::{Rows, Run};
-    use crate::open::layout::Layout;
-
-    const STORE: Uuid = Uuid::from_u128(5);
-    const ROWS_A_RUN: u64 = 50;
-
-    /// A run whose rows are numbered, so that as many are there as the position says.
-    fn run(number: u64) -> Run {
-        let (mut streams, mut commands) = (Rows::default(), Rows::default());
-        for row in number * ROWS_A_RUN..(number + 1) * ROWS_A_RUN {
-            let number = |bytes: &mut Vec<u8>| bytes.extend_from_slice(&row.to_be_bytes());
-            let key = |bytes: &mut Vec<u8>| {
-                bytes.extend_from_slice(b"\0\0type\0id\0");
-                number(bytes);
-            };
-            streams.push(key, |value| value.extend_from_slice(&[7; 300]));
-            commands.push(number, number);
-        }
-        let indexed = Indexed {
-            offset: Offset::new((number + 1) * ROWS_A_RUN),
-            hash: 1,
-        };
-        Run {
-            streams,
-            commands,
-            indexed: (keys::meta_indexed(ShardId::FIRST), indexed.encode()),
-        }
-    }
-
-    fn shared() -> Shared {
-        Shared::new(1024 * 1024).unwrap()
-    }
-
-    /// What the disk holds at this moment, without what is in memory: a crash.
-    fn crashed(root: &Path) -> (tempfile::TempDir, Layout) {
-        let copy = tempfile::tempdir().unwrap();
-        let (layout, _lock, _) = Layout::claim(copy.path()).unwrap();
-        std::fs::create_dir(layout.derived()).unwrap();
-        for entry in std::fs::read_dir(root.join("derived")).unwrap() {
-            let entry = entry.unwrap();
-            std::fs::copy(entry.path(), layout.derived().join(entry.file_name())).unwrap();
-        }
-        (copy, layout)
-    }
-
-    fn wait_for_flushes(db: &DB) {
-        for family in Family::ALL {
-            for name in [
-                "rocksdb.num-immutable-mem-table",
-                "rocksdb.mem-table-flush-pending",
-            ] {
-                while db.property_int_value_cf(handle(db, family), name).unwrap() != Some(0) {
-                    std::thread::yield_now();
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn whichever_family_fills_first_a_crash_keeps_rows_and_position_together() {
-        for full in [Family::Meta, Family::Commands, Family::Streams] {
-            let directory = tempfile::tempdir().unwrap();
-            let (layout, _lock, _) = Layout::claim(directory.path()).unwrap();
-            let db = make(&layout, STORE, &shared()).unwrap();
-            for family in Family::ALL {
-                let bytes = if family == full { "1024" } else { "67108864" };
-                let options = [("write_buffer_size", bytes), ("disable_auto_compactions", "true")];
-                db.set_options_cf(handle(&db, family), &options).unwrap();
-            }
-            let mut reached = Offset::NONE;
-            for number in 0..40 {
-                write_run(&db, &run(number), &without_wal()).unwrap();
-                wait_for_flushes(&db);
-                if number % 10 != 9 {
-                    continue;
-                }
-                let (_copy, layout) = crashed(directory.path());
-                let (survivor, indexed) = open(&layout, STORE, ShardId::FIRST, &shared()).unwrap();
-                for family in [Family::Streams, Family::Commands] {
-                    let rows = survivor
-                        .iterator_cf(handle(&survivor, family), IteratorMode::Start)
-                        .count();
-                    assert_eq!(
-                        rows as u64,
-                        indexed.get(),
-                        "{full:?} was flushed, {family:?} has other rows"
-                    );
-                }
-                assert!(indexed >= reached);
-                reached = indexed;
-            }
-            assert!(reached > Offset::NONE, "{full:?}: nothing was flushed");
-        }
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use dormouse_persistence::{Store, StoreError, StoreOptions};
 
 use crate::child::Random;
-use crate::client::{Client, Seen, check_gapless, log, read, stream};
+use crate::client::{Client, Seen, check_gapless, eventually, log, read, stream};
 use crate::disk::Directory;
 use crate::suite::{Place, indexes_never, indexes_soon};
 
@@ -33,14 +33,18 @@ fn written(left: Left, options: StoreOptions) -> Directory {
 
 fn write(directory: &Directory, left: Left, options: StoreOptions) {
     let store = directory.open(options.watermark_every_ms(3_600_000)).unwrap();
-    let client = Client::new(&store);
+    fill(&store);
+    if left == Left::Closed {
+        store.close().unwrap();
+    }
+}
+
+fn fill(store: &Store) {
+    let client = Client::new(store);
     let text = "x".repeat(1_000);
     for n in 0..COMMITS {
         let writer = client.open(&stream(&format!("s{}", n % 5)));
         client.durable(&writer, &[&text, "end"]);
-    }
-    if left == Left::Closed {
-        store.close().unwrap();
     }
 }
 
@@ -264,7 +268,15 @@ fn a_cut_between_records_is_refused_by_the_watermark() {
 
 #[test]
 fn a_cut_between_records_is_refused_by_the_index() {
-    let directory = written(Left::Closed, StoreOptions::default().generation_bytes(1));
+    let directory = Directory::new();
+    let store = directory
+        .open(StoreOptions::default().generation_bytes(1))
+        .unwrap();
+    fill(&store);
+    eventually("more is indexed than will be left", || {
+        store.statistics().indexed.get() > 6
+    });
+    store.close().unwrap();
     fs::write(directory.path().join("watermark"), []).unwrap();
     edit(&wal(&directory), |bytes| {
         let at = record_starts(bytes)[3];
@@ -392,18 +404,20 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A store with tables and a WAL, closed.
+/// A store with tables and a WAL, closed. Its index has more files than RocksDB looks into on opening, 16.
 fn with_tables_and_wal() -> Directory {
-    let directory = written(Left::Closed, indexes_soon());
-    write(&directory, Left::Closed, indexes_soon());
+    let a_few_runs = StoreOptions::default().generation_bytes(12_000);
+    let directory = written(Left::Closed, a_few_runs.clone());
+    write(&directory, Left::Closed, a_few_runs);
     directory
 }
 
 #[test]
 fn whatever_happens_to_the_index_the_next_or_the_second_opening_is_whole() {
     let whole = with_tables_and_wal();
-    let count = files(&whole.path().join("derived")).len();
-    for file in 0..count {
+    let derived = files(&whole.path().join("derived"));
+    // But for the directory of runs.
+    for file in (0..derived.len()).filter(|file| derived[*file].is_file()) {
         for (name, damage) in [
             ("deleted", (|path| fs::remove_file(path).unwrap()) as fn(&Path)),
             ("emptied", |path| fs::write(path, []).unwrap()),

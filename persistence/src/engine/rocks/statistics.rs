@@ -7,6 +7,9 @@ use rocksdb::{ColumnFamily, DB};
 use super::{Databases, handle};
 use crate::engine::{EngineStatistics, Family};
 
+/// RocksDB's default, which is how many `derived/` has.
+const LEVELS: u32 = 7;
+
 /// Reads them all.
 pub(crate) fn read(databases: &Databases) -> EngineStatistics {
     let Databases { log, derived } = databases;
@@ -28,17 +31,20 @@ pub(crate) fn read(databases: &Databases) -> EngineStatistics {
         compaction_pending_bytes: of_derived("rocksdb.estimate-pending-compaction-bytes"),
         compactions_running: of_log("rocksdb.num-running-compactions")
             + number(derived.property_value("rocksdb.num-running-compactions")),
-        stream_runs: of_family(
-            derived,
-            handle(derived, Family::Streams),
-            "rocksdb.num-files-at-level0",
-        ),
+        stream_runs: runs(derived, handle(derived, Family::Streams)),
         is_write_stopped: of_both("rocksdb.is-write-stopped") > 0,
     }
 }
 
 fn of_family(derived: &DB, family: &ColumnFamily, name: &str) -> u64 {
     number(derived.property_value_cf(family, name))
+}
+
+/// Sorted runs: each file of level 0, and each level below that holds any. RocksDB puts a file that it ingests as
+/// deep as nothing that it overlaps lies above.
+fn runs(derived: &DB, family: &ColumnFamily) -> u64 {
+    let files = |level: u32| of_family(derived, family, &format!("rocksdb.num-files-at-level{level}"));
+    files(0) + (1..LEVELS).filter(|level| files(*level) > 0).count() as u64
 }
 
 /// A property that RocksDB does not have counts as 0: numbers are for looking at, no decision hangs on them.

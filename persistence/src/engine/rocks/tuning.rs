@@ -13,11 +13,13 @@ const MIB: usize = 1024 * 1024;
 
 /// One memtable of `log/`. Also about what a crash leaves to replay.
 const LOG_MEMTABLE_BYTES: usize = 64 * MIB;
-/// One memtable of `streams`; the other families are small beside it.
-const STREAMS_MEMTABLE_BYTES: usize = 64 * MIB;
-const SMALL_MEMTABLE_BYTES: usize = 16 * MIB;
+/// One memtable of a family of `derived/`. Only snapshots fill any: `streams` and `commands` are ingested.
+const DERIVED_MEMTABLE_BYTES: usize = 16 * MIB;
 /// What all memtables of both instances may hold before RocksDB flushes early.
 const MEMTABLES_BYTES_MAX: usize = 256 * MIB;
+/// So many runs are left as they are: each costs a read a look at its filter, and each merge writes rows again
+/// (measured: 8 instead of RocksDB's 4 saves a fifth of compaction's CPU).
+const RUNS_BEFORE_COMPACTION: i32 = 8;
 /// Open files: the usual soft limit of a process is 1,024 descriptors, and the application wants some.
 const LOG_FILES_MAX: i32 = 96;
 const DERIVED_FILES_MAX: i32 = 256;
@@ -129,9 +131,9 @@ impl Shared {
 
     /// `derived/`, the whole instance.
     ///
-    /// Without a WAL: the log is its WAL. Rows and the indexed position go into one batch, and `atomic_flush`
-    /// makes RocksDB flush all families together and install the files by one edit of the manifest, so after a
-    /// crash the families stand at one point of history: the position is never ahead of the rows.
+    /// Without a WAL: the log is its WAL. Runs and the indexed position are ingested as files, in this order
+    /// ([`RunWriter`](super::RunWriter)); memtables hold snapshots and the names in `meta` only. `atomic_flush`
+    /// keeps what is in memtables at one point of history, whatever families come.
     pub(crate) fn derived_with_families(
         &self,
     ) -> Result<(Options, Vec<ColumnFamilyDescriptor>), rocksdb::Error> {
@@ -152,7 +154,11 @@ impl Shared {
     fn families(&self) -> Result<Vec<ColumnFamilyDescriptor>, rocksdb::Error> {
         let mut families = vec![ColumnFamilyDescriptor::new("default", self.options("")?)];
         for family in Family::ALL {
-            families.push(ColumnFamilyDescriptor::new(family.name(), self.family(family)?));
+            let mut options = self.family(family)?;
+            if family == Family::Streams {
+                options.set_bottommost_compression_type(DBCompressionType::Zstd);
+            }
+            families.push(ColumnFamilyDescriptor::new(family.name(), options));
         }
         for name in RESERVED_FAMILIES {
             families.push(ColumnFamilyDescriptor::new(name, self.options("")?));
@@ -160,16 +166,24 @@ impl Shared {
         Ok(families)
     }
 
+    /// How the files of runs are made, by family: as the database makes its own, but quickly packed. RocksDB would
+    /// pack them as the bottommost level's, though compaction soon writes them again.
+    ///
+    /// `bytes_per_sync` does not reach them; instead RocksDB tells the kernel after each MiB that it needs the
+    /// pages no more, which begins to write them out.
+    pub(crate) fn run_files(&self) -> Result<[Options; Family::ALL.len()], rocksdb::Error> {
+        let [streams, commands, snapshots, meta] = Family::ALL.map(|family| self.family(family));
+        Ok([streams?, commands?, snapshots?, meta?])
+    }
+
     fn family(&self, family: Family) -> Result<Options, rocksdb::Error> {
-        // Runs arrive sorted: a hint makes each insert begin where the one before ended.
-        let mut options = self.options("memtable_insert_with_hint_prefix_extractor=fixed:2")?;
+        let mut options = self.options("")?;
         options.set_compression_type(DBCompressionType::Lz4);
+        options.set_write_buffer_size(DERIVED_MEMTABLE_BYTES);
         let mut blocks = self.blocks();
         match family {
             Family::Streams => {
                 options.set_prefix_extractor(stream_prefix());
-                options.set_write_buffer_size(STREAMS_MEMTABLE_BYTES);
-                options.set_bottommost_compression_type(DBCompressionType::Zstd);
                 universal(&mut options);
                 // Reads seek to the last row at or before a version, so only prefixes are worth filtering.
                 blocks.set_bloom_filter(10.0, false);
@@ -177,14 +191,12 @@ impl Shared {
                 blocks.set_block_size(8 * 1024);
             }
             Family::Commands => {
-                options.set_write_buffer_size(SMALL_MEMTABLE_BYTES);
                 universal(&mut options);
                 // Nearly every look-up of a command finds nothing.
                 blocks.set_bloom_filter(10.0, false);
                 blocks.set_whole_key_filtering(true);
             }
             Family::Snapshots => {
-                options.set_write_buffer_size(SMALL_MEMTABLE_BYTES);
                 blocks.set_bloom_filter(10.0, false);
                 blocks.set_whole_key_filtering(true);
                 blocks.set_block_size(8 * 1024);
@@ -197,17 +209,18 @@ impl Shared {
 }
 
 /// Sorted runs over the whole key space are merged with their like: fewer rewrites than by levels (measured: 834
-/// against 705 thousand events/s). RocksDB's own stalls are off; the tail's bound is the back-pressure.
+/// against 705 thousand events/s). RocksDB's own stalls are off, which ingestion does not heed anyway; the tail's
+/// bound is the back-pressure.
 fn universal(options: &mut Options) {
     options.set_compaction_style(DBCompactionStyle::Universal);
     let mut universal = UniversalCompactOptions::default();
     universal.set_max_size_amplification_percent(100);
     options.set_universal_compaction_options(&universal);
+    options.set_level_zero_file_num_compaction_trigger(RUNS_BEFORE_COMPACTION);
     options.set_level_zero_slowdown_writes_trigger(1_000);
     options.set_level_zero_stop_writes_trigger(2_000);
     options.set_soft_pending_compaction_bytes_limit(0);
     options.set_hard_pending_compaction_bytes_limit(0);
-    options.set_max_write_buffer_number(4);
 }
 
 /// A stream's rows share all of their key but the version at its end. The name is stored in the files: a change of
