@@ -103,7 +103,7 @@ fn create_store(layout: &Layout, shard: ShardId, shared: &Shared) -> Result<Part
 }
 
 fn open_store(layout: &Layout, store: Uuid, shard: ShardId, shared: &Shared) -> Result<Parts, StoreError> {
-    let watermark = WatermarkFile::open(layout.root(), store, shard)?;
+    let mut watermark = WatermarkFile::open(layout.root(), store, shard)?;
     // RocksDB would take a log without this file for an empty directory.
     let current = layout.log().join("CURRENT");
     if !current.exists() {
@@ -120,6 +120,15 @@ fn open_store(layout: &Layout, store: Uuid, shard: ShardId, shared: &Shared) -> 
     };
     let first_in_wals = preflight::check_log(layout, shard, promised, shared)?;
     let log = open_log(layout, shared, false)?;
+    let derived = if watermark.accepts_loss() {
+        // Rows may be of commits that the log has lost: a crash leaves rows ahead of the indexed position.
+        drop(derived);
+        let made = derived::make(layout, store, shared)?;
+        watermark.renew()?;
+        made
+    } else {
+        derived
+    };
     // One segment earlier, so that the border between tables and WALs is part of it. Without any segment in the
     // WALs, only what is not indexed is verified, which the store does in any case.
     let verify_from = first_in_wals.map_or(Offset::new(u64::MAX), |first| {
@@ -145,7 +154,7 @@ fn open_log(layout: &Layout, shared: &Shared, is_new: bool) -> Result<DB, StoreE
 mod tests {
     use super::*;
     use crate::commit::CommitBuilder;
-    use crate::engine::{Engine, Watermark};
+    use crate::engine::{Engine, Family, Watermark};
     use crate::format::{keys, segment};
     use crate::store::Store;
     use dormouse_domain::{AggregateType, StreamId, Timestamp, Version};
@@ -194,6 +203,27 @@ mod tests {
         (1..=10).fold(0, |previous, number| append(&*engine, number, previous));
         engine.close().unwrap();
         open(path).unwrap().engine.close().unwrap();
+    }
+
+    #[test]
+    fn an_accepted_loss_leaves_no_row_of_a_lost_commit() {
+        let directory = tempfile::tempdir().unwrap();
+        in_tables(directory.path());
+        let (key, stream) = (b"a row that no position speaks for", Family::Streams);
+        let row = || {
+            let engine = open(directory.path()).unwrap().engine;
+            let row = engine.get(stream, key).unwrap();
+            engine.close().unwrap();
+            row
+        };
+        let engine = open(directory.path()).unwrap().engine;
+        engine.put(stream, key, b"commits").unwrap();
+        engine.close().unwrap();
+        assert!(row().is_some());
+        std::fs::write(directory.path().join("watermark"), []).unwrap();
+        assert!(row().is_none());
+        let renewed = std::fs::metadata(directory.path().join("watermark")).unwrap();
+        assert!(renewed.len() > 0, "accepted once");
     }
 
     #[test]

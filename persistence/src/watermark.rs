@@ -49,6 +49,7 @@ pub(crate) struct WatermarkFile {
     store: Uuid,
     sequence: u64,
     mark: Watermark,
+    accepts_loss: bool,
 }
 
 impl WatermarkFile {
@@ -67,6 +68,7 @@ impl WatermarkFile {
             store,
             sequence: 0,
             mark: nothing(shard),
+            accepts_loss: false,
         };
         watermark.begin_afresh()?;
         Ok(watermark)
@@ -114,6 +116,7 @@ impl WatermarkFile {
             store,
             sequence: 0,
             mark: nothing(shard),
+            accepts_loss: false,
         };
         match newest {
             Some(slot) if slot.store != store => return Err(corrupt("it is another store's")),
@@ -124,11 +127,25 @@ impl WatermarkFile {
                     path = %path.display(),
                     "the watermark file is empty: whether the log lost its end goes unchecked"
                 );
-                watermark.begin_afresh().map_err(failed)?;
+                watermark.accepts_loss = true;
             }
             None => return Err(corrupt("neither slot can be read")),
         }
         Ok(watermark)
+    }
+
+    /// Whether the file is empty. It stays so until the first mark is written, or [`WatermarkFile::renew`] is called.
+    pub(crate) fn accepts_loss(&self) -> bool {
+        self.accepts_loss
+    }
+
+    /// Makes an empty file a sound one that promises nothing; synced on return.
+    pub(crate) fn renew(&mut self) -> Result<(), StoreError> {
+        self.accepts_loss = false;
+        self.begin_afresh().map_err(|source| StoreError::Engine {
+            context: format!("watermark {}", self.path.display()),
+            reason: source.to_string().into(),
+        })
     }
 
     /// What is known to have been durable; offset 0 if nothing is.
