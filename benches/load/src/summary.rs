@@ -40,7 +40,7 @@ impl About {
             machine,
             durability: "each command is answered after an fsync that covers its events",
             settings: format!(
-                "store and runtime at their defaults (cache 128 MiB, tail 128 MiB, snapshots every 100 events, \
+                "store and runtime at their defaults (cache 128 MiB, tail 256 MiB, snapshots every 100 events, \
                  one arbiter a core); memory budget 4 GiB; payload {payload}"
             ),
             generator: "in the same process as the program: clients and program share the cores",
