@@ -335,8 +335,9 @@ pub use uuid;
 /// through a sink. Here is what [`Store`]'s signatures name beyond the crate's root.
 pub mod store {
     pub use dormouse_persistence::{
-        AppendFault, Commit, CommitBuilder, CommitError, EngineStatistics, HeldAppends, NotCommitted,
-        OpenProgress, Reached, Settled, Settlement, SettlementSink, SinkId, Snapshot, StreamWriter, Ticket,
+        Admission, AppendFault, Commit, CommitBuilder, CommitError, EngineStatistics, HeldAppends,
+        NotCommitted, OpenProgress, Reached, Settled, Settlement, SettlementSink, SinkId, Snapshot,
+        StreamWriter, Ticket,
     };
 }
 

@@ -76,6 +76,6 @@ pub use crate::options::{OpenProgress, StoreOptions};
 pub use crate::settlement::{NotCommitted, Settled, Settlement, SettlementSink, SinkId, Ticket};
 pub use crate::snapshot::Snapshot;
 pub use crate::statistics::StoreStatistics;
-pub use crate::store::{Health, Store};
+pub use crate::store::{Admission, Health, Store};
 pub use crate::stored::{StoredCommand, StoredCommit, StoredEvent};
 pub use crate::writer::{Reached, StreamWriter};

@@ -359,8 +359,36 @@ impl Store {
     }
 }
 
+/// What a commit may expect now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It would be taken.
+    Open,
+    /// Queue or tail are at their bounds: wait for [`Store::space`] before deciding.
+    Full,
+    /// The store was reopened since its stream was read: read it again.
+    Outdated,
+    /// The store takes no commits.
+    Stopped {
+        /// Why.
+        reason: Arc<str>,
+    },
+}
+
 /// For runtimes: writing, and waiting for what was written. A service leaves this to its `Dormouse`.
 impl Store {
+    /// What a commit to a stream that was read in `generation` may expect: health, generation and space at once.
+    #[must_use]
+    pub fn admission(&self, generation: u64) -> Admission {
+        let session = self.inner.session.load();
+        match session.stopped() {
+            Some(reason) => Admission::Stopped { reason },
+            None if session.generation != generation => Admission::Outdated,
+            None if session.has_space() => Admission::Open,
+            None => Admission::Full,
+        }
+    }
+
     /// Registers who takes settlements. Sinks stay for the store's life; a sink that holds the store keeps it
     /// alive for ever.
     pub fn register_sink(&self, sink: Arc<dyn SettlementSink>) -> SinkId {

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use actix::prelude::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use dormouse_domain::{Aggregate, Command, CommandError, Handle, Metadata, Moment, NotDone, StreamId};
-use dormouse_persistence::{Health, Snapshot, Ticket};
+use dormouse_persistence::{Admission, Health, Snapshot, Ticket};
 
 use crate::call::{Answer, Call};
 use crate::command_metrics::CommandMetrics;
@@ -37,6 +37,17 @@ enum Phase<A: Aggregate> {
         reason: Arc<str>,
         until: Moment,
     },
+}
+
+/// What an entity could do with a command.
+enum Readiness {
+    Ready,
+    /// The store's queue is full: wait before deciding.
+    NoSpace,
+    /// To be woken first.
+    Asleep,
+    /// Neither, and why.
+    Unable(NotDone),
 }
 
 pub(crate) struct EntityActor<A: Aggregate> {
@@ -111,13 +122,6 @@ impl<A: Aggregate> EntityActor<A> {
         }
     }
 
-    /// Whether the state in memory is what the disk holds, plus what is on its way there.
-    fn is_awake(&self) -> bool {
-        matches!(self.phase, Phase::Awake(_))
-            && !self.place.has_failed()
-            && self.generation == self.directory.shared.store.generation()
-    }
-
     /// Runs a turn. User code that is reached outside the core's own boundary (dropping a command, a state, a captured
     /// value) may panic, too: the entity then reloads, and stays the one that its commits in flight settle with.
     fn guarded(&mut self, turn: impl FnOnce(&mut Self)) {
@@ -130,48 +134,57 @@ impl<A: Aggregate> EntityActor<A> {
         }
     }
 
-    /// Why nothing can be done with this entity now, after waking was tried.
-    fn asleep_because(&self) -> Option<NotDone> {
+    /// What this entity could do with a command now. The state in memory counts if it is what the disk holds, plus what is
+    /// on its way there.
+    fn readiness(&self) -> Readiness {
+        let store = &self.directory.shared.store;
         match &self.phase {
-            _ if self.is_awake() => None,
-            Phase::Failed { reason, .. } => Some(NotDone::ActivationFailed {
-                reason: Arc::clone(reason),
-            }),
-            _ => Some(self.stopped_store().unwrap_or(NotDone::Stale {
+            Phase::Awake(_) if !self.place.has_failed() => match store.admission(self.generation) {
+                Admission::Open => Readiness::Ready,
+                Admission::Full => Readiness::NoSpace,
+                Admission::Outdated => Readiness::Asleep,
+                Admission::Stopped { reason } => Readiness::Unable(NotDone::Stopped { reason }),
+            },
+            // a failure is remembered for a while
+            Phase::Failed { reason, until } if self.now() < *until => {
+                let reason = Arc::clone(reason);
+                Readiness::Unable(NotDone::ActivationFailed { reason })
+            }
+            _ => match store.health() {
+                Health::Stopped { reason } => Readiness::Unable(NotDone::Stopped { reason }),
+                Health::Healthy => Readiness::Asleep,
+            },
+        }
+    }
+
+    /// Why a command can't be decided, after waking was tried.
+    fn unable_because(&self) -> Option<NotDone> {
+        match self.readiness() {
+            Readiness::Ready | Readiness::NoSpace => None,
+            Readiness::Unable(reason) => Some(reason),
+            Readiness::Asleep => Some(NotDone::Stale {
                 head: self.place.durable(),
-            })),
-        }
-    }
-
-    fn stopped_store(&self) -> Option<NotDone> {
-        match self.directory.shared.store.health() {
-            Health::Stopped { reason } => Some(NotDone::Stopped { reason }),
-            _ => None,
-        }
-    }
-
-    /// Whether it is worth waking before the next message: not while a failure is remembered or the store stopped.
-    fn should_wake(&self) -> bool {
-        match &self.phase {
-            _ if self.is_awake() => false,
-            Phase::Failed { until, .. } => self.now() >= *until,
-            _ => self.stopped_store().is_none(),
+            }),
         }
     }
 
     /// Stores a snapshot once its version is durable, if `every_events` have passed since the last.
     fn snapshot(&mut self, every_events: u32) {
-        if !self.is_awake() {
-            return;
-        }
+        let outdated = self.place.has_failed();
         let Phase::Awake(core) = &mut self.phase else {
             return;
         };
+        if outdated
+            || !core.is_snapshot_due(every_events)
+            || self.generation != self.directory.shared.store.generation()
+        {
+            return;
+        }
         let Some(SnapshotDue {
             version,
             newest_command,
             payload,
-        }) = core.snapshot_due(every_events)
+        }) = core.snapshot()
         else {
             return;
         };
@@ -217,38 +230,46 @@ impl<A: Handle<C>, C: Command> Handler<Run<A, C>> for EntityActor<A> {
 }
 
 impl<A: Aggregate> EntityActor<A> {
-    /// The rules in their order: awake, poison, room, deadline, command id, and then the handler.
+    /// The rules in their order: poison, awake, space, deadline, command id, and then the handler.
     fn take<C: Command>(&mut self, run: Run<A, C>, context: &mut Context<Self>)
     where
         A: Handle<C>,
     {
-        if self.should_wake() {
-            let wake = self.wake().map(|(), actor: &mut Self, context| {
-                actor.guarded(|actor| actor.take_awake(run, context));
-            });
-            context.wait(wake);
-        } else {
-            self.take_awake(run, context);
+        match self.readiness() {
+            Readiness::Ready => self.take_ready(run, context),
+            Readiness::Unable(reason) => self.not_done(run, reason),
+            Readiness::Asleep => {
+                let wake = self.wake().map(|(), actor: &mut Self, context| {
+                    actor.guarded(|actor| actor.take_woken(run, context));
+                });
+                context.wait(wake);
+            }
+            Readiness::NoSpace => {
+                let store = self.directory.shared.store.clone();
+                let space = async move { store.space().await }.into_actor(self);
+                context.wait(space.map(|(), actor: &mut Self, context| {
+                    actor.guarded(|actor| actor.take(run, context));
+                }));
+            }
         }
     }
 
-    fn take_awake<C: Command>(&mut self, run: Run<A, C>, context: &mut Context<Self>)
+    fn take_woken<C: Command>(&mut self, run: Run<A, C>, context: &mut Context<Self>)
     where
         A: Handle<C>,
     {
-        if let Some(reason) = self.asleep_because().or_else(|| self.stopped_store()) {
-            return self.not_done(run, reason);
+        match self.unable_because() {
+            None => self.take(run, context),
+            Some(reason) => self.not_done(run, reason),
         }
+    }
+
+    fn take_ready<C: Command>(&mut self, run: Run<A, C>, context: &mut Context<Self>)
+    where
+        A: Handle<C>,
+    {
         if self.now() > run.deadline {
             return self.not_done(run, NotDone::DeadlinePassed);
-        }
-        let store = &self.directory.shared.store;
-        if !store.has_space() {
-            let store = store.clone();
-            let space = async move { store.space().await }.into_actor(self);
-            return context.wait(space.map(|(), actor: &mut Self, context| {
-                actor.guarded(|actor| actor.take(run, context));
-            }));
         }
         let Some(identity) = run.request.identity else {
             return self.decide(run);
@@ -361,14 +382,13 @@ where
 
     fn handle(&mut self, ask: Ask<T, F>, context: &mut Context<Self>) {
         self.count_turn(context);
-        if self.should_wake() {
-            let wake = self
-                .wake()
-                .map(|(), actor: &mut Self, _| actor.guarded(|actor| actor.look(ask)));
-            context.wait(wake);
-        } else {
-            self.guarded(|actor| actor.look(ask));
-        }
+        self.guarded(|actor| match actor.readiness() {
+            Readiness::Asleep => {
+                let wake = actor.wake();
+                context.wait(wake.map(|(), actor: &mut Self, _| actor.guarded(|actor| actor.look(ask))));
+            }
+            _ => actor.look(ask),
+        });
     }
 }
 
@@ -385,7 +405,7 @@ impl<A: Aggregate> EntityActor<A> {
         };
         let call = responder.into_call();
         let late = (self.now() > deadline).then_some(NotDone::DeadlinePassed);
-        let seen = match (self.asleep_because().or(late), &self.phase) {
+        let seen = match (self.unable_because().or(late), &self.phase) {
             (None, Phase::Awake(core)) => {
                 catch_unwind(AssertUnwindSafe(|| look(core.state()))).map_err(|panic| {
                     let message = panic_message(panic.as_ref());

@@ -255,12 +255,14 @@ impl<A: Aggregate> EntityCore<A> {
         }
     }
 
-    /// The state for a snapshot, if `every_events` have passed since the last one.
-    pub(crate) fn snapshot_due(&mut self, every_events: u32) -> Option<SnapshotDue> {
+    /// Whether `every_events` have passed since the last snapshot; 0 for never.
+    pub(crate) fn is_snapshot_due(&self, every_events: u32) -> bool {
         let since = self.version.get() - self.snapshot_version.get();
-        if every_events == 0 || since < u64::from(every_events) {
-            return None;
-        }
+        every_events > 0 && since >= u64::from(every_events)
+    }
+
+    /// The state for a snapshot.
+    pub(crate) fn snapshot(&mut self) -> Option<SnapshotDue> {
         // whatever comes of it: a state that can't be encoded is not tried at every command
         self.snapshot_version = self.version;
         let limit = SizeLimit {

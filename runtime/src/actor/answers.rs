@@ -155,7 +155,7 @@ impl<A: Aggregate> EntityActor<A> {
         A: Handle<C>,
     {
         let late = (self.now() > run.deadline).then_some(NotDone::DeadlinePassed);
-        match self.asleep_because().or(late) {
+        match self.unable_because().or(late) {
             Some(reason) => self.not_done(run, reason),
             None => self.decide(run),
         }
