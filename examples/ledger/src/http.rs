@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
-use dormouse::{CommandError, CommandId, Dormouse, Entity, NotDone};
+use dormouse::{Command, CommandError, CommandId, Dormouse, Entity, Handle, NotDone};
 use serde::Serialize;
 
 use crate::account::{Account, Deposit, Open, Refusal, Withdraw};
@@ -23,8 +23,8 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
         )
         .route("/accounts/{id}", web::post().to(open))
         .route("/accounts/{id}", web::get().to(show))
-        .route("/accounts/{id}/deposits", web::post().to(deposit))
-        .route("/accounts/{id}/withdrawals", web::post().to(withdraw));
+        .route("/accounts/{id}/deposits", web::post().to(book::<Deposit>))
+        .route("/accounts/{id}/withdrawals", web::post().to(book::<Withdraw>));
 }
 
 #[derive(Serialize)]
@@ -48,33 +48,20 @@ async fn show(ledger: web::Data<Dormouse>, id: web::Path<String>) -> Answer {
     }
 }
 
-async fn deposit(
+/// Deposits and withdrawals.
+async fn book<C>(
     request: HttpRequest,
     ledger: web::Data<Dormouse>,
     id: web::Path<String>,
-    body: web::Json<Deposit>,
-) -> Answer {
+    body: web::Json<C>,
+) -> Answer
+where
+    C: Command<Reply = i64>,
+    Account: Handle<C>,
+{
     let key = idempotency_key(&request)?;
-    let cents = account(&ledger, &id)?
-        .execute(body.into_inner())
-        .id(key)
-        .within(WITHIN)
-        .await?;
-    Ok(HttpResponse::Ok().json(Balance { cents }))
-}
-
-async fn withdraw(
-    request: HttpRequest,
-    ledger: web::Data<Dormouse>,
-    id: web::Path<String>,
-    body: web::Json<Withdraw>,
-) -> Answer {
-    let key = idempotency_key(&request)?;
-    let cents = account(&ledger, &id)?
-        .execute(body.into_inner())
-        .id(key)
-        .within(WITHIN)
-        .await?;
+    let account = account(&ledger, &id)?;
+    let cents = account.execute(body.into_inner()).id(key).within(WITHIN).await?;
     Ok(HttpResponse::Ok().json(Balance { cents }))
 }
 
