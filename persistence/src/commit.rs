@@ -168,6 +168,13 @@ impl CommitBuilder {
             });
         }
         within("event name", name.len(), EVENT_NAME_BYTES_MAX)?;
+        // A reader refuses it, and a log with one could not be opened again.
+        if name.contains(char::is_control) {
+            return Err(CommitError::Unencodable {
+                field: "event name",
+                reason: "it has a control character".into(),
+            });
+        }
         let start = self.bytes.len();
         self.bytes.push(codec);
         self.bytes.push(u8::try_from(name.len()).expect("checked above"));

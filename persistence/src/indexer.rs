@@ -1,5 +1,6 @@
 //! The indexer: one thread that turns frozen generations into runs, one after another.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,8 +12,14 @@ use crate::metric_names;
 use crate::session::Session;
 use crate::tail::{Contents, Generation};
 
-/// Runs until the session ends.
+/// Runs until the session ends. After a panic the store stops: nobody would shorten the tail any more.
 pub(crate) fn run(session: &Session) {
+    if catch_unwind(AssertUnwindSafe(|| run_until_end(session))).is_err() {
+        session.stop("the indexer panicked");
+    }
+}
+
+fn run_until_end(session: &Session) {
     while let Some(generation) = session.tail.wait_for_frozen(|| session.indexer_ends()) {
         if let Err(error) = index_oldest(session, &generation) {
             session.stop(&format!("indexing failed: {error}"));

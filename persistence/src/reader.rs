@@ -52,6 +52,7 @@ pub(crate) fn read_stream(
     let as_of = if walk.broken { Offset::NONE } else { as_of };
     Ok(Reached {
         version: walk.head,
+        stream: hash,
         as_of,
     })
 }

@@ -1,7 +1,7 @@
 //! One opening of a store: from `open` or `reopen` until the next one, or the end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, ThreadId};
 
 use dormouse_domain::{Offset, ShardId, StreamId};
@@ -11,6 +11,7 @@ use crate::commit::Commit;
 use crate::core::Core;
 use crate::engine::{Disk, Engine};
 use crate::error::StoreError;
+use crate::hash;
 use crate::indexer;
 use crate::journal::Journal;
 use crate::metric_names;
@@ -37,6 +38,8 @@ pub(crate) struct Session {
     indexer_ends: AtomicBool,
     /// The threads have ended: this session is over.
     ended: AtomicBool,
+    /// Its threads, which must never wait for themselves.
+    own_threads: OnceLock<[ThreadId; 2]>,
 }
 
 /// The threads of a session.
@@ -64,7 +67,17 @@ impl Session {
                 return Err(error);
             }
         };
-        core.publish_durable(recovered.log_end.offset());
+        // On reopening, this process knows better than any watermark what was durable.
+        let (log_end, durable) = (recovered.log_end.offset(), core.durable());
+        if log_end < durable {
+            engine.stop();
+            let _ = engine.close();
+            return Err(StoreError::LogShorterThanWatermark {
+                log_end,
+                watermark: durable,
+            });
+        }
+        core.publish_durable(log_end);
         let session = Arc::new(Session {
             core: Arc::clone(core),
             generation,
@@ -77,6 +90,7 @@ impl Session {
             is_stopped: AtomicBool::new(false),
             indexer_ends: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            own_threads: OnceLock::new(),
         });
         metrics::gauge!(metric_names::STORE_STOPPED).set(0.0);
         let threads = Threads::start(&session, Journal::new(Arc::clone(&session), recovered.log_end))?;
@@ -101,6 +115,12 @@ impl Session {
         reached: Reached,
     ) -> Result<StreamWriter, StoreError> {
         self.check_writing()?;
+        if reached.stream != hash::stream(stream.aggregate_type.as_str(), stream.id.as_str()) {
+            return Err(StoreError::ReadOutdated {
+                stream: stream.clone(),
+                as_of: Offset::NONE,
+            });
+        }
         let writer = self.registry.open(stream, self.generation, reached.version)?;
         // The stream is held from here on: what was written to it before is in the tail or was indexed.
         let list = self.tail.list();
@@ -182,6 +202,12 @@ impl Session {
         roomy || self.is_stopped()
     }
 
+    /// Whether this is one of the session's own threads.
+    pub(crate) fn is_own_thread(&self) -> bool {
+        let here = thread::current().id();
+        self.own_threads.get().is_some_and(|own| own.contains(&here))
+    }
+
     pub(crate) fn index_lag(&self) -> u64 {
         self.core.durable().get().saturating_sub(self.indexed().get())
     }
@@ -221,7 +247,12 @@ impl Threads {
             .spawn(move || indexer::run(&indexing))
             .map_err(spawned);
         match indexer {
-            Ok(indexer) => Ok(Threads { journal, indexer }),
+            Ok(indexer) => {
+                let _ = session
+                    .own_threads
+                    .set([journal.thread().id(), indexer.thread().id()]);
+                Ok(Threads { journal, indexer })
+            }
             Err(error) => {
                 session.queue.end(End::Finish);
                 let _ = journal.join();
@@ -231,7 +262,7 @@ impl Threads {
     }
 
     /// Whether this is one of them, so that waiting for them would last for ever.
-    pub(crate) fn contain(&self, thread: ThreadId) -> bool {
+    fn contain(&self, thread: ThreadId) -> bool {
         [self.journal.thread().id(), self.indexer.thread().id()].contains(&thread)
     }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::thread;
 
 use arc_swap::ArcSwap;
 use dormouse_domain::{CommandId, Offset, StreamId, Version};
@@ -132,6 +131,7 @@ impl Store {
     /// As opening; the store stays stopped, and `reopen` may be tried again. `Closed` after [`Store::close`].
     /// Refused from inside a settlement sink.
     pub fn reopen(&self) -> Result<(), StoreError> {
+        self.refuse_own_threads()?;
         let mut lifecycle = self.inner.lifecycle.lock();
         if lifecycle.closed {
             return Err(StoreError::Closed);
@@ -206,6 +206,7 @@ impl Store {
     /// When the engine can't be closed in order: no more is lost than by a crash. Refused from inside a settlement
     /// sink.
     pub fn close(&self) -> Result<(), StoreError> {
+        self.refuse_own_threads()?;
         let mut lifecycle = self.inner.lifecycle.lock();
         if lifecycle.closed {
             return Ok(());
@@ -216,19 +217,18 @@ impl Store {
         Ok(session.engine.close()?)
     }
 
-    fn end_session(&self, lifecycle: &mut Lifecycle, session: &Session, end: End) -> Result<(), StoreError> {
-        let here = thread::current().id();
-        if lifecycle
-            .threads
-            .as_ref()
-            .is_some_and(|threads| threads.contain(here))
-        {
-            let reason = "a settlement sink can't wait for the thread it is called on".into();
-            return Err(StoreError::Engine {
-                context: "ending the store's threads".into(),
-                reason,
-            });
+    /// Before any lock is taken: whoever holds it may wait for the thread this is called on.
+    fn refuse_own_threads(&self) -> Result<(), StoreError> {
+        if !self.inner.session.load().is_own_thread() {
+            return Ok(());
         }
+        Err(StoreError::Engine {
+            context: "ending the store's threads".into(),
+            reason: "a settlement sink can't wait for the thread it is called on".into(),
+        })
+    }
+
+    fn end_session(&self, lifecycle: &mut Lifecycle, session: &Session, end: End) -> Result<(), StoreError> {
         if let Some(threads) = lifecycle.threads.take() {
             let reason = end.reason();
             session.end(end, threads);

@@ -14,6 +14,8 @@ use crate::registry::Registry;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reached {
     pub(crate) version: Version,
+    /// The hash of the stream's name: what was read of one opens no other.
+    pub(crate) stream: u64,
     /// Everything up to this offset was seen.
     pub(crate) as_of: Offset,
 }

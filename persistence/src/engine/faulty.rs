@@ -16,6 +16,9 @@ pub(crate) struct Switches {
     pub(crate) append_panics: AtomicBool,
     pub(crate) mark_panics: AtomicBool,
     pub(crate) index_fails: AtomicBool,
+    pub(crate) index_panics: AtomicBool,
+    /// The next opening knows no watermark: it had not been written yet.
+    pub(crate) forget_watermark: AtomicBool,
     pub(crate) open_fails: AtomicBool,
     pub(crate) close_fails: AtomicBool,
     held_runs: Mutex<bool>,
@@ -53,7 +56,10 @@ impl Disk for FaultyDisk {
         if self.switches.open_fails.swap(false, Ordering::SeqCst) {
             return Err(failed("opening").into());
         }
-        let opened = self.memory.open(options)?;
+        let mut opened = self.memory.open(options)?;
+        if self.switches.forget_watermark.swap(false, Ordering::SeqCst) {
+            opened.watermark = None;
+        }
         let engine = Arc::new(Faulty {
             inner: opened.engine,
             switches: Arc::clone(&self.switches),
@@ -83,6 +89,10 @@ impl Engine for Faulty {
         if self.switches.index_fails.swap(false, Ordering::SeqCst) {
             return Err(failed("indexing a run"));
         }
+        assert!(
+            !self.switches.index_panics.swap(false, Ordering::SeqCst),
+            "a test's run panics"
+        );
         let mut held = self.switches.held_runs.lock();
         self.switches.released.wait_while(&mut held, |held| *held);
         drop(held);

@@ -64,7 +64,16 @@ impl Layout {
         layout.look()?;
         let lock = StoreLock::take(root)?;
         let state = match layout.look()? {
-            Content::Store(id) => State::Store(id),
+            Content::Store(id) => {
+                // What is left of its making, after a crash at the very end, must never make it look half-made.
+                if remove_file(&root.join(CREATING_FILE))
+                    .and_then(|()| sync_directory(root))
+                    .is_err()
+                {
+                    tracing::warn!(path = %root.display(), "a leftover CREATING can't be removed");
+                }
+                State::Store(id)
+            }
             Content::Nothing => State::New,
             Content::HalfMade => {
                 layout.clear_half_made().map_err(not_writable)?;
@@ -115,6 +124,7 @@ impl Layout {
         fs::rename(&unfinished, self.root.join(FORMAT_FILE))?;
         sync_directory(&self.root)?;
         fs::remove_file(self.root.join(CREATING_FILE))?;
+        sync_directory(&self.root)?;
         if let Some(parent) = self.root.canonicalize()?.parent() {
             sync_directory(parent)?;
         }

@@ -91,9 +91,11 @@ fn settle_tail(
         Some(before) => before,
         None => tables(&layout.log(), shared)?.end(shard)?,
     };
-    // A torn write is one that was going on when the process or the machine stopped: in the newest file.
-    let is_newest = found.files.last() == Some(&issue.file);
-    let is_torn = matches!(issue.kind, IssueKind::Bytes(_)) && is_newest && before >= promised.offset();
+    // A torn write is one that was going on when the process or the machine stopped: in the newest file that holds
+    // anything. Behind it stands an empty one if RocksDB was stopped while it opened: it makes the next file, and
+    // deletes the old ones last.
+    let is_last = found.issues.iter().all(|other| other.file == issue.file);
+    let is_torn = matches!(issue.kind, IssueKind::Bytes(_)) && is_last && before >= promised.offset();
     if !is_torn {
         let lost_to = Some(promised.offset()).filter(|promised| *promised > before);
         return Err(damaged(issue, before.next(), lost_to));

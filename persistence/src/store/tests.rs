@@ -7,6 +7,7 @@ use super::*;
 use crate::commit::CommitBuilder;
 use crate::engine::faulty::FaultyDisk;
 use crate::settlement::{NotCommitted, Settled, Settlement};
+use std::thread;
 
 struct Channel(mpsc::Sender<Settled>);
 
@@ -281,4 +282,65 @@ fn a_sink_that_ends_the_store_is_refused_and_one_that_drops_it_is_not() {
     *ends.0.lock() = Some(fixture.store);
     drop(held);
     assert!(matches!(errors.recv().unwrap(), Some(StoreError::Engine { .. })));
+}
+
+/// Nobody would shorten the tail any more.
+#[test]
+fn a_panic_of_the_indexer_stops_the_store() {
+    let fixture = Fixture::new(
+        StoreOptions::default()
+            .generation_bytes(500)
+            .tail_bytes_max(1_000),
+    );
+    fixture.disk.switches.index_panics.store(true, Ordering::SeqCst);
+    let writer = fixture.open();
+    let mut hung = None;
+    for key in 0..50 {
+        fixture.submit(&writer, key);
+        match fixture.settled.recv_timeout(std::time::Duration::from_secs(3)) {
+            Ok(_) => {}
+            Err(_) => {
+                hung = Some(key);
+                break;
+            }
+        }
+    }
+    let health = fixture.store.health();
+    let (tx, rx) = mpsc::channel();
+    let store = fixture.store.clone();
+    std::thread::spawn(move || {
+        let _ = store.close();
+        let _ = tx.send(());
+    });
+    let closed = rx.recv_timeout(std::time::Duration::from_secs(3)).is_ok();
+    assert!(
+        hung.is_none() && closed,
+        "commit {hung:?} hangs, health {health:?}, close() ended: {closed}"
+    );
+}
+
+/// A log that lost what this process saw durable is not taken, whatever the watermark says.
+#[test]
+fn reopen_knows_what_was_durable() {
+    let fixture = Fixture::new(StoreOptions::default());
+    let writer = fixture.open();
+    for _ in 0..5 {
+        assert!(is_durable(&fixture.append(&writer)));
+    }
+    fixture
+        .disk
+        .switches
+        .forget_watermark
+        .store(true, Ordering::SeqCst);
+    let session = fixture.store.inner.session.load_full();
+    session.stop("a test");
+    fixture.disk.memory.edit_log(|rows| {
+        rows.pop_last();
+    });
+    let reopened = fixture.store.reopen();
+    assert!(
+        reopened.is_err(),
+        "durable() says {}, the log ends at 4",
+        fixture.store.durable()
+    );
 }

@@ -1,6 +1,9 @@
 //! Behaviour of the store, through its public face.
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, reason = "tests")]
 
+mod adversity;
+#[cfg(feature = "rocksdb")]
+mod adversity_disk;
 #[cfg(feature = "rocksdb")]
 mod child;
 mod client;
