@@ -64,16 +64,21 @@ pub(crate) fn check_log(
             &tables(&log, shared).and_then(|tables| tables.end(shard)),
         ));
     }
-    let Some(issue) = found.issues.first() else {
+    if found.issues.is_empty() {
         let end = found.tip.map(|tip| tip.offset);
         if end.is_none_or(|end| end < promised.offset()) {
             refuse_shorter(tables(&log, shared)?.end(shard)?, promised)?;
         }
-        return Ok(found.first);
-    };
-    match issue.after {
-        Some(after) => refuse_unless_in_tables(&log, shard, issue, after, shared)?,
-        None => settle_tail(layout, shard, issue, &found, promised, shared)?,
+    }
+    for issue in &found.issues {
+        match issue.after {
+            Some(after) => refuse_unless_in_tables(&log, shard, issue, after, shared)?,
+            // the end of the log: what is behind it in the file goes with it
+            None => {
+                settle_tail(layout, shard, issue, &found, promised, shared)?;
+                break;
+            }
+        }
     }
     Ok(found.first)
 }
