@@ -56,7 +56,7 @@ pub(crate) fn drain(bank: &Dormouse) -> Duration {
     const QUIET_POLLS: u32 = 4;
     const GIVE_UP_AFTER: Duration = Duration::from_secs(300);
     /// The default of `StoreOptions::generation_bytes`: so much may stay in the tail for as long as nothing is written.
-    const GENERATION_BYTES: u64 = 32 << 20;
+    const GENERATION_BYTES: u64 = 64 << 20;
     let started = Instant::now();
     let (mut quiet, mut since) = (0, started);
     while quiet < QUIET_POLLS && started.elapsed() < GIVE_UP_AFTER {
