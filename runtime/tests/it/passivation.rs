@@ -121,5 +121,9 @@ async fn no_command_is_lost_or_run_twice_when_eviction_meets_a_new_one() {
             Version::new(2 * EACH as u64)
         );
     }
-    assert!(bank.statistics().passivated_idle > IDS as u64, "{:?}", bank.statistics());
+    assert!(
+        bank.statistics().passivated_idle > IDS as u64,
+        "{:?}",
+        bank.statistics()
+    );
 }
