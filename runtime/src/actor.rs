@@ -25,7 +25,7 @@ use crate::receipt::Receipt;
 use crate::residency::{Charge, Residency};
 
 /// Bytes an idle entity takes beside its state: actor, actix's context and mailbox, directory entry, residency, the
-/// id twice. Measured with a million of them (docs/decisions/0003).
+/// id twice. Measured with 200,000 of them (docs/decisions/0004).
 const ENTITY_BYTES: usize = 1_300;
 
 enum Phase<A: Aggregate> {
