@@ -53,6 +53,9 @@ pub(crate) struct Arguments {
     /// Where stores are made, and removed afterwards: a folder of its own in this directory.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     pub(crate) store: PathBuf,
+    /// The program that measures cqrs-es; beside this one if not named.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) peers: Option<PathBuf>,
     /// Make one measurement, as another `load` says.
     #[arg(long, hide = true, value_name = "JSON")]
     step: Option<String>,
@@ -91,6 +94,8 @@ pub(crate) enum Scenario {
     Embedded,
     /// The demonstration, if it was built beside this program
     Flights,
+    /// cqrs-es with PostgreSQL, beside `spread` and `hot`, if `make peers` built it
+    Peers,
 }
 
 fn not_negative(text: &str) -> Result<f64, String> {

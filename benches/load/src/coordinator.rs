@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::quiet::Patience;
 use crate::step::{Pace, Step, Work};
 use crate::summary::{About, Summary};
-use crate::{ratios, report, table};
+use crate::{peers, ratios, report, table};
 
 /// The results of one round, by step.
 pub(crate) type Round = BTreeMap<String, Outcome>;
@@ -25,7 +25,8 @@ pub(crate) type Round = BTreeMap<String, Outcome>;
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let directory = Directory::make(&arguments.store)?;
     let about = About::new(arguments, Machine::look(&directory.0));
-    let plan = Plan::new(arguments);
+    let peers = peers::find(arguments);
+    let plan = Plan::new(arguments, peers.is_some());
     let rounds: Vec<Vec<Step>> = (0..plan.runs)
         .map(|round| plan.round(round, &directory.0))
         .collect();
@@ -34,7 +35,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut patience = Patience::new(arguments.patience);
     let mut results = Vec::new();
     for (number, steps) in rounds.iter().enumerate() {
-        results.push(round((number, plan.runs), steps, &mut progress, &mut patience)?);
+        let of = (number, plan.runs);
+        results.push(round(of, steps, peers.as_deref(), &mut progress, &mut patience)?);
     }
     progress.finish();
     let summary = Summary::new(about, &results);
@@ -48,6 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn round(
     (number, runs): (usize, u32),
     steps: &[Step],
+    peers: Option<&Path>,
     progress: &mut Progress,
     patience: &mut Patience,
 ) -> Result<Round> {
@@ -57,9 +60,15 @@ fn round(
         set_pace(&mut step, &round)?;
         progress.begins(&step.name, number + 1, runs);
         patience.wait();
-        let outcome = measure(&step).with_context(|| format!("{} failed", step.name))?;
-        progress.ends(&step.name, &outcome);
-        round.insert(step.name.clone(), outcome);
+        match (measure(&step, peers), &step.work) {
+            // What others can't do here must not cost the rest of the run.
+            (Err(error), Work::Peer(_)) => progress.fails(&step.name, &error),
+            (outcome, _) => {
+                let outcome = outcome.with_context(|| format!("{} failed", step.name))?;
+                progress.ends(&step.name, &outcome);
+                round.insert(step.name.clone(), outcome);
+            }
+        }
         remove_unused(&steps[..=at], &steps[at + 1..]);
     }
     ratios::add(&mut round);
@@ -81,8 +90,11 @@ fn set_pace(step: &mut Step, round: &Round) -> Result<()> {
 }
 
 /// In a process of its own, which is killed at the end: where it did not end by itself, that is part of the scenario.
-fn measure(step: &Step) -> Result<Outcome> {
-    let program = std::env::current_exe().context("this program doesn't know where it is")?;
+fn measure(step: &Step, peers: Option<&Path>) -> Result<Outcome> {
+    let program = match &step.work {
+        Work::Peer(_) => peers.context("peers were not found")?.to_owned(),
+        _ => std::env::current_exe().context("this program doesn't know where it is")?,
+    };
     let mut worker = Command::new(program)
         .arg("--step")
         .arg(serde_json::to_string(step)?)

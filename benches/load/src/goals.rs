@@ -52,7 +52,7 @@ const fn goal(
 use self::Bound::{AtLeast, AtMost};
 use self::Unit::{Micros, Seconds, Times};
 
-static GOALS: [Goal; 20] = [
+static GOALS: [Goal; 23] = [
     goal(
         "spread, 512 clients, of L2 (rows by hand)",
         "spread-512",
@@ -181,6 +181,27 @@ static GOALS: [Goal; 20] = [
         Times,
     ),
     goal(
+        "spread, 512 clients, of cqrs-es and PostgreSQL",
+        "spread-512",
+        "ratio_cqrs",
+        AtLeast(50.0),
+        Times,
+    ),
+    goal(
+        "hot, 64 clients, of cqrs-es and PostgreSQL",
+        "hot-64",
+        "ratio_cqrs",
+        AtLeast(1_000.0),
+        Times,
+    ),
+    goal(
+        "hot, 512 clients, of cqrs-es and PostgreSQL",
+        "hot-512",
+        "ratio_cqrs",
+        AtLeast(1_000.0),
+        Times,
+    ),
+    goal(
         "errors at 512 clients",
         "spread-512",
         "errors",
@@ -233,6 +254,7 @@ impl Reached {
 impl Unit {
     fn show(self, value: f64) -> String {
         match self {
+            Unit::Times if value >= 100.0 => format!("{} ×", crate::table::count(value)),
             Unit::Times if value >= 10.0 => format!("{value:.1} ×"),
             Unit::Times => format!("{value:.2} ×"),
             Unit::Micros => crate::table::micros(value),

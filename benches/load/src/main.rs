@@ -10,6 +10,7 @@ mod latency;
 mod limits;
 mod machine;
 mod outcome;
+mod peers;
 mod plan;
 mod poisson;
 mod process;

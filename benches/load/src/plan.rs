@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::arguments::{Arguments, Scenario};
+use crate::peers::{Peer, PeerStore};
 use crate::scenarios::flights;
 use crate::step::{Pace, Step, Traffic, What, Work};
 
@@ -11,12 +12,16 @@ const RUNS_FULL: u32 = 5;
 const RUNS_SHORT: u32 = 3;
 /// Bytes of an event of `--random`: about what a deposit takes.
 const RANDOM_BYTES: usize = 120;
+/// Streams of each length that are woken: the figure is their median.
+const WAKES: u32 = 9;
+const WAKES_PEER_SHORT: u32 = 5;
 const DOCUMENT_BYTES: usize = 64 * 1024;
 
 /// The sizes of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     arguments: Arguments,
+    has_peers: bool,
     pub(crate) runs: u32,
     seconds: f64,
     /// 0 for no limit.
@@ -24,7 +29,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(arguments: &Arguments) -> Self {
+    /// With the steps that the program `peers` makes, if there is one.
+    pub(crate) fn new(arguments: &Arguments, has_peers: bool) -> Self {
         let full = arguments.is_full();
         let spread_commands = if full { 12_000_000 } else { 0 };
         Self {
@@ -33,6 +39,7 @@ impl Plan {
                 .unwrap_or(if full { RUNS_FULL } else { RUNS_SHORT }),
             seconds: arguments.seconds.unwrap_or(if full { 10.0 } else { 3.0 }),
             spread_commands: arguments.events.unwrap_or(spread_commands),
+            has_peers: has_peers && arguments.chosen(Scenario::Peers),
             arguments: arguments.clone(),
         }
     }
@@ -42,6 +49,7 @@ impl Plan {
         let mut works = self.every_round(directory);
         if round == 0 || (self.arguments.is_full() && round < 2) {
             works.extend(self.first_round(directory));
+            add_beside(&mut works, self.peers());
         }
         works
             .into_iter()
@@ -77,7 +85,7 @@ impl Plan {
             );
         }
         let others_need_it = limits || self.chosen(Scenario::Open);
-        let spread = self.chosen(Scenario::Spread);
+        let spread = self.chosen(Scenario::Spread) || self.has_peers;
         for clients in self.clients(&[1, 64, 512]) {
             if spread || (others_need_it && clients == 512) {
                 add(&format!("spread-{clients}"), Work::Traffic(self.spread(clients)));
@@ -89,7 +97,7 @@ impl Plan {
             add("l2", Work::Rows { from });
         }
         for (scenario, name, traffic) in self.traffics() {
-            if self.chosen(scenario) {
+            if self.chosen(scenario) || (self.has_peers && scenario == Scenario::Hot) {
                 add(&name, Work::Traffic(traffic));
             }
         }
@@ -198,7 +206,13 @@ impl Plan {
         let mut add = |name: &str, work| works.push((name.into(), work));
         if self.chosen(Scenario::Cold) {
             let lengths = vec![10, 100, 1_000, 10_000];
-            add("cold", Work::Cold { lengths, wakes: 9 });
+            add(
+                "cold",
+                Work::Cold {
+                    lengths,
+                    wakes: WAKES,
+                },
+            );
         }
         if self.chosen(Scenario::Resident) {
             let count = pick(1_000_000, 100_000);
@@ -238,6 +252,50 @@ impl Plan {
         }
         works
     }
+
+    /// cqrs-es with PostgreSQL: the same accounts, clients and seconds as the scenarios of the same name.
+    fn peers(&self) -> Vec<(String, Work)> {
+        let mut works = Vec::new();
+        if !self.has_peers {
+            return works;
+        }
+        let mut add = |name: String, peer| works.push((name, Work::Peer(peer)));
+        let traffic = |ids, clients, store| Peer::Traffic {
+            ids,
+            clients,
+            seconds: self.seconds,
+            store,
+        };
+        for clients in self.clients(&[1, 64, 512]) {
+            let peer = traffic(Traffic::ACCOUNTS, clients, PeerStore::Events);
+            add(format!("cqrs-spread-{clients}"), peer);
+        }
+        for clients in self.clients(&[64, 512]).into_iter().filter(|n| *n > 1) {
+            let peer = traffic(1, clients, PeerStore::Aggregates);
+            add(format!("cqrs-hot-{clients}"), peer);
+        }
+        let cold = Peer::Cold {
+            events: 10_000,
+            wakes: if self.arguments.is_full() {
+                WAKES
+            } else {
+                WAKES_PEER_SHORT
+            },
+            snapshot_every: 100,
+        };
+        add("cqrs-cold".into(), cold);
+        works
+    }
+}
+
+/// Each step of a peer right after the scenario that it is compared with: noise of the machine meets both.
+fn add_beside(works: &mut Vec<(String, Work)>, peers: Vec<(String, Work)>) {
+    for peer in peers {
+        let beside = works
+            .iter()
+            .position(|(name, _)| Some(name.as_str()) == peer.0.strip_prefix("cqrs-"));
+        works.insert(beside.map_or(works.len(), |own| own + 1), peer);
+    }
 }
 
 #[cfg(test)]
@@ -246,8 +304,12 @@ mod tests {
     use clap::Parser;
 
     fn names(arguments: &[&str], round: u32) -> Vec<String> {
+        names_with(arguments, true, round)
+    }
+
+    fn names_with(arguments: &[&str], has_peers: bool, round: u32) -> Vec<String> {
         let arguments = Arguments::try_parse_from([&["load"], arguments].concat()).unwrap();
-        let steps = Plan::new(&arguments).round(round, Path::new("d"));
+        let steps = Plan::new(&arguments, has_peers).round(round, Path::new("d"));
         steps.into_iter().map(|step| step.name).collect()
     }
 
@@ -258,9 +320,30 @@ mod tests {
     }
 
     #[test]
+    fn peers_bring_what_they_are_compared_with_and_are_left_out_where_there_are_none() {
+        let names = |has_peers| names_with(&["peers", "--clients", "1,64"], has_peers, 0);
+        let beside = [
+            "spread-1",
+            "cqrs-spread-1",
+            "spread-64",
+            "cqrs-spread-64",
+            "hot-64",
+            "cqrs-hot-64",
+            "cqrs-cold",
+        ];
+        assert_eq!(names(true), beside);
+        assert!(names(false).is_empty());
+        assert!(
+            !names_with(&[], false, 0)
+                .iter()
+                .any(|name| name.starts_with("cqrs"))
+        );
+    }
+
+    #[test]
     fn what_varies_little_is_measured_once() {
         let (first, second) = (names(&[], 0), names(&[], 1));
-        assert!(first.starts_with(&second));
+        assert!(second.iter().all(|name| first.contains(name)));
         assert!(first.contains(&"zipf".into()) && !second.contains(&"zipf".into()));
     }
 }

@@ -36,16 +36,23 @@ impl Progress {
     }
 
     pub(crate) fn ends(&mut self, name: &str, outcome: &Outcome) {
-        self.done += 1;
         let figure = |name| outcome.get(name).unwrap_or_default();
-        let line = format!(
-            "{:>3} of {}  {name:<12} {:>11} /s   p50 {:>9}   p99 {:>9}",
-            self.done,
-            self.steps,
+        self.tell(&format!(
+            "{name:<15} {:>11} /s   p50 {:>9}   p99 {:>9}",
             count(figure("commands_per_s")),
             micros(figure("p50_us")),
             micros(figure("p99_us")),
-        );
+        ));
+    }
+
+    /// A step without which the run goes on.
+    pub(crate) fn fails(&mut self, name: &str, error: &anyhow::Error) {
+        self.tell(&format!("{name:<15} left out: {error:#}"));
+    }
+
+    fn tell(&mut self, line: &str) {
+        self.done += 1;
+        let line = format!("{:>3} of {}  {line}", self.done, self.steps);
         match &self.bar {
             Some(bar) => {
                 bar.inc(1);

@@ -29,8 +29,10 @@ const fn ratio(
 
 const RATE: &str = "commands_per_s";
 const DRAINED: &str = "drained_commands_per_s";
+const WOKEN: &str = "events_10000_warm_us";
+const WOKEN_BY_SNAPSHOT: &str = "events_10000_snapshot_warm_us";
 
-const RATIOS: [Ratio; 19] = [
+const RATIOS: [Ratio; 26] = [
     ratio("spread-512", "ratio_l1", DRAINED, "l1", DRAINED),
     ratio("spread-512", "ratio_l2", DRAINED, "l2", DRAINED),
     ratio("spread-512", "ratio_l1_acknowledged", RATE, "l1", RATE),
@@ -49,6 +51,19 @@ const RATIOS: [Ratio; 19] = [
     ratio("metrics-off", "ratio_spread", RATE, "spread-512", RATE),
     ratio("embedded", "ratio_spread", RATE, "spread-64", RATE),
     ratio("grow", "ratio_spread", RATE, "spread-512", RATE),
+    ratio("spread-1", "ratio_cqrs", RATE, "cqrs-spread-1", RATE),
+    ratio("spread-64", "ratio_cqrs", RATE, "cqrs-spread-64", RATE),
+    ratio("spread-512", "ratio_cqrs", RATE, "cqrs-spread-512", RATE),
+    ratio("hot-64", "ratio_cqrs", RATE, "cqrs-hot-64", RATE),
+    ratio("hot-512", "ratio_cqrs", RATE, "cqrs-hot-512", RATE),
+    ratio("cqrs-cold", "ratio_dormouse", WOKEN, "cold", WOKEN),
+    ratio(
+        "cqrs-cold",
+        "ratio_dormouse_snapshot",
+        WOKEN_BY_SNAPSHOT,
+        "cold",
+        WOKEN_BY_SNAPSHOT,
+    ),
     ratio(
         "resident",
         "ratio_actor",

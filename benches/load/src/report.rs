@@ -3,6 +3,7 @@
 mod bars;
 mod chart;
 mod html;
+mod peers;
 mod plots;
 
 use std::fmt::Write;
@@ -24,6 +25,10 @@ pub(crate) fn page(summary: &Summary, rounds: &[Round]) -> String {
     let reached = goals::judge(summary);
     if !reached.is_empty() {
         body += &section("Against its goals", GOALS_NOTE, &goals_table(&reached));
+    }
+    let peers = peers::table(summary);
+    if !peers.is_empty() {
+        body += &section("Beside cqrs-es and PostgreSQL", peers::NOTE, &peers);
     }
     let plots = plots::all(rounds);
     if !plots.is_empty() {
@@ -154,7 +159,9 @@ fn figures_row(name: &str, scenario: &Scenario) -> String {
 
 /// What has no column of its own.
 fn more(scenario: &Scenario) -> String {
-    const SHOWN: [&str; 11] = [
+    const SHOWN: [&str; 13] = [
+        "conflicts_per_command",
+        "server_cores",
         "activations_per_s",
         "raw_seeks_per_s",
         "bytes_per_resident",
@@ -167,8 +174,12 @@ fn more(scenario: &Scenario) -> String {
         "resident_mib",
         "reopen_s",
     ];
-    let wanted =
-        |name: &str| name.starts_with("ratio_") || name.starts_with("events_") || SHOWN.contains(&name);
+    let wanted = |name: &str| {
+        name.starts_with("ratio_")
+            || name.starts_with("events_")
+            || name.starts_with("command_")
+            || SHOWN.contains(&name)
+    };
     let shown: Vec<String> = scenario
         .medians
         .iter()

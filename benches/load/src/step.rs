@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::peers::Peer;
+
 /// What to measure, and under which name it is reported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Step {
@@ -51,6 +53,8 @@ pub(crate) enum Work {
     Flights { fast: bool },
     /// Called from an actix-web service under an HTTP load generator.
     Embedded { clients: u64, seconds: f64 },
+    /// Somebody else's library and database, by the program `peers`.
+    Peer(Peer),
 }
 
 /// Commands through the runtime.
@@ -94,10 +98,13 @@ pub(crate) enum What {
 }
 
 impl Traffic {
+    /// How many accounts `spread` goes to.
+    pub(crate) const ACCOUNTS: u64 = 10_000;
+
     /// Deposits to 10,000 accounts, metrics on, closed loop.
     pub(crate) fn spread(clients: u64, seconds: f64) -> Self {
         Self {
-            ids: 10_000,
+            ids: Self::ACCOUNTS,
             clients,
             seconds,
             commands: 0,

@@ -6,7 +6,7 @@ use crate::goals;
 use crate::summary::Summary;
 
 /// The order in which scenarios are shown; what is not named here comes last.
-pub(crate) const ORDER: [&str; 24] = [
+pub(crate) const ORDER: [&str; 30] = [
     "l0",
     "raw-put",
     "l1",
@@ -31,6 +31,12 @@ pub(crate) const ORDER: [&str; 24] = [
     "flights",
     "grow",
     "reopen",
+    "cqrs-spread-1",
+    "cqrs-spread-64",
+    "cqrs-spread-512",
+    "cqrs-hot-64",
+    "cqrs-hot-512",
+    "cqrs-cold",
 ];
 
 /// Scenario names in the order of the table.
@@ -49,7 +55,7 @@ pub(crate) fn in_order(summary: &Summary) -> Vec<&String> {
 /// Everything for the terminal.
 pub(crate) fn render(summary: &Summary) -> String {
     let mut out = format!(
-        "\n  {:<12} {:>11} {:>23} {:>9} {:>9} {:>9} {:>8} {:>7}  ratios\n",
+        "\n  {:<15} {:>11} {:>23} {:>9} {:>9} {:>9} {:>8} {:>7}  ratios\n",
         "", "commands/s", "least to most", "p50", "p99", "p99.9", "fsyncs", "others"
     );
     for name in in_order(summary) {
@@ -58,7 +64,7 @@ pub(crate) fn render(summary: &Summary) -> String {
         let rate = scenario.spread.get("commands_per_s").copied().unwrap_or_default();
         let _ = writeln!(
             out,
-            "  {name:<12} {:>11} {:>23} {:>9} {:>9} {:>9} {:>8} {:>7}  {}",
+            "  {name:<15} {:>11} {:>23} {:>9} {:>9} {:>9} {:>8} {:>7}  {}",
             count(rate.median),
             format!("{} to {}", count(rate.min), count(rate.max)),
             micros(figure("p50_us").unwrap_or_default()),
@@ -75,7 +81,7 @@ pub(crate) fn render(summary: &Summary) -> String {
         let mark = if reached.is_met { "yes" } else { "no " };
         let _ = writeln!(
             out,
-            "  {mark}  {:<44} {:>10}   {}",
+            "  {mark}  {:<46} {:>10}   {}",
             reached.goal.what,
             reached.value(),
             reached.goal.wanted()

@@ -3,7 +3,7 @@
 use std::io::{Write, stdin, stdout};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::limits::{actors, put, segments, sync};
 use crate::outcome::Outcome;
@@ -63,6 +63,7 @@ fn measure(step: &Step, runtime: &tokio::runtime::Runtime) -> Result<Outcome> {
         }
         Work::Reopen { from } => runtime.block_on(grow::reopen(from)),
         Work::Flights { fast } => flights::run(directory, *fast),
+        Work::Peer(_) => bail!("this is for the program peers"),
         Work::Embedded { clients, seconds } => embedded::run(directory, *clients, *seconds, seed),
     }
 }

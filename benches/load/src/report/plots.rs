@@ -61,7 +61,7 @@ const LOG_COUNT: Axis = Axis {
 };
 
 /// A scenario has one colour in all plots.
-const COLOURS: [(&str, usize); 13] = [
+const COLOURS: [(&str, usize); 14] = [
     ("spread-512", 0),
     ("spread-64", 6),
     ("spread-1", 2),
@@ -75,6 +75,7 @@ const COLOURS: [(&str, usize); 13] = [
     ("grow", 0),
     ("l0", 7),
     ("raw-put", 3),
+    ("cqrs-spread-512", 4),
 ];
 
 /// All plots for which something was measured.
@@ -181,6 +182,7 @@ fn latency(rounds: &[Round]) -> String {
         "spread-512",
         "hot-512",
         "open",
+        "cqrs-spread-512",
     ];
     let lines = lines(rounds, &names, |outcome| {
         let latency = &outcome.latency;
