@@ -4,8 +4,10 @@
 env := scripts/env.sh
 # Every crate that has a `rocksdb` feature; built alone, because members built together unify their features.
 without_rocksdb := dormouse-persistence dormouse-runtime dormouse
+# A workspace of its own: nothing but `make peers` and the benches builds it.
+peers := benches/peers/Cargo.toml
 
-.PHONY: help setup demo demo-fast test check quickstart bench bench-full
+.PHONY: help setup demo demo-fast test check quickstart bench bench-full peers
 
 help:
 	@echo "make quickstart   a bank account in memory; compiles no C++"
@@ -14,6 +16,7 @@ help:
 	@echo "make check        format, lints, docs, and the build without RocksDB"
 	@echo "make bench        what it makes of this machine, in under 10 minutes (ARGS='spread hot --runs 5')"
 	@echo "make bench-full   the same with the sizes that count, an hour or two"
+	@echo "make peers        builds the comparison with cqrs-es and PostgreSQL, which the benches do by themselves"
 	@echo "make setup        what the others need, once"
 
 setup:
@@ -31,12 +34,17 @@ demo-fast: setup
 
 # Figures in target/bench/summary.json, plots in report.html beside it. Leave the machine alone meanwhile.
 bench: setup
+	@scripts/peers.sh || true
 	@$(env) cargo build --release --package flights
-	@$(env) cargo run --release --package load -- --short $(ARGS)
+	@$(env) cargo run --release --package load -- --peers target/peers/release/peers --short $(ARGS)
 
 bench-full: setup
+	@scripts/peers.sh || true
 	@$(env) cargo build --release --package flights
-	@$(env) cargo run --release --package load -- --full $(ARGS)
+	@$(env) cargo run --release --package load -- --peers target/peers/release/peers --full $(ARGS)
+
+peers:
+	@scripts/peers.sh
 
 test: setup
 	@if cargo nextest --version >/dev/null 2>&1; then \
@@ -48,6 +56,7 @@ test: setup
 
 check: setup
 	cargo fmt --all --check
+	cargo fmt --manifest-path $(peers) --check
 	$(env) cargo clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(env) cargo doc --workspace --no-deps
 	for package in $(without_rocksdb); do \
