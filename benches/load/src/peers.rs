@@ -8,6 +8,11 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::{Arguments, Scenario};
+use crate::step::{Traffic, Work};
+
+/// Streams of each kind that are woken: the figure is their median.
+const WAKES_FULL: u32 = 9;
+const WAKES_SHORT: u32 = 5;
 
 /// What is asked of `peers`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +39,47 @@ pub(crate) enum PeerStore {
     Events,
     /// The newest state as well, so that no command reads a long stream.
     Aggregates,
+}
+
+/// All its works, by name.
+pub(crate) fn works(
+    spread_clients: &[u64],
+    hot_clients: &[u64],
+    seconds: f64,
+    is_full: bool,
+) -> Vec<(String, Work)> {
+    let spread = spread_clients.iter().map(|clients| {
+        let name = format!("cqrs-spread-{clients}");
+        (name, Traffic::ACCOUNTS, *clients, PeerStore::Events)
+    });
+    let hot = hot_clients.iter().filter(|clients| **clients > 1);
+    let hot = hot.map(|clients| (format!("cqrs-hot-{clients}"), 1, *clients, PeerStore::Aggregates));
+    let traffics = spread.chain(hot).map(|(name, ids, clients, store)| {
+        let peer = Peer::Traffic {
+            ids,
+            clients,
+            seconds,
+            store,
+        };
+        (name, Work::Peer(peer))
+    });
+    let cold = Peer::Cold {
+        events: 10_000,
+        wakes: if is_full { WAKES_FULL } else { WAKES_SHORT },
+        snapshot_every: 100,
+    };
+    let cold = ("cqrs-cold".to_owned(), Work::Peer(cold));
+    traffics.chain([cold]).collect()
+}
+
+/// Puts each work of a peer right after the scenario that it is compared with: noise of the machine meets both.
+pub(crate) fn add_beside(works: &mut Vec<(String, Work)>, peers: Vec<(String, Work)>) {
+    for peer in peers {
+        let beside = works
+            .iter()
+            .position(|(name, _)| Some(name.as_str()) == peer.0.strip_prefix("cqrs-"));
+        works.insert(beside.map_or(works.len(), |own| own + 1), peer);
+    }
 }
 
 /// Where the program is, if it was built and says that it can measure. Otherwise tells why, once.
@@ -79,7 +125,7 @@ fn check(arguments: &Arguments) -> Result<(PathBuf, String)> {
 mod tests {
     use super::*;
     use crate::outcome::Outcome;
-    use crate::step::{Step, Work};
+    use crate::step::Step;
     use clap::Parser;
 
     /// `peers` is built apart; its tests use the same two files, so neither side can change alone.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::arguments::{Arguments, Scenario};
-use crate::peers::{Peer, PeerStore};
+use crate::peers;
 use crate::scenarios::flights;
 use crate::step::{Pace, Step, Traffic, What, Work};
 
@@ -14,7 +14,6 @@ const RUNS_SHORT: u32 = 3;
 const RANDOM_BYTES: usize = 120;
 /// Streams of each length that are woken: the figure is their median.
 const WAKES: u32 = 9;
-const WAKES_PEER_SHORT: u32 = 5;
 const DOCUMENT_BYTES: usize = 64 * 1024;
 
 /// The sizes of a run.
@@ -49,7 +48,7 @@ impl Plan {
         let mut works = self.every_round(directory);
         if round == 0 || (self.arguments.is_full() && round < 2) {
             works.extend(self.first_round(directory));
-            add_beside(&mut works, self.peers());
+            peers::add_beside(&mut works, self.peers());
         }
         works
             .into_iter()
@@ -253,48 +252,13 @@ impl Plan {
         works
     }
 
-    /// cqrs-es with PostgreSQL: the same accounts, clients and seconds as the scenarios of the same name.
+    /// The same clients and seconds as the scenarios of the same name.
     fn peers(&self) -> Vec<(String, Work)> {
-        let mut works = Vec::new();
         if !self.has_peers {
-            return works;
+            return Vec::new();
         }
-        let mut add = |name: String, peer| works.push((name, Work::Peer(peer)));
-        let traffic = |ids, clients, store| Peer::Traffic {
-            ids,
-            clients,
-            seconds: self.seconds,
-            store,
-        };
-        for clients in self.clients(&[1, 64, 512]) {
-            let peer = traffic(Traffic::ACCOUNTS, clients, PeerStore::Events);
-            add(format!("cqrs-spread-{clients}"), peer);
-        }
-        for clients in self.clients(&[64, 512]).into_iter().filter(|n| *n > 1) {
-            let peer = traffic(1, clients, PeerStore::Aggregates);
-            add(format!("cqrs-hot-{clients}"), peer);
-        }
-        let cold = Peer::Cold {
-            events: 10_000,
-            wakes: if self.arguments.is_full() {
-                WAKES
-            } else {
-                WAKES_PEER_SHORT
-            },
-            snapshot_every: 100,
-        };
-        add("cqrs-cold".into(), cold);
-        works
-    }
-}
-
-/// Each step of a peer right after the scenario that it is compared with: noise of the machine meets both.
-fn add_beside(works: &mut Vec<(String, Work)>, peers: Vec<(String, Work)>) {
-    for peer in peers {
-        let beside = works
-            .iter()
-            .position(|(name, _)| Some(name.as_str()) == peer.0.strip_prefix("cqrs-"));
-        works.insert(beside.map_or(works.len(), |own| own + 1), peer);
+        let (spread, hot) = (self.clients(&[1, 64, 512]), self.clients(&[64, 512]));
+        peers::works(&spread, &hot, self.seconds, self.arguments.is_full())
     }
 }
 
