@@ -319,7 +319,9 @@ pub use dormouse_domain::{
     Metadata, Moment, Never, NotDone, Offset, Position, SchemaVersion, ShardId, SizeLimit, StreamId,
     Timestamp, TraceContext, Unknown, Version, limits, testing,
 };
-pub use dormouse_persistence::{Health, MemoryDisk, Store, StoreError, StoreOptions, StoreStatistics};
+pub use dormouse_persistence::{
+    Health, LogFollower, MemoryDisk, Store, StoreError, StoreOptions, StoreStatistics,
+};
 pub use dormouse_persistence::{StoredCommand, StoredCommit, StoredEvent};
 pub use dormouse_runtime::{
     Builder, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing, ExecutingReceipt, Query,

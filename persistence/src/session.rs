@@ -165,6 +165,7 @@ impl Session {
         self.ended.store(true, Ordering::Release);
         self.tail.wake();
         self.core.space.notify_waiters();
+        self.core.announcer.announce();
     }
 
     pub(crate) fn ended(&self) -> bool {

@@ -344,3 +344,78 @@ fn reopen_knows_what_was_durable() {
         fixture.store.durable()
     );
 }
+
+/// What the tail holds is read from it, slice by slice; the engine is asked for nothing but what lies further back.
+#[test]
+fn the_log_is_read_from_the_tail_where_it_reaches() {
+    let fixture = Fixture::new(
+        StoreOptions::default()
+            .generation_bytes(200_000)
+            .tail_bytes_max(800_000),
+    );
+    let writer = fixture.open();
+    let scans = || fixture.disk.switches.log_scans.load(Ordering::SeqCst);
+    let opening = scans();
+    let read = |from| {
+        let mut next = from;
+        let last = fixture.store.read_log(Offset::new(from), &mut |commit| {
+            assert_eq!(commit.first_offset().get(), next);
+            next += 1;
+            ControlFlow::Continue(())
+        });
+        assert_eq!(
+            (last.unwrap(), next),
+            (fixture.store.durable(), fixture.store.durable().get() + 1)
+        );
+    };
+    // A segment each, two and a half slices.
+    for _ in 0..640 {
+        assert!(is_durable(&fixture.append(&writer)));
+    }
+    assert_eq!(fixture.store.statistics().indexed, Offset::NONE);
+    for from in [1, 2, 255, 256, 257, 512, 513, 640] {
+        read(from);
+    }
+    assert_eq!(scans(), opening);
+
+    while fixture.store.statistics().indexed == Offset::NONE {
+        assert!(is_durable(&fixture.append(&writer)));
+    }
+    let indexed = fixture.store.statistics().indexed.get();
+    read(indexed + 1);
+    assert_eq!(scans(), opening);
+    read(indexed);
+    assert_eq!(scans(), opening + 1);
+    read(1);
+    assert_eq!(scans(), opening + 2);
+}
+
+/// What the engine has lost is an error, not the log's end.
+#[test]
+fn a_log_that_is_not_there_is_told() {
+    let fixture = Fixture::new(
+        StoreOptions::default()
+            .generation_bytes(500)
+            .tail_bytes_max(2_000),
+    );
+    let writer = fixture.open();
+    for _ in 0..40 {
+        assert!(is_durable(&fixture.append(&writer)));
+    }
+    let read = || {
+        fixture
+            .store
+            .read_log(Offset::new(1), &mut |_| ControlFlow::Continue(()))
+    };
+    read().unwrap();
+    let edit = |lost: usize| {
+        fixture.disk.memory.edit_log(|rows| {
+            let keys: Vec<_> = rows.keys().skip(lost).cloned().collect();
+            keys.iter().for_each(|key| drop(rows.remove(key)));
+        });
+    };
+    edit(3);
+    assert!(matches!(read(), Err(StoreError::Corrupt { .. })), "{:?}", read());
+    edit(0);
+    assert!(matches!(read(), Err(StoreError::Corrupt { .. })), "{:?}", read());
+}

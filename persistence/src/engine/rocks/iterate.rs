@@ -5,18 +5,35 @@ use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions};
 use super::sequential;
 use crate::engine::{LogRow, Visit};
 
-/// All rows of the default family from `from` on.
-pub(crate) fn forward(db: &DB, from: &[u8], visit: Visit<'_>) -> Result<(), rocksdb::Error> {
-    let mut rows = db.raw_iterator_opt(sequential());
+/// The default family's rows from the last one at or before `from` that shares its first two bytes (its shard), or
+/// else from the first one after it.
+pub(crate) fn from_at_or_before(db: &DB, from: &[u8], visit: Visit<'_>) -> Result<(), rocksdb::Error> {
+    let mut options = sequential();
+    options.set_iterate_lower_bound(shard(from));
+    let mut rows = db.raw_iterator_opt(options);
+    // A reader goes on where it ended, so `from` is most often a row's own key; reading backwards costs more.
     rows.seek(from);
+    if rows.key() != Some(from) {
+        rows.status()?;
+        rows.seek_for_prev(from);
+        if !rows.valid() {
+            rows.status()?;
+            rows.seek(from);
+        }
+    }
     visit_rest(&mut rows, visit)
+}
+
+/// The part of a log key that a log's keys share.
+fn shard(key: &[u8]) -> &[u8] {
+    key.get(..2).unwrap_or(key)
 }
 
 /// The default family's last row at or before `key` that shares the key's first two bytes (its shard).
 pub(crate) fn last_at_or_before(db: &DB, key: &[u8]) -> Result<Option<LogRow>, rocksdb::Error> {
     let mut options = ReadOptions::default();
     options.fill_cache(false);
-    options.set_iterate_lower_bound(key.get(..2).unwrap_or(key));
+    options.set_iterate_lower_bound(shard(key));
     let mut rows = db.raw_iterator_opt(options);
     rows.seek_for_prev(key);
     match rows.item() {
