@@ -53,7 +53,9 @@ impl Walk<'_> {
         match list.segments(self.next) {
             Some(segments) => {
                 drop(list);
-                for segment in segments {
+                // The tail gets a segment a moment before it is told to be durable.
+                let durable = self.durable;
+                for segment in segments.iter().take_while(|segment| segment.first <= durable) {
                     self.segment(segment.first, segment.time, segment.records())?;
                     if self.broken {
                         break;

@@ -431,9 +431,8 @@ impl Store {
     /// Hands a commit to the journal. Never blocks. It is settled exactly once, through the ticket's sink, in the
     /// order in which the writer's commits were submitted; a commit that does not follow the writer's head is
     /// settled as stale.
-    #[allow(clippy::needless_pass_by_value, reason = "a commit is submitted once")]
     pub fn submit(&self, writer: &StreamWriter, commit: Commit, ticket: Ticket) {
-        self.inner.session.load().submit(writer.state(), &commit, ticket);
+        self.inner.session.load().submit(writer.state(), commit, ticket);
     }
 
     /// Whether queue and tail are below their bounds. Callers pause before they decide when they aren't: `submit`

@@ -419,3 +419,45 @@ fn a_log_that_is_not_there_is_told() {
     edit(0);
     assert!(matches!(read(), Err(StoreError::Corrupt { .. })), "{:?}", read());
 }
+
+/// What gathers while a batch is written is one batch up to the bound, and one commit above the bound is one by itself.
+#[test]
+fn a_batch_takes_large_commits_up_to_its_bound() {
+    const BYTES: usize = 100_000;
+    for (commits, batch_bytes_max, batches) in [
+        (9, 1_000_000, 1),
+        (9, 10 * BYTES, 1),
+        (10, 10 * BYTES, 2),
+        (27, 10 * BYTES, 3),
+        (4, BYTES / 2, 4),
+    ] {
+        let fixture = Fixture::new(StoreOptions::default().batch_bytes_max(batch_bytes_max));
+        let writer = fixture.open();
+        let held = fixture.disk.memory.hold_appends();
+        fixture.submit(&writer, 0);
+        held.wait_for_append();
+        for key in 1..=commits {
+            let mut commit = CommitBuilder::new(&fixture.stream, writer.head().next());
+            commit.system_event("event", &[7; BYTES]).unwrap();
+            let sink = fixture.sink;
+            fixture
+                .store
+                .submit(&writer, commit.finish().unwrap(), Ticket { sink, key });
+        }
+        drop(held);
+        for key in 0..=commits {
+            let settled = fixture.settled.recv().unwrap();
+            assert!(
+                settled.key == key && is_durable(&settled.settlement),
+                "{settled:?}"
+            );
+        }
+        let statistics = fixture.store.statistics();
+        assert_eq!(
+            statistics.batches,
+            1 + batches,
+            "{commits} commits: {statistics:?}"
+        );
+        assert_eq!(fixture.store.head(&fixture.stream).unwrap().get(), 1 + commits);
+    }
+}

@@ -783,6 +783,41 @@ pub fn large_commits_get_through(place: &dyn Place) {
     assert_eq!(check_gapless(&store).len(), 36);
 }
 
+/// Small and large ones in one batch, in whatever order: each is where it was told to be, and as it was written.
+pub fn large_commits_share_batches_with_small_ones(place: &dyn Place) {
+    let store = place.open(indexes_never()).unwrap();
+    let client = Client::new(&store);
+    let ids = ["a", "b", "c"];
+    let writers = ids.map(|id| client.open(&stream(id)));
+    let lengths = [5, 20_000, 40_000, 3, 16_384, 1, 300_000, 7, 16_000, 20_000];
+    let text = |key: usize| format!("{key} ") + &"x".repeat(lengths[key % lengths.len()]);
+    let commits = 90_usize;
+    for key in 0..commits {
+        client.submit(&writers[key % 3], &[&text(key)], None, key as u64);
+    }
+    for key in 0..commits {
+        let settled = client.settled();
+        assert_eq!(settled.key, key as u64);
+        let Settlement::Durable { first, .. } = settled.settlement else {
+            panic!("{settled:?}")
+        };
+        assert_eq!(first.offset.get(), key as u64 + 1);
+    }
+    let events = check_gapless(&store);
+    for (key, event) in events.iter().enumerate() {
+        assert!(
+            event.stream == ids[key % 3] && event.text == text(key),
+            "commit {key}"
+        );
+    }
+    let statistics = store.statistics();
+    assert!(statistics.batches < commits as u64 / 3, "{statistics:?}");
+    store.close().unwrap();
+    drop((store, client, writers));
+    let store = place.open(indexes_never()).unwrap();
+    assert_eq!(check_gapless(&store), events, "what was written is sound");
+}
+
 /// Runs every test of the suite against a new place each.
 #[macro_export]
 macro_rules! suite {
@@ -809,6 +844,7 @@ macro_rules! suite {
             readers_never_see_a_gap_while_the_indexer_works,
             many_clients_settle_once_and_in_order,
             large_commits_get_through,
+            large_commits_share_batches_with_small_ones,
         );
     };
     (@each $place:expr; $($test:ident,)+) => {
