@@ -97,7 +97,7 @@ impl LogFollower {
     /// bounds how often followers are woken while much is written. May be dropped and called again.
     ///
     /// # Errors
-    /// `Closed` when the store was closed, or could not be reopened.
+    /// `Closed` when the store was closed, or is being reopened.
     pub async fn wait(&mut self) -> Result<(), StoreError> {
         loop {
             // Before anything is asked for: what is announced from here on wakes it.

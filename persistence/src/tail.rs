@@ -73,7 +73,7 @@ impl List {
         let holding = later.checked_sub(1)?;
         let (mut slice, mut bytes) = (Vec::new(), 0);
         let mut take = |segment: TailSegment| {
-            bytes += segment.bytes();
+            bytes += segment.bytes.len();
             slice.push(segment);
             bytes < SLICE_BYTES && slice.len() < SLICE_SEGMENTS
         };

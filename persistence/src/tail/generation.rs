@@ -70,7 +70,7 @@ impl TailCommit {
 
 /// A whole segment in the tail, kept alive by itself. Its records were made here, or checked when it was read back.
 pub(crate) struct TailSegment {
-    bytes: Arc<[u8]>,
+    pub(crate) bytes: Arc<[u8]>,
     pub(crate) first: Offset,
     pub(crate) time: Timestamp,
 }
@@ -79,10 +79,6 @@ impl TailSegment {
     /// Its commit records, one after another.
     pub(crate) fn records(&self) -> &[u8] {
         &self.bytes[segment::HEADER_BYTES..]
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.len()
     }
 }
 

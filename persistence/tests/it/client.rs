@@ -199,19 +199,27 @@ pub fn follow(follower: &mut LogFollower) -> Vec<u64> {
 
 /// Waits until a follower has something to read.
 pub fn wait(follower: &mut LogFollower) -> Result<(), StoreError> {
+    block_on(follower.wait())
+}
+
+/// What a follower is told that waits already while something happens.
+pub fn wait_during(follower: &mut LogFollower, something: impl FnOnce()) -> Result<(), StoreError> {
+    let mut waiting = std::pin::pin!(follower.wait());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(
+        waiting.as_mut().poll(&mut context).is_pending(),
+        "nothing new is there"
+    );
+    something();
+    block_on(waiting)
+}
+
+fn block_on<T>(waiting: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
-    let waiting = async { tokio::time::timeout(HANG, follower.wait()).await };
+    let waiting = async { tokio::time::timeout(HANG, waiting).await };
     runtime.unwrap().block_on(waiting).expect("a follower that hangs")
-}
-
-/// Whether a follower would not wait. What was asked for may still be under way to it: `false` is sure only where it
-/// has read all.
-pub fn is_ready(follower: &mut LogFollower) -> bool {
-    let mut waiting = std::pin::pin!(follower.wait());
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    waiting.as_mut().poll(&mut context).is_ready()
 }
 
 /// Checks that offsets run from 1 and versions in each stream, too, without gaps, and that every stream read by

@@ -11,7 +11,7 @@ use dormouse_persistence::{
 use uuid::Uuid;
 
 use crate::client::{
-    Client, check_gapless, commit, eventually, follow, is_ready, log, read, seen, stream, texts, wait,
+    Client, check_gapless, commit, eventually, follow, log, read, seen, stream, texts, wait, wait_during,
 };
 
 /// Where a store lives over restarts.
@@ -529,34 +529,33 @@ pub fn reopening_in_process_makes_old_writers_stale(place: &dyn Place) {
 pub fn a_follower_is_told_of_what_is_durable_and_of_the_end(place: &dyn Place) {
     let store = place.open(indexes_never()).unwrap();
     let client = Client::new(&store);
+    let writer = client.open(&stream("a"));
+    client.durable(&writer, &["one", "two"]);
+    // What was there before anybody followed does not wait for the next commit.
     let mut follower = store.follow(Offset::NONE).unwrap();
-    assert!(!is_ready(&mut follower), "nothing is there");
-    assert!(follow(&mut follower).is_empty());
-    client.durable(&client.open(&stream("a")), &["one", "two"]);
     wait(&mut follower).unwrap();
     assert_eq!(follow(&mut follower), [1, 2]);
     assert_eq!(follower.next(), Offset::new(3));
-    assert!(!is_ready(&mut follower), "all of it was read");
-    store.reopen().unwrap();
-    assert!(!is_ready(&mut follower), "reopening brings nothing new");
-    client.durable(&client.open(&stream("a")), &["three"]);
-    wait(&mut follower).unwrap();
-    assert_eq!(follow(&mut follower), [3], "it survives reopening");
+    assert!(follow(&mut follower).is_empty());
+    wait_during(&mut follower, || drop(client.durable(&writer, &["three"]))).unwrap();
+    assert_eq!(follow(&mut follower), [3]);
 
-    // One that is behind does not wait for the next commit.
+    let reopened = wait_during(&mut follower, || {
+        store.reopen().unwrap();
+        client.durable(&client.open(&stream("a")), &["four"]);
+    });
+    reopened.unwrap();
+    assert_eq!(follow(&mut follower), [4], "it survives reopening");
     let mut late = store.follow(Offset::new(2)).unwrap();
     wait(&mut late).unwrap();
     assert_eq!(
         follow(&mut late),
-        [1, 2, 3],
+        [1, 2, 3, 4],
         "from the commit that holds the offset on"
     );
 
-    std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| wait(&mut follower));
-        store.close().unwrap();
-        assert!(matches!(waiting.join().unwrap(), Err(StoreError::Closed)));
-    });
+    let closed = wait_during(&mut follower, || store.close().unwrap());
+    assert!(matches!(closed, Err(StoreError::Closed)));
     assert!(matches!(wait(&mut follower), Err(StoreError::Closed)));
     assert!(matches!(store.follow(Offset::NONE), Err(StoreError::Closed)));
 }
