@@ -85,3 +85,37 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     end[kept] += 1;
     Some(end)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+
+    #[test]
+    fn a_scan_begins_with_the_row_before_in_its_shard() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = DB::open_default(directory.path()).unwrap();
+        for key in [[0, 0, 5], [0, 1, 3], [0, 1, 6], [0, 2, 1]] {
+            db.put(key, []).unwrap();
+        }
+        let first = |from: [u8; 3]| {
+            let mut first = None;
+            from_at_or_before(&db, &from, &mut |key, _| {
+                first = Some(key.to_vec());
+                ControlFlow::Break(())
+            })
+            .unwrap();
+            first
+        };
+        for (from, found) in [
+            ([0, 1, 0], Some([0, 1, 3])),
+            ([0, 1, 3], Some([0, 1, 3])),
+            ([0, 1, 5], Some([0, 1, 3])),
+            ([0, 1, 9], Some([0, 1, 6])),
+            ([0, 3, 0], None),
+        ] {
+            assert_eq!(first(from), found.map(Vec::from), "from {from:?}");
+        }
+    }
+}
