@@ -537,7 +537,10 @@ pub fn a_follower_is_told_of_what_is_durable_and_of_the_end(place: &dyn Place) {
     assert_eq!(follow(&mut follower), [1, 2]);
     assert_eq!(follower.next(), Offset::new(3));
     assert!(follow(&mut follower).is_empty());
-    wait_during(&mut follower, || drop(client.durable(&writer, &["three"]))).unwrap();
+    let told = wait_during(&mut follower, || {
+        client.durable(&writer, &["three"]);
+    });
+    told.unwrap();
     assert_eq!(follow(&mut follower), [3]);
 
     let reopened = wait_during(&mut follower, || {

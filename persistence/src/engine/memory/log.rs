@@ -24,19 +24,16 @@ impl Log {
 
     /// The last row at or before `key` in the same shard.
     pub(super) fn seek(&self, key: &[u8]) -> Option<LogRow> {
-        let (found, segment) = self.at_or_before(key)?;
-        Some((found.to_vec(), segment.to_vec()))
+        let (found, segment) = self
+            .rows
+            .range::<[u8], _>((Unbounded, Included(key)))
+            .next_back()?;
+        (found.get(..2) == key.get(..2)).then(|| (found.to_vec(), segment.to_vec()))
     }
 
     /// Where a scan from `key` begins.
     pub(super) fn first(&self, key: &[u8]) -> Vec<u8> {
-        self.at_or_before(key)
-            .map_or_else(|| key.to_vec(), |(found, _)| found.to_vec())
-    }
-
-    fn at_or_before(&self, key: &[u8]) -> Option<(&Arc<[u8]>, &Arc<[u8]>)> {
-        let before = self.rows.range::<[u8], _>((Unbounded, Included(key))).next_back();
-        before.filter(|(found, _)| found.get(..2) == key.get(..2))
+        self.seek(key).map_or_else(|| key.to_vec(), |(found, _)| found)
     }
 
     pub(super) fn piece(&self, from: &[u8], rows: usize) -> Vec<Shared> {
