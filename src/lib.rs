@@ -228,7 +228,7 @@
 //! ## Read the log
 //!
 //! All commits of all aggregates, in the order in which they became durable; [`Event::decode`] makes events of them.
-//! [`Store::read_log`] blocks on the disk: in a service, call it on a thread that may wait.
+//! [`Store::read_log`] may block on the disk: in a service, call it on a thread that may wait. [`Store::follow`] reads on as the log grows.
 //!
 //! ```
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cookbook/account.rs"));
@@ -319,7 +319,9 @@ pub use dormouse_domain::{
     Metadata, Moment, Never, NotDone, Offset, Position, SchemaVersion, ShardId, SizeLimit, StreamId,
     Timestamp, TraceContext, Unknown, Version, limits, testing,
 };
-pub use dormouse_persistence::{Health, MemoryDisk, Store, StoreError, StoreOptions, StoreStatistics};
+pub use dormouse_persistence::{
+    Health, LogFollower, MemoryDisk, Store, StoreError, StoreOptions, StoreStatistics,
+};
 pub use dormouse_persistence::{StoredCommand, StoredCommit, StoredEvent};
 pub use dormouse_runtime::{
     Builder, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing, ExecutingReceipt, Query,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use dormouse_domain::Offset;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
+use crate::announcer::Announcer;
 use crate::options::StoreOptions;
 use crate::settlement::{Settled, SettlementSink, SinkId};
 use crate::statistics::Counters;
@@ -17,7 +18,8 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     /// Notified when there may be space again.
     pub(crate) space: Notify,
-    durable: watch::Sender<Offset>,
+    /// Keeps the durable offset.
+    pub(crate) announcer: Announcer,
     sinks: ArcSwap<Vec<Arc<dyn SettlementSink>>>,
     registering: Mutex<()>,
 }
@@ -28,7 +30,7 @@ impl Core {
             options,
             counters: Counters::default(),
             space: Notify::new(),
-            durable: watch::Sender::new(Offset::NONE),
+            announcer: Announcer::new(),
             sinks: ArcSwap::default(),
             registering: Mutex::new(()),
         }
@@ -70,18 +72,10 @@ impl Core {
 
     /// The log is durable up to here. Never steps back.
     pub(crate) fn publish_durable(&self, offset: Offset) {
-        self.durable.send_if_modified(|durable| {
-            let advances = offset > *durable;
-            *durable = offset.max(*durable);
-            advances
-        });
+        self.announcer.moved(offset);
     }
 
     pub(crate) fn durable(&self) -> Offset {
-        *self.durable.borrow()
-    }
-
-    pub(crate) fn watch_durable(&self) -> watch::Receiver<Offset> {
-        self.durable.subscribe()
+        self.announcer.durable()
     }
 }

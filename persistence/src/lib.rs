@@ -39,16 +39,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod announcer;
 mod commit;
 mod core;
 mod engine;
 mod error;
+mod follower;
 mod format;
 mod hash;
 mod indexer;
 mod journal;
 #[cfg(feature = "rocksdb")]
 mod lock;
+mod log_reader;
 pub mod metric_names;
 #[cfg(feature = "rocksdb")]
 mod open;
@@ -72,6 +75,7 @@ pub use crate::commit::{Commit, CommitBuilder, CommitError};
 pub use crate::engine::EngineStatistics;
 pub use crate::engine::memory::{AppendFault, HeldAppends, MemoryDisk};
 pub use crate::error::StoreError;
+pub use crate::follower::LogFollower;
 pub use crate::options::{OpenProgress, StoreOptions};
 pub use crate::settlement::{NotCommitted, Settled, Settlement, SettlementSink, SinkId, Ticket};
 pub use crate::snapshot::Snapshot;

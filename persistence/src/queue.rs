@@ -1,7 +1,8 @@
 //! What waits for the journal: commits gathered into the bytes of the next segment, under a short lock.
 //!
 //! A submission is checked against its stream's head and copied behind the one before; the journal takes the
-//! whole segment at once. So its thread does nothing for a single commit but give it its place.
+//! whole segment at once. So its thread does nothing for a single commit but give it its place. A large commit is not
+//! copied under the lock: its bytes are moved into the batch, and copied to their place by the journal's thread.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,8 +21,8 @@ use crate::writer::StreamState;
 
 /// An idle journal looks for work this long before it sleeps: waking a thread costs more.
 const SPIN_MAX: Duration = Duration::from_micros(20);
-/// A commit of this size gets a segment of its own, copied outside the lock.
-const LARGE_COMMIT_BYTES: usize = 64 * 1024;
+/// A commit of this size is not copied under the lock: that takes a microsecond, and its submitters wait in turn.
+const LARGE_COMMIT_BYTES: usize = 16 * 1024;
 
 /// The journal's queue.
 pub(crate) struct Queue {
@@ -68,8 +69,11 @@ pub(crate) enum Next {
 /// Commits that will be one segment.
 #[derive(Default)]
 pub(crate) struct Batch {
-    /// Room for the segment's header, then the records.
+    /// Room for the segment's header, then the records; the large ones once it is assembled.
     pub(crate) segment: Vec<u8>,
+    /// Large records that are not in their place yet, in order.
+    large: Vec<Large>,
+    large_bytes: usize,
     pub(crate) items: Vec<Item>,
     /// Commits and events in the segment: stale items have none.
     pub(crate) commits: u32,
@@ -77,6 +81,12 @@ pub(crate) struct Batch {
     /// Bytes of all records submitted, stale ones included.
     pub(crate) submitted_bytes: usize,
     pub(crate) last_submission: u64,
+}
+
+/// A large record, and where in the segment it belongs.
+struct Large {
+    start: usize,
+    record: Vec<u8>,
 }
 
 /// One submission.
@@ -132,12 +142,12 @@ impl Queue {
         &self,
         stream: &StreamState,
         generation: u64,
-        commit: &Commit,
+        mut commit: Commit,
         ticket: Ticket,
     ) -> Result<(), Arc<str>> {
         let command_hash = commit.command.map(|id| hash::command(stream.hash, id));
         let ours = stream.generation == generation && commit.is_of(&stream.stream);
-        let large = (commit.bytes.len() >= LARGE_COMMIT_BYTES).then(|| Batch::of_one(&commit.bytes));
+        let (bytes, last_version) = (commit.bytes.len(), commit.last_version());
         let mut state = self.state.lock();
         if let Some(reason) = &state.ended {
             return Err(Arc::clone(reason));
@@ -149,24 +159,23 @@ impl Queue {
         let stale = !ours || commit.first_version.get() != head + 1;
         let mut item = Item {
             ticket,
-            last_version: commit.last_version(),
+            last_version,
             fate: Fate::Stale(Version::new(head)),
         };
         if !stale {
-            stream.head.store(commit.last_version().get(), Ordering::Release);
-            if let Some(large) = large {
+            stream.head.store(last_version.get(), Ordering::Release);
+            if bytes >= LARGE_COMMIT_BYTES && state.filling.bytes() + bytes > self.batch_bytes_max {
                 state.set_aside_filling();
-                state.filling = large;
             }
-            item.fate = Fate::Write(state.filling.place(stream.hash, command_hash, commit));
+            item.fate = Fate::Write(state.filling.place(stream.hash, command_hash, &mut commit));
         }
         state.filling.items.push(item);
-        state.filling.submitted_bytes += commit.bytes.len();
+        state.filling.submitted_bytes += bytes;
         state.filling.last_submission = submission;
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(commit.bytes.len(), Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let filling = &state.filling;
-        if filling.segment.len() >= self.batch_bytes_max || filling.items.len() >= self.batch_commits_max {
+        if filling.bytes() >= self.batch_bytes_max || filling.items.len() >= self.batch_commits_max {
             state.set_aside_filling();
         }
         self.signal(state);
@@ -178,10 +187,12 @@ impl Queue {
         self.spin();
         let mut state = self.state.lock();
         loop {
-            if let Some(batch) = state.take() {
+            if let Some(mut batch) = state.take() {
                 if state.is_empty() && state.end.is_none() {
                     self.signal.store(false, Ordering::Relaxed);
                 }
+                drop(state);
+                batch.assemble();
                 return Next::Batch(batch);
             }
             if let Some(end) = &state.end {
@@ -279,36 +290,29 @@ impl State {
 }
 
 impl Batch {
-    /// A batch whose segment already holds the bytes of one commit, which is yet to be placed.
-    fn of_one(record: &[u8]) -> Batch {
-        let mut segment = Vec::with_capacity(segment::HEADER_BYTES + record.len());
-        segment.resize(segment::HEADER_BYTES, 0);
-        segment.extend_from_slice(record);
-        Batch {
-            segment,
-            ..Batch::default()
-        }
+    /// How long its segment will be.
+    fn bytes(&self) -> usize {
+        self.segment.len() + self.large_bytes
     }
 
-    /// Gives a commit its place behind the ones before, and copies it there if it isn't yet.
-    fn place(&mut self, stream_hash: u64, command_hash: Option<u64>, commit: &Commit) -> Placed {
+    /// Gives a commit its place behind the ones before, and takes its bytes.
+    fn place(&mut self, stream_hash: u64, command_hash: Option<u64>, commit: &mut Commit) -> Placed {
         if self.segment.is_empty() {
             self.segment.resize(segment::HEADER_BYTES, 0);
         }
-        let copied = self.commits == 0 && self.segment.len() > segment::HEADER_BYTES;
-        let start = if copied {
-            segment::HEADER_BYTES
-        } else {
-            self.segment.len()
-        };
-        if !copied {
+        let (start, len) = (self.bytes(), commit.bytes.len());
+        if len < LARGE_COMMIT_BYTES {
             self.segment.extend_from_slice(&commit.bytes);
+        } else {
+            let record = std::mem::take(&mut commit.bytes);
+            self.large.push(Large { start, record });
+            self.large_bytes += len;
         }
         self.commits += 1;
         self.events += commit.events;
         Placed {
             start: u32::try_from(start).expect("a batch is bounded far below 4 GiB"),
-            len: u32::try_from(commit.bytes.len()).expect("a commit is bounded far below 4 GiB"),
+            len: u32::try_from(len).expect("a commit is bounded far below 4 GiB"),
             events: commit.events,
             first_version: commit.first_version,
             stream_hash,
@@ -316,8 +320,27 @@ impl Batch {
         }
     }
 
+    /// Copies the large records to their places. Those before the first one are in theirs.
+    fn assemble(&mut self) {
+        let Some(first) = self.large.first() else { return };
+        let whole = self.bytes();
+        let behind = self.segment.split_off(first.start);
+        let mut behind = behind.as_slice();
+        self.segment.reserve(whole - self.segment.len());
+        for Large { start, record } in self.large.drain(..) {
+            let (between, rest) = behind.split_at(start - self.segment.len());
+            self.segment.extend_from_slice(between);
+            self.segment.extend_from_slice(&record);
+            behind = rest;
+        }
+        self.segment.extend_from_slice(behind);
+        self.large_bytes = 0;
+    }
+
     fn clear(&mut self) {
         self.segment.clear();
+        self.large.clear();
+        self.large_bytes = 0;
         self.items.clear();
         self.commits = 0;
         self.events = 0;

@@ -1,4 +1,4 @@
-//! Reading: the tail first, then the index; the tail wins.
+//! Reading a stream: the tail first, then the index; the tail wins.
 
 use std::ops::ControlFlow;
 
@@ -6,9 +6,9 @@ use dormouse_domain::{CommandId, Offset, StreamId, Version};
 
 use crate::engine::Family;
 use crate::error::StoreError;
+use crate::format::keys;
 use crate::format::record::Record;
 use crate::format::rows::{self, RowEntry};
-use crate::format::{Reader, keys, record, segment};
 use crate::hash;
 use crate::session::Session;
 use crate::stored::StoredCommit;
@@ -181,94 +181,4 @@ pub(crate) fn find_command(
         )
     })?;
     Ok(Some(Version::new(u64::from_be_bytes(version))))
-}
-
-/// Reads the log from the commit that holds `from` up to what is durable now.
-pub(crate) fn read_log(
-    session: &Session,
-    from: Offset,
-    visit: VisitCommit<'_>,
-) -> Result<Offset, StoreError> {
-    let from = from.max(Offset::new(1));
-    let durable = session.core.durable();
-    let mut seen = Offset::new(from.get() - 1);
-    if from > durable {
-        return Ok(seen);
-    }
-    let start = session.engine.seek_log(&keys::log(session.shard, from))?;
-    let start = start
-        .and_then(|(key, _)| keys::parse_log(&key))
-        .map_or(Offset::NONE, |(_, first)| first);
-    let mut walk = LogWalk {
-        session,
-        from,
-        durable,
-        next: None,
-        visit,
-    };
-    let mut result = Ok(seen);
-    session
-        .engine
-        .scan_log(&keys::log(session.shard, start), &mut |key, bytes| match walk
-            .segment(key, bytes, &mut seen)
-        {
-            Ok(flow) => flow,
-            Err(error) => {
-                result = Err(error);
-                ControlFlow::Break(())
-            }
-        })?;
-    result.map(|_| seen)
-}
-
-/// Segments in order, without gaps.
-struct LogWalk<'a> {
-    session: &'a Session,
-    from: Offset,
-    durable: Offset,
-    /// Where the next segment must begin, once there was one.
-    next: Option<Offset>,
-    visit: VisitCommit<'a>,
-}
-
-impl LogWalk<'_> {
-    fn segment(
-        &mut self,
-        key: &[u8],
-        bytes: &[u8],
-        seen: &mut Offset,
-    ) -> Result<ControlFlow<()>, StoreError> {
-        let Some((shard, at)) = keys::parse_log(key) else {
-            return Err(damaged_log(Offset::NONE, "a key that is not a segment's"));
-        };
-        if shard != self.session.shard || at > self.durable {
-            return Ok(ControlFlow::Break(()));
-        }
-        let expected = self.next.unwrap_or(at.min(self.from));
-        if at != expected {
-            return Err(StoreError::LogGap { expected, found: at });
-        }
-        let (header, body) = segment::decode(bytes).map_err(|error| damaged_log(at, error))?;
-        self.next = Some(header.last().next());
-        let mut reader = Reader::new(body);
-        let mut offset = header.first;
-        while !reader.is_empty() {
-            let record = record::take(&mut reader).and_then(Record::parse);
-            let record = record.map_err(|error| damaged_log(at, error))?;
-            let commit = StoredCommit::new(record, shard, offset, header.time);
-            offset = commit.last_offset().next();
-            if commit.last_offset() < self.from {
-                continue;
-            }
-            *seen = commit.last_offset();
-            if (self.visit)(&commit).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-}
-
-fn damaged_log(at: Offset, reason: impl std::fmt::Display) -> StoreError {
-    StoreError::corrupt("the log", format!("the segment at offset {at}"), reason)
 }

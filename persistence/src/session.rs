@@ -97,12 +97,13 @@ impl Session {
         Ok((session, threads))
     }
 
-    pub(crate) fn submit(&self, writer: &StreamState, commit: &Commit, ticket: Ticket) {
+    pub(crate) fn submit(&self, writer: &StreamState, commit: Commit, ticket: Ticket) {
+        let last_version = commit.last_version();
         if let Err(reason) = self.queue.submit(writer, self.generation, commit, ticket) {
             let settlement = Settlement::NotDone(NotCommitted::Stopped { reason });
             let settled = Settled {
                 key: ticket.key,
-                last_version: commit.last_version(),
+                last_version,
                 settlement,
             };
             self.core.deliver(std::iter::once((ticket.sink, settled)));
@@ -165,6 +166,7 @@ impl Session {
         self.ended.store(true, Ordering::Release);
         self.tail.wake();
         self.core.space.notify_waiters();
+        self.core.announcer.announce();
     }
 
     pub(crate) fn ended(&self) -> bool {

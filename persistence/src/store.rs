@@ -7,14 +7,15 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use dormouse_domain::{CommandId, Offset, StreamId, Version};
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
 use crate::commit::Commit;
 use crate::core::Core;
 use crate::engine::memory::MemoryDisk;
 use crate::engine::{Disk, Family};
 use crate::error::StoreError;
+use crate::follower::LogFollower;
 use crate::format::{self, keys};
+use crate::log_reader;
 use crate::metric_names;
 use crate::options::StoreOptions;
 use crate::queue::End;
@@ -241,16 +242,20 @@ impl Store {
 /// Reading.
 impl Store {
     /// Visits the log's commits in order, beginning with the one that holds offset `from`, up to the offset that
-    /// is durable when it is called. Blocks on the disk. Answers the last offset seen, `from - 1` if none.
+    /// is durable when it is called. Answers the last offset seen, `from - 1` if none. See [`Store::follow`] for
+    /// reading on.
+    ///
+    /// Costs neither I/O nor copies from where the tail begins, the newest 256 MiB by default; blocks on the disk
+    /// before that. A visitor may take its time: no lock is held that a writer would wait for.
     ///
     /// # Errors
-    /// `LogGap` or `Corrupt` when the log is damaged.
+    /// `LogGap` or `Corrupt` when the log is damaged: everything before that place was visited.
     pub fn read_log(
         &self,
         from: Offset,
         visit: &mut dyn FnMut(&StoredCommit<'_>) -> ControlFlow<()>,
     ) -> Result<Offset, StoreError> {
-        reader::read_log(&*self.reading()?, from, visit)
+        log_reader::read_log(&*self.reading()?, from, visit)
     }
 
     /// Visits a stream's commits in order, beginning with the one that holds version `from`. Blocks on the disk.
@@ -331,10 +336,29 @@ impl Store {
         self.inner.core.durable()
     }
 
-    /// Follows the last durable offset.
-    #[must_use]
-    pub fn watch_durable(&self) -> watch::Receiver<Offset> {
-        self.inner.core.watch_durable()
+    /// Follows the log from the commit that holds offset `from` on. The first follower starts a thread that tells
+    /// all of them what has become durable.
+    ///
+    /// # Errors
+    /// `Closed`; `Engine` if the system can't start the thread.
+    pub fn follow(&self, from: Offset) -> Result<LogFollower, StoreError> {
+        self.check_open()?;
+        let announced = self.inner.core.announcer.subscribe();
+        let announced = announced.map_err(|error| StoreError::Engine {
+            context: "starting a thread".into(),
+            reason: error.to_string().into(),
+        })?;
+        Ok(LogFollower::new(self.clone(), announced, from))
+    }
+
+    /// For a follower: whether there is anything to wait for.
+    pub(crate) fn check_open(&self) -> Result<(), StoreError> {
+        self.reading().map(drop)
+    }
+
+    /// For a follower that has read all before `next` and will wait.
+    pub(crate) fn want_announced(&self, next: Offset) {
+        self.inner.core.announcer.want(next);
     }
 
     fn reading(&self) -> Result<arc_swap::Guard<Arc<Session>>, StoreError> {
@@ -407,9 +431,8 @@ impl Store {
     /// Hands a commit to the journal. Never blocks. It is settled exactly once, through the ticket's sink, in the
     /// order in which the writer's commits were submitted; a commit that does not follow the writer's head is
     /// settled as stale.
-    #[allow(clippy::needless_pass_by_value, reason = "a commit is submitted once")]
     pub fn submit(&self, writer: &StreamWriter, commit: Commit, ticket: Ticket) {
-        self.inner.session.load().submit(writer.state(), &commit, ticket);
+        self.inner.session.load().submit(writer.state(), commit, ticket);
     }
 
     /// Whether queue and tail are below their bounds. Callers pause before they decide when they aren't: `submit`

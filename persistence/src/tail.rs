@@ -13,11 +13,16 @@ use arc_swap::ArcSwap;
 use dormouse_domain::{Offset, StreamId, Version};
 use parking_lot::{Condvar, Mutex};
 
-pub(crate) use self::generation::{Contents, Generation, TailCommit, placed};
+pub(crate) use self::generation::{Contents, Generation, TailCommit, TailSegment, placed};
 use crate::format::meta::Indexed;
 use crate::format::segment::Header;
 use crate::options::StoreOptions;
 use crate::queue::Placed;
+
+/// A reader of the log takes segments in slices: so many at once, since the journal waits meanwhile, ...
+const SLICE_SEGMENTS: usize = 256;
+/// ... and until they hold so many bytes, which a slow reader keeps in memory beyond the tail's bound.
+const SLICE_BYTES: usize = 1024 * 1024;
 
 /// The tail of one session.
 pub(crate) struct Tail {
@@ -57,6 +62,27 @@ impl List {
         }
         found.reverse();
         found
+    }
+
+    /// The next slice of the log's segments, beginning with the one that holds `from`; `None` if that has left the
+    /// tail. Nothing is copied, and no lock is held when it returns.
+    pub(crate) fn segments(&self, from: Offset) -> Option<Vec<TailSegment>> {
+        let later = self
+            .generations
+            .partition_point(|generation| generation.after().offset < from);
+        let holding = later.checked_sub(1)?;
+        let (mut slice, mut bytes) = (Vec::new(), 0);
+        let mut take = |segment: TailSegment| {
+            bytes += segment.bytes.len();
+            slice.push(segment);
+            bytes < SLICE_BYTES && slice.len() < SLICE_SEGMENTS
+        };
+        for generation in &self.generations[holding..] {
+            if !generation.segments(from, &mut take) {
+                break;
+            }
+        }
+        Some(slice)
     }
 
     /// The stream's head, if the tail holds any of its commits.

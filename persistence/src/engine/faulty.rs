@@ -1,7 +1,7 @@
 //! A disk for tests that passes everything on to a memory disk, but for what it is told to fail.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -21,6 +21,8 @@ pub(crate) struct Switches {
     pub(crate) forget_watermark: AtomicBool,
     pub(crate) open_fails: AtomicBool,
     pub(crate) close_fails: AtomicBool,
+    /// How often the log was read.
+    pub(crate) log_scans: AtomicU64,
     held_runs: Mutex<bool>,
     released: Condvar,
 }
@@ -78,6 +80,7 @@ impl Engine for Faulty {
     }
 
     fn scan_log(&self, from: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
+        self.switches.log_scans.fetch_add(1, Ordering::SeqCst);
         self.inner.scan_log(from, visit)
     }
 

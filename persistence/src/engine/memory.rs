@@ -56,9 +56,8 @@ impl Engine for MemoryEngine {
 
     fn scan_log(&self, from: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
         self.check()?;
-        in_pieces(from.to_vec(), visit, |from| {
-            self.disk.log().piece(from, SCAN_ROWS)
-        });
+        let first = self.disk.log().first(from);
+        in_pieces(first, visit, |from| self.disk.log().piece(from, SCAN_ROWS));
         Ok(())
     }
 

@@ -90,7 +90,8 @@ pub(crate) trait Engine: Send + Sync {
     /// stops and calls [`Engine::stop`].
     fn append_log(&self, key: &[u8], segment: &[u8]) -> Result<(), EngineError>;
 
-    /// Visits the log's rows in key order, beginning with the first key at or after `from`.
+    /// Visits the log's rows in key order, beginning with the last one at or before `from` in its shard (the key's
+    /// first two bytes) or, if there is none, with the first one after it.
     fn scan_log(&self, from: &[u8], visit: Visit<'_>) -> Result<(), EngineError>;
 
     /// The log's last row at or before `key` whose first two bytes (the shard) are those of `key`.

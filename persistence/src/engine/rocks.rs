@@ -122,7 +122,7 @@ impl Engine for RocksEngine {
 
     fn scan_log(&self, from: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
         self.with("read the log", |databases| {
-            iterate::forward(&databases.log, from, visit)
+            iterate::from_at_or_before(&databases.log, from, visit)
         })
     }
 

@@ -6,6 +6,7 @@ use dormouse_domain::AggregateType;
 use super::*;
 use crate::commit::CommitBuilder;
 use crate::engine::faulty::FaultyDisk;
+use crate::format::segment;
 use crate::settlement::{NotCommitted, Settled, Settlement};
 use std::thread;
 
@@ -343,4 +344,182 @@ fn reopen_knows_what_was_durable() {
         "durable() says {}, the log ends at 4",
         fixture.store.durable()
     );
+}
+
+/// What the tail holds is read from it, slice by slice; the engine is asked for nothing but what lies further back.
+#[test]
+fn the_log_is_read_from_the_tail_where_it_reaches() {
+    let fixture = Fixture::new(
+        StoreOptions::default()
+            .generation_bytes(200_000)
+            .tail_bytes_max(800_000),
+    );
+    let writer = fixture.open();
+    let scans = || fixture.disk.switches.log_scans.load(Ordering::SeqCst);
+    let opening = scans();
+    let read = |from| {
+        let mut next = from;
+        let last = fixture.store.read_log(Offset::new(from), &mut |commit| {
+            assert_eq!(commit.first_offset().get(), next);
+            next += 1;
+            ControlFlow::Continue(())
+        });
+        assert_eq!(
+            (last.unwrap(), next),
+            (fixture.store.durable(), fixture.store.durable().get() + 1)
+        );
+    };
+    // A segment each, two and a half slices.
+    for _ in 0..640 {
+        assert!(is_durable(&fixture.append(&writer)));
+    }
+    assert_eq!(fixture.store.statistics().indexed, Offset::NONE);
+    for from in [1, 2, 255, 256, 257, 512, 513, 640] {
+        read(from);
+    }
+    assert_eq!(scans(), opening);
+
+    while fixture.store.statistics().indexed == Offset::NONE {
+        assert!(is_durable(&fixture.append(&writer)));
+    }
+    let indexed = fixture.store.statistics().indexed.get();
+    read(indexed + 1);
+    assert_eq!(scans(), opening);
+    read(indexed);
+    assert_eq!(scans(), opening + 1);
+    read(1);
+    assert_eq!(scans(), opening + 2);
+}
+
+/// What the engine has lost is an error, not the log's end.
+#[test]
+fn a_log_that_is_not_there_is_told() {
+    let fixture = Fixture::new(
+        StoreOptions::default()
+            .generation_bytes(500)
+            .tail_bytes_max(2_000),
+    );
+    let writer = fixture.open();
+    for _ in 0..40 {
+        assert!(is_durable(&fixture.append(&writer)));
+    }
+    let read = || {
+        fixture
+            .store
+            .read_log(Offset::new(1), &mut |_| ControlFlow::Continue(()))
+    };
+    read().unwrap();
+    let edit = |lost: usize| {
+        fixture.disk.memory.edit_log(|rows| {
+            let keys: Vec<_> = rows.keys().skip(lost).cloned().collect();
+            keys.iter().for_each(|key| drop(rows.remove(key)));
+        });
+    };
+    edit(3);
+    assert!(matches!(read(), Err(StoreError::Corrupt { .. })), "{:?}", read());
+    edit(0);
+    assert!(matches!(read(), Err(StoreError::Corrupt { .. })), "{:?}", read());
+}
+
+/// What gathers while a batch is written, large commits and then a small one, is one batch up to the bound; a commit
+/// above the bound is one by itself.
+#[test]
+fn a_batch_takes_large_commits_up_to_its_bound() {
+    const BYTES: usize = 100_000;
+    for (commits, batch_bytes_max, batches) in [
+        (9, 10 * BYTES, 1),
+        (10, 10 * BYTES, 2),
+        (27, 10 * BYTES, 3),
+        (4, BYTES / 2, 5),
+    ] {
+        let fixture = Fixture::new(StoreOptions::default().batch_bytes_max(batch_bytes_max));
+        let writer = fixture.open();
+        let held = fixture.disk.memory.hold_appends();
+        fixture.submit(&writer, 0);
+        held.wait_for_append();
+        for key in 1..=commits {
+            let mut commit = CommitBuilder::new(&fixture.stream, writer.head().next());
+            commit.system_event("event", &[7; BYTES]).unwrap();
+            let sink = fixture.sink;
+            fixture
+                .store
+                .submit(&writer, commit.finish().unwrap(), Ticket { sink, key });
+        }
+        fixture.submit(&writer, commits + 1);
+        drop(held);
+        for key in 0..=commits + 1 {
+            let settled = fixture.settled.recv().unwrap();
+            assert!(
+                settled.key == key && is_durable(&settled.settlement),
+                "{settled:?}"
+            );
+        }
+        let statistics = fixture.store.statistics();
+        assert_eq!(
+            statistics.batches,
+            1 + batches,
+            "{commits} commits: {statistics:?}"
+        );
+        assert_eq!(fixture.store.head(&fixture.stream).unwrap().get(), 2 + commits);
+    }
+}
+
+/// A segment of several commits is read from any of them on, and in pieces, from the tail and from the engine.
+#[test]
+fn a_segment_is_read_from_within_and_in_pieces() {
+    for (generation_bytes, indexed) in [(1_000_000, 0), (1, 7)] {
+        let fixture = Fixture::new(StoreOptions::default().generation_bytes(generation_bytes));
+        let writer = fixture.open();
+        let held = fixture.disk.memory.hold_appends();
+        fixture.submit(&writer, 0);
+        held.wait_for_append();
+        (1..7).for_each(|key| fixture.submit(&writer, key));
+        drop(held);
+        (0..7).for_each(|_| assert!(is_durable(&fixture.settled.recv().unwrap().settlement)));
+        assert_eq!(fixture.store.statistics().batches, 2);
+        while fixture.store.statistics().indexed.get() < indexed {
+            thread::yield_now();
+        }
+        for from in 1..=8 {
+            let mut offsets = Vec::new();
+            let last = fixture.store.read_log(Offset::new(from), &mut |commit| {
+                offsets.push(commit.first_offset().get());
+                ControlFlow::Continue(())
+            });
+            assert_eq!(
+                (last.unwrap().get(), offsets),
+                (7, (from..=7).collect::<Vec<_>>())
+            );
+        }
+        let mut follower = fixture.store.follow(Offset::new(2)).unwrap();
+        for expected in 2..=7 {
+            let mut visited = Vec::new();
+            let read = follower.read(&mut |commit| {
+                visited.push(commit.first_offset().get());
+                ControlFlow::Break(())
+            });
+            read.unwrap();
+            assert_eq!((visited, follower.next().get()), (vec![expected], expected + 1));
+        }
+    }
+}
+
+/// The tail gets a segment a moment before the journal says that it is durable.
+#[test]
+fn what_is_not_announced_is_not_shown() {
+    let fixture = Fixture::new(StoreOptions::default());
+    let writer = fixture.open();
+    assert!(is_durable(&fixture.append(&writer)));
+    let session = fixture.store.inner.session.load_full();
+    let mut segments = session.tail.list().segments(Offset::new(1)).unwrap();
+    let bytes = segments.pop().unwrap().bytes;
+    let (mut header, _) = segment::decode(&bytes).unwrap();
+    header.first = Offset::new(2);
+    session.tail.add(bytes, &header, 0, std::iter::empty());
+    let mut visited = 0;
+    let last = fixture.store.read_log(Offset::new(1), &mut |_| {
+        visited += 1;
+        ControlFlow::Continue(())
+    });
+    assert_eq!((visited, last.unwrap()), (1, Offset::new(1)));
 }

@@ -37,6 +37,7 @@ pub(crate) struct Contents {
 
 struct Segment {
     bytes: Arc<[u8]>,
+    first: Offset,
     time: Timestamp,
 }
 
@@ -64,6 +65,20 @@ pub(crate) struct TailCommit {
 impl TailCommit {
     pub(crate) fn record(&self) -> &[u8] {
         &self.segment[self.start..self.end]
+    }
+}
+
+/// A whole segment in the tail, kept alive by itself. Its records were made here, or checked when it was read back.
+pub(crate) struct TailSegment {
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) first: Offset,
+    pub(crate) time: Timestamp,
+}
+
+impl TailSegment {
+    /// Its commit records, one after another.
+    pub(crate) fn records(&self) -> &[u8] {
+        &self.bytes[segment::HEADER_BYTES..]
     }
 }
 
@@ -122,6 +137,7 @@ impl Generation {
         let number = u32::try_from(contents.segments.len()).expect("a generation is bounded");
         contents.segments.push(Segment {
             bytes: segment,
+            first: header.first,
             time: header.time,
         });
         let mut offset = header.first;
@@ -135,6 +151,22 @@ impl Generation {
             hash,
         };
         (added, contents.bytes)
+    }
+
+    /// Shows segments, beginning with the one that holds `from`, or else the first one after it, for as long as
+    /// `take` says.
+    pub(super) fn segments(&self, from: Offset, mut take: impl FnMut(TailSegment) -> bool) -> bool {
+        let contents = self.contents.read();
+        let later = contents.segments.partition_point(|segment| segment.first <= from);
+        contents.segments[later.saturating_sub(1)..]
+            .iter()
+            .all(|segment| {
+                take(TailSegment {
+                    bytes: Arc::clone(&segment.bytes),
+                    first: segment.first,
+                    time: segment.time,
+                })
+            })
     }
 
     /// Adds the stream's commits to `found`, newest first; true once the one that holds `from`, or an older one,

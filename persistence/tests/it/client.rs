@@ -9,8 +9,8 @@ use dormouse_domain::{
     Timestamp, Version,
 };
 use dormouse_persistence::{
-    Commit, CommitBuilder, Settled, Settlement, SettlementSink, SinkId, Store, StoreError, StoredCommit,
-    StreamWriter, Ticket,
+    Commit, CommitBuilder, LogFollower, Settled, Settlement, SettlementSink, SinkId, Store, StoreError,
+    StoredCommit, StreamWriter, Ticket,
 };
 use serde::{Deserialize, Serialize};
 
@@ -184,6 +184,42 @@ pub fn log(store: &Store, from: u64) -> Result<(Vec<Seen>, Vec<Timestamp>), Stor
         ControlFlow::Continue(())
     })?;
     Ok((events, times))
+}
+
+/// The offsets that a follower has not read yet.
+pub fn follow(follower: &mut LogFollower) -> Vec<u64> {
+    let mut offsets = Vec::new();
+    let read = follower.read(&mut |commit| {
+        offsets.extend(commit.events().map(|event| event.offset.get()));
+        ControlFlow::Continue(())
+    });
+    read.unwrap();
+    offsets
+}
+
+/// Waits until a follower has something to read.
+pub fn wait(follower: &mut LogFollower) -> Result<(), StoreError> {
+    block_on(follower.wait())
+}
+
+/// What a follower is told that waits already while something happens.
+pub fn wait_during(follower: &mut LogFollower, something: impl FnOnce()) -> Result<(), StoreError> {
+    let mut waiting = std::pin::pin!(follower.wait());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(
+        waiting.as_mut().poll(&mut context).is_pending(),
+        "nothing new is there"
+    );
+    something();
+    block_on(waiting)
+}
+
+fn block_on<T>(waiting: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let waiting = async { tokio::time::timeout(HANG, waiting).await };
+    runtime.unwrap().block_on(waiting).expect("a follower that hangs")
 }
 
 /// Checks that offsets run from 1 and versions in each stream, too, without gaps, and that every stream read by

@@ -10,7 +10,9 @@ use dormouse_persistence::{
 };
 use uuid::Uuid;
 
-use crate::client::{Client, check_gapless, commit, eventually, log, read, seen, stream, texts};
+use crate::client::{
+    Client, check_gapless, commit, eventually, follow, log, read, seen, stream, texts, wait, wait_during,
+};
 
 /// Where a store lives over restarts.
 pub trait Place {
@@ -524,22 +526,120 @@ pub fn reopening_in_process_makes_old_writers_stale(place: &dyn Place) {
     assert_eq!(texts(&store, &stream), ["one", "two", "three"]);
 }
 
-pub fn the_durable_offset_can_be_followed(place: &dyn Place) {
+pub fn a_follower_is_told_of_what_is_durable_and_of_the_end(place: &dyn Place) {
     let store = place.open(indexes_never()).unwrap();
     let client = Client::new(&store);
-    let mut durable = store.watch_durable();
-    assert_eq!(*durable.borrow_and_update(), Offset::NONE);
-    client.durable(&client.open(&stream("a")), &["one", "two"]);
-    assert!(durable.has_changed().unwrap());
-    assert_eq!(*durable.borrow_and_update(), Offset::new(2));
-    store.reopen().unwrap();
+    let writer = client.open(&stream("a"));
+    client.durable(&writer, &["one", "two"]);
+    // What was there before anybody followed does not wait for the next commit.
+    let mut follower = store.follow(Offset::NONE).unwrap();
+    wait(&mut follower).unwrap();
+    assert_eq!(follow(&mut follower), [1, 2]);
+    assert_eq!(follower.next(), Offset::new(3));
+    assert!(follow(&mut follower).is_empty());
+    let told = wait_during(&mut follower, || {
+        client.durable(&writer, &["three"]);
+    });
+    told.unwrap();
+    assert_eq!(follow(&mut follower), [3]);
+
+    let reopened = wait_during(&mut follower, || {
+        store.reopen().unwrap();
+        client.durable(&client.open(&stream("a")), &["four"]);
+    });
+    reopened.unwrap();
+    assert_eq!(follow(&mut follower), [4], "it survives reopening");
+    let mut late = store.follow(Offset::new(2)).unwrap();
+    wait(&mut late).unwrap();
     assert_eq!(
-        *durable.borrow_and_update(),
-        Offset::new(2),
-        "it survives reopening"
+        follow(&mut late),
+        [1, 2, 3, 4],
+        "from the commit that holds the offset on"
     );
-    client.durable(&client.open(&stream("a")), &["three"]);
-    assert_eq!(*durable.borrow_and_update(), Offset::new(3));
+
+    let closed = wait_during(&mut follower, || store.close().unwrap());
+    assert!(matches!(closed, Err(StoreError::Closed)));
+    assert!(matches!(wait(&mut follower), Err(StoreError::Closed)));
+    assert!(matches!(store.follow(Offset::NONE), Err(StoreError::Closed)));
+}
+
+/// More is written while a follower reads than it reads, so that the tail leaves it behind again and again; then it
+/// catches up, from the engine into the tail.
+pub fn a_follower_that_falls_behind_skips_and_repeats_nothing(place: &dyn Place) {
+    let store = place.open(indexes_soon()).unwrap();
+    let client = Client::new(&store);
+    let writer = client.open(&stream("a"));
+    client.durable(&writer, &["one", "two"]);
+    let mut follower = store.follow(Offset::new(1)).unwrap();
+    let (mut offsets, mut visits, mut behind) = (Vec::new(), 0, 0);
+    while follower.next() <= store.durable() {
+        follower
+            .read(&mut |commit| {
+                visits += 1;
+                behind += u32::from(commit.last_offset() <= store.statistics().indexed);
+                offsets.extend(commit.events().map(|event| event.offset.get()));
+                for _ in 0..if visits <= 100 { 3 } else { 0 } {
+                    client.durable(&writer, &["one", "two"]);
+                }
+                // It also stops now and then, and goes on from there.
+                if visits % 7 == 0 {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+            .unwrap();
+    }
+    assert_eq!(offsets, (1..=602).collect::<Vec<_>>());
+    assert!(
+        behind > 100,
+        "it was behind the tail in {behind} of {visits} commits"
+    );
+}
+
+/// Followers, quick and slow, while the journal writes and the indexer takes generation after generation off the tail.
+pub fn followers_see_each_commit_once_and_in_order(place: &dyn Place) {
+    const COMMITS: u64 = 1_500;
+    let store = place
+        .open(
+            StoreOptions::default()
+                .generation_bytes(2_000)
+                .tail_bytes_max(8_000)
+                .batch_commits_max(5),
+        )
+        .unwrap();
+    std::thread::scope(|scope| {
+        for slowness in [0, 1, 20] {
+            let store = &store;
+            scope.spawn(move || {
+                let mut follower = store.follow(Offset::new(1)).unwrap();
+                let mut expected = 1;
+                while expected <= 3 * COMMITS {
+                    wait(&mut follower).unwrap();
+                    follower
+                        .read(&mut |commit| {
+                            assert_eq!(commit.first_offset().get(), expected);
+                            assert_eq!(commit.first_version().get(), expected, "{:?}", commit.stream());
+                            assert!(commit.last_offset() <= store.durable(), "it is durable");
+                            expected += commit.event_count() as u64;
+                            (0..slowness).for_each(|_| std::thread::yield_now());
+                            ControlFlow::Continue(())
+                        })
+                        .unwrap();
+                }
+                assert_eq!(follower.next().get(), 3 * COMMITS + 1);
+            });
+        }
+        let client = Client::new(&store);
+        let writer = client.open(&stream("a"));
+        for key in 0..COMMITS {
+            client.submit(&writer, &["a", "b", "c"], None, key);
+            if key % 50 == 49 {
+                (0..50).for_each(|_| drop(client.settled()));
+            }
+        }
+    });
+    assert!(store.statistics().runs_indexed > 20, "{:?}", store.statistics());
 }
 
 /// Readers run while the journal writes and the indexer takes generation after generation off the tail: every
@@ -685,6 +785,41 @@ pub fn large_commits_get_through(place: &dyn Place) {
     assert_eq!(check_gapless(&store).len(), 36);
 }
 
+/// Small and large ones in one batch, in whatever order: each is where it was told to be, and as it was written.
+pub fn large_commits_share_batches_with_small_ones(place: &dyn Place) {
+    let store = place.open(indexes_never()).unwrap();
+    let client = Client::new(&store);
+    let ids = ["a", "b", "c"];
+    let writers = ids.map(|id| client.open(&stream(id)));
+    let lengths = [5, 20_000, 40_000, 3, 16_384, 1, 300_000, 7, 16_000, 20_000];
+    let text = |key: usize| format!("{key} ") + &"x".repeat(lengths[key % lengths.len()]);
+    let commits = 90_usize;
+    for key in 0..commits {
+        client.submit(&writers[key % 3], &[&text(key)], None, key as u64);
+    }
+    for key in 0..commits {
+        let settled = client.settled();
+        assert_eq!(settled.key, key as u64);
+        let Settlement::Durable { first, .. } = settled.settlement else {
+            panic!("{settled:?}")
+        };
+        assert_eq!(first.offset.get(), key as u64 + 1);
+    }
+    let events = check_gapless(&store);
+    for (key, event) in events.iter().enumerate() {
+        assert!(
+            event.stream == ids[key % 3] && event.text == text(key),
+            "commit {key}"
+        );
+    }
+    let statistics = store.statistics();
+    assert!(statistics.batches < commits as u64 / 3, "{statistics:?}");
+    store.close().unwrap();
+    drop((store, client, writers));
+    let store = place.open(indexes_never()).unwrap();
+    assert_eq!(check_gapless(&store), events, "what was written is sound");
+}
+
 /// Runs every test of the suite against a new place each.
 #[macro_export]
 macro_rules! suite {
@@ -705,10 +840,13 @@ macro_rules! suite {
             closing_writes_what_is_queued_and_ends_everything,
             a_place_is_open_once,
             reopening_in_process_makes_old_writers_stale,
-            the_durable_offset_can_be_followed,
+            a_follower_is_told_of_what_is_durable_and_of_the_end,
+            a_follower_that_falls_behind_skips_and_repeats_nothing,
+            followers_see_each_commit_once_and_in_order,
             readers_never_see_a_gap_while_the_indexer_works,
             many_clients_settle_once_and_in_order,
             large_commits_get_through,
+            large_commits_share_batches_with_small_ones,
         );
     };
     (@each $place:expr; $($test:ident,)+) => {

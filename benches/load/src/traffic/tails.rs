@@ -1,4 +1,4 @@
-//! Readers that follow the log: the store's own reading, until there are subscriptions.
+//! Readers that follow the log: the store's own followers, until there are subscriptions.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -44,21 +44,21 @@ fn follow(store: &Store, ends: &AtomicBool, seen: &AtomicU64) {
     else {
         return;
     };
-    let mut durable = store.watch_durable();
-    let mut next = store.durable().next();
+    let Ok(mut follower) = store.follow(store.durable().next()) else {
+        return;
+    };
     while !ends.load(Ordering::Relaxed) {
         let mut events = 0;
-        let read = store.read_log(next, &mut |commit| {
+        let read = follower.read(&mut |commit| {
             events += commit.events().count() as u64;
             ControlFlow::Continue(())
         });
-        match read {
-            Ok(last) if last >= next => next = last.next(),
-            Ok(_) => {}
-            Err(_) => return,
+        if read.is_err() {
+            return;
         }
         seen.fetch_add(events, Ordering::Relaxed);
+        // So that it looks now and then whether it should end.
         let limit = std::time::Duration::from_millis(50);
-        let _ = runtime.block_on(async { tokio::time::timeout(limit, durable.changed()).await });
+        let _ = runtime.block_on(async { tokio::time::timeout(limit, follower.wait()).await });
     }
 }

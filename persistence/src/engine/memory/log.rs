@@ -31,6 +31,11 @@ impl Log {
         (found.get(..2) == key.get(..2)).then(|| (found.to_vec(), segment.to_vec()))
     }
 
+    /// Where a scan from `key` begins.
+    pub(super) fn first(&self, key: &[u8]) -> Vec<u8> {
+        self.seek(key).map_or_else(|| key.to_vec(), |(found, _)| found)
+    }
+
     pub(super) fn piece(&self, from: &[u8], rows: usize) -> Vec<Shared> {
         let found = self.rows.range::<[u8], _>((Included(from), Unbounded));
         found

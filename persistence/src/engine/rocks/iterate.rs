@@ -5,18 +5,35 @@ use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions};
 use super::sequential;
 use crate::engine::{LogRow, Visit};
 
-/// All rows of the default family from `from` on.
-pub(crate) fn forward(db: &DB, from: &[u8], visit: Visit<'_>) -> Result<(), rocksdb::Error> {
-    let mut rows = db.raw_iterator_opt(sequential());
+/// The default family's rows from the last one at or before `from` that shares its first two bytes (its shard), or
+/// else from the first one after it.
+pub(crate) fn from_at_or_before(db: &DB, from: &[u8], visit: Visit<'_>) -> Result<(), rocksdb::Error> {
+    let mut options = sequential();
+    options.set_iterate_lower_bound(shard(from));
+    let mut rows = db.raw_iterator_opt(options);
+    // A reader goes on where it ended, so `from` is most often a row's own key; reading backwards costs more.
     rows.seek(from);
+    if rows.key() != Some(from) {
+        rows.status()?;
+        rows.seek_for_prev(from);
+        if !rows.valid() {
+            rows.status()?;
+            rows.seek(from);
+        }
+    }
     visit_rest(&mut rows, visit)
+}
+
+/// The part of a log key that a log's keys share.
+fn shard(key: &[u8]) -> &[u8] {
+    key.get(..2).unwrap_or(key)
 }
 
 /// The default family's last row at or before `key` that shares the key's first two bytes (its shard).
 pub(crate) fn last_at_or_before(db: &DB, key: &[u8]) -> Result<Option<LogRow>, rocksdb::Error> {
     let mut options = ReadOptions::default();
     options.fill_cache(false);
-    options.set_iterate_lower_bound(key.get(..2).unwrap_or(key));
+    options.set_iterate_lower_bound(shard(key));
     let mut rows = db.raw_iterator_opt(options);
     rows.seek_for_prev(key);
     match rows.item() {
@@ -67,4 +84,38 @@ fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix[..=kept].to_vec();
     end[kept] += 1;
     Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+
+    #[test]
+    fn a_scan_begins_with_the_row_before_in_its_shard() {
+        let directory = tempfile::tempdir().unwrap();
+        let db = DB::open_default(directory.path()).unwrap();
+        for key in [[0, 0, 5], [0, 1, 3], [0, 1, 6], [0, 2, 1]] {
+            db.put(key, []).unwrap();
+        }
+        let first = |from: [u8; 3]| {
+            let mut first = None;
+            from_at_or_before(&db, &from, &mut |key, _| {
+                first = Some(key.to_vec());
+                ControlFlow::Break(())
+            })
+            .unwrap();
+            first
+        };
+        for (from, found) in [
+            ([0, 1, 0], Some([0, 1, 3])),
+            ([0, 1, 3], Some([0, 1, 3])),
+            ([0, 1, 5], Some([0, 1, 3])),
+            ([0, 1, 9], Some([0, 1, 6])),
+            ([0, 3, 0], None),
+        ] {
+            assert_eq!(first(from), found.map(Vec::from), "from {from:?}");
+        }
+    }
 }
