@@ -5,7 +5,7 @@ env := scripts/env.sh
 # Every crate that has a `rocksdb` feature; built alone, because members built together unify their features.
 without_rocksdb := dormouse-persistence dormouse-runtime dormouse
 
-.PHONY: help setup demo demo-fast test check quickstart bench bench-full
+.PHONY: help setup demo demo-fast test check quickstart bench bench-full micro instructions
 
 help:
 	@echo "make quickstart   a bank account in memory; compiles no C++"
@@ -14,6 +14,8 @@ help:
 	@echo "make check        format, lints, docs, and the build without RocksDB"
 	@echo "make bench        what it makes of this machine, in under 10 minutes (ARGS='spread hot --runs 5')"
 	@echo "make bench-full   the same with the sizes that count, an hour or two"
+	@echo "make micro        micro-benchmarks, and allocations a command (ARGS='deposit')"
+	@echo "make instructions instructions a command, counted by valgrind and compared with the checked-in table"
 	@echo "make setup        what the others need, once"
 
 setup:
@@ -37,6 +39,14 @@ bench: setup
 bench-full: setup
 	@$(env) cargo build --release --package flights
 	@$(env) cargo run --release --package load -- --full $(ARGS)
+
+# Both without RocksDB: nothing in them reaches a disk.
+micro:
+	cargo bench --package micro -- $(ARGS)
+
+instructions:
+	cargo build --release --package micro
+	@cargo run --quiet --release --package micro --bin instructions -- $(ARGS)
 
 test: setup
 	@if cargo nextest --version >/dev/null 2>&1; then \

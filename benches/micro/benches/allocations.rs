@@ -1,0 +1,35 @@
+//! Allocations for each time a path is gone: `cargo bench -p micro --bench allocations`.
+
+use std::alloc::System;
+
+use micro::Path;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Enough that what happens now and then is divided away, and a multiple of every batch.
+const TIMES: u32 = 25_600;
+
+fn main() {
+    println!(
+        "{:<12} {:>11} {:>13} {:>13} {:>8}",
+        "", "allocations", "reallocations", "deallocations", "bytes"
+    );
+    for path in Path::ALL {
+        let mut go = path.ready();
+        go(TIMES.into());
+        let counted = Region::new(ALLOCATOR);
+        go(TIMES.into());
+        let counted = counted.change();
+        let each = |count: usize| count as f64 / f64::from(TIMES);
+        println!(
+            "{:<12} {:>11.2} {:>13.2} {:>13.2} {:>8.0}",
+            path.name(),
+            each(counted.allocations),
+            each(counted.reallocations),
+            each(counted.deallocations),
+            each(counted.bytes_allocated)
+        );
+    }
+}
