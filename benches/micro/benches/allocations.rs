@@ -1,4 +1,5 @@
-//! Allocations for each time a path is gone: `cargo bench -p micro --bench allocations`.
+//! Allocations for each time a path is gone: `cargo bench -p micro --bench allocations`, with a part of a path's name for
+//! some of them. All threads are counted.
 
 use std::alloc::System;
 
@@ -16,7 +17,12 @@ fn main() {
         "{:<12} {:>11} {:>13} {:>13} {:>8}",
         "", "allocations", "reallocations", "deallocations", "bytes"
     );
-    for path in Path::ALL {
+    // cargo itself passes `--bench`
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let is_wanted = |path: &Path| wanted.as_ref().is_none_or(|part| path.name().contains(part));
+    for path in Path::ALL.into_iter().filter(is_wanted) {
         let mut go = path.ready();
         go(TIMES.into());
         let counted = Region::new(ALLOCATOR);

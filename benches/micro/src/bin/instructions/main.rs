@@ -112,7 +112,7 @@ fn run(path: Path, times: u64) -> Result<u64> {
         .arg(&program)
         .args([path.name(), &times.to_string()])
         .output()
-        .context("valgrind does not start")?;
+        .context("taskset, or valgrind under it, does not start")?;
     ensure!(
         output.status.success(),
         "{} under valgrind: {}",

@@ -73,13 +73,15 @@ impl Table {
             };
         };
         let before = row.instructions;
-        let change_percent = (counted as f64 / before.max(1) as f64 - 1.0) * 100.0;
-        let tolerance = f64::from(row.tolerance_percent);
-        let verdict = match change_percent {
-            change if change > tolerance => Verdict::Over,
-            change if change < -tolerance => Verdict::Under,
-            _ => Verdict::Within,
+        let tolerated = before * u64::from(row.tolerance_percent) / 100;
+        let verdict = if counted > before + tolerated {
+            Verdict::Over
+        } else if counted + tolerated < before {
+            Verdict::Under
+        } else {
+            Verdict::Within
         };
+        let change_percent = (counted as f64 / before.max(1) as f64 - 1.0) * 100.0;
         Compared {
             verdict,
             before,
