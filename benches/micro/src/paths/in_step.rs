@@ -1,13 +1,14 @@
 //! Paths through the whole runtime, 64 at a time and in step: what each thread does never depends on who is faster.
 //!
-//! The client sends while the arbiter is held up, the arbiter decides while the disk is held up. So wake-ups and batches
-//! are the same each time, as they are not where every thread runs as soon as it can.
+//! The client sends while the arbiter is held up, the arbiter decides while the disk is held up, and of all answers only
+//! the last wakes the client. So wake-ups and batches are the same each time, as they are not where every thread runs as
+//! soon as it can.
 
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, IntoFuture};
 use std::hint::black_box;
 use std::pin::Pin;
 use std::sync::{Arc, Barrier};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use dormouse::{CommandId, Entity, Executing, MemoryDisk};
 use uuid::Uuid;
@@ -43,16 +44,15 @@ impl InStep {
         let held = self.disk.hold_appends();
         let mut sent = Vec::with_capacity(accounts.len());
         if let Some(first) = deposits.next() {
-            sent.push(Sent::send(first).await);
+            sent.push(Sent::send(first));
             held.wait_for_append();
         }
-        self.while_held_up(async || {
-            for deposit in deposits {
-                sent.push(Sent::send(deposit).await);
-            }
-        })
-        .await;
+        self.while_held_up(|| sent.extend(deposits.map(Sent::send))).await;
         drop(held);
+        // the first account's turn was the last, so what it answers now comes behind all others
+        if let Some((first, _)) = accounts.first() {
+            first.query(|_| ()).await.expect("an account answers");
+        }
         for deposit in sent {
             black_box(deposit.answer().await.expect("an account takes deposits"));
         }
@@ -61,31 +61,29 @@ impl InStep {
     async fn query(&mut self, at_once: u64) {
         let accounts: Vec<_> = (0..at_once).map(|_| self.bank.next()).collect();
         let mut sent = Vec::with_capacity(accounts.len());
-        self.while_held_up(async || {
-            for (account, _) in &accounts {
-                sent.push(Sent::send(account.query(|state| state.cents).into_future()).await);
-            }
-        })
-        .await;
+        let queries = accounts
+            .iter()
+            .map(|(account, _)| account.query(|state| state.cents).into_future());
+        self.while_held_up(|| sent.extend(queries.map(Sent::send))).await;
         for query in sent {
             black_box(query.answer().await.expect("an account answers"));
         }
     }
 
     /// Sends while the arbiter is held up; returns when it has been through all of it.
-    async fn while_held_up(&self, send: impl AsyncFnOnce()) {
+    async fn while_held_up(&self, send: impl FnOnce()) {
         let barrier = Arc::clone(&self.barrier);
         let hold = self.gate.query(move |_| {
             barrier.wait();
             barrier.wait();
         });
-        let hold = Sent::send(hold.into_future()).await;
+        let hold = Sent::send(hold.into_future());
         self.barrier.wait();
-        send().await;
-        let last = Sent::send(self.last.query(|_| ()).into_future()).await;
+        send();
+        let last = Sent::send(self.last.query(|_| ()).into_future());
         self.barrier.wait();
-        hold.answer().await.expect("the gate opens");
         last.answer().await.expect("the last one answers");
+        hold.answer().await.expect("the gate opens");
     }
 }
 
@@ -96,12 +94,13 @@ struct Sent<F: Future> {
 }
 
 impl<F: Future + Unpin> Sent<F> {
-    async fn send(mut future: F) -> Self {
-        let answer = poll_fn(|context| match Pin::new(&mut future).poll(context) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
-            Poll::Pending => Poll::Ready(None),
-        })
-        .await;
+    /// Its answer wakes nobody until it is asked for.
+    fn send(mut future: F) -> Self {
+        let nobody = &mut Context::from_waker(Waker::noop());
+        let answer = match Pin::new(&mut future).poll(nobody) {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => None,
+        };
         Self { future, answer }
     }
 
