@@ -7,7 +7,7 @@ without_rocksdb := dormouse-persistence dormouse-runtime dormouse
 # A workspace of its own: nothing but `make peers` and the benches builds it.
 peers := benches/peers/Cargo.toml
 
-.PHONY: help setup demo demo-fast test check quickstart bench bench-full peers
+.PHONY: help setup demo demo-fast test check quickstart bench bench-full peers micro instructions
 
 help:
 	@echo "make quickstart   a bank account in memory; compiles no C++"
@@ -17,6 +17,8 @@ help:
 	@echo "make bench        what it makes of this machine, in under 10 minutes (ARGS='spread hot --runs 5')"
 	@echo "make bench-full   the same with the sizes that count, an hour or two"
 	@echo "make peers        builds the comparison with cqrs-es and PostgreSQL, which the benches do by themselves"
+	@echo "make micro        micro-benchmarks, and allocations a command (ARGS='deposit')"
+	@echo "make instructions instructions a command, counted by valgrind and compared with the checked-in table"
 	@echo "make setup        what the others need, once"
 
 setup:
@@ -45,6 +47,14 @@ bench-full: setup
 
 peers:
 	@scripts/peers.sh
+
+# Both without RocksDB: nothing in them reaches a disk.
+micro:
+	cargo bench --package micro -- $(ARGS)
+
+instructions:
+	cargo build --release --package micro
+	@cargo run --quiet --release --package micro --bin instructions -- $(ARGS)
 
 test: setup
 	@if cargo nextest --version >/dev/null 2>&1; then \

@@ -20,6 +20,9 @@ const SYSTEM_CODEC: Codec = Codec::Bincode;
 /// What a typical commit takes, so that encoding one allocates once.
 const TYPICAL_BYTES: usize = 256;
 
+/// Correlation, causation and trace without headers: encoding them allocates once.
+const TYPICAL_METADATA_BYTES: usize = 64;
+
 /// Builds the record of one commit: the events of one command, then what is stored with them.
 ///
 /// ```
@@ -212,6 +215,7 @@ impl CommitBuilder {
     pub fn metadata(&mut self, metadata: &Metadata) {
         self.metadata.clear();
         if !metadata.is_empty() {
+            self.metadata.reserve(TYPICAL_METADATA_BYTES);
             metadata.encode_into(&mut self.metadata);
         }
     }

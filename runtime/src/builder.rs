@@ -1,7 +1,6 @@
 //! Starting a runtime.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,8 +23,9 @@ use crate::snapshots::SnapshotWriter;
 use crate::statistics::RuntimeCounters;
 use crate::sweeper::Sweeper;
 use crate::system::OwnSystem;
+use crate::type_map::TypeMap;
 
-type Types = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
+type Types = TypeMap<TypeId, Arc<dyn Any + Send + Sync>>;
 type Register = Box<dyn FnOnce(&Arc<Shared>, &mut Types) + Send>;
 
 /// A runtime about to be started: made by [`Dormouse::builder`].
@@ -165,7 +165,7 @@ impl Builder {
             gauges,
             counters,
         });
-        let mut types = Types::new();
+        let mut types = Types::default();
         for (_, register) in aggregates {
             register(&shared, &mut types);
         }

@@ -2,16 +2,16 @@
 
 use std::any::TypeId;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::time::Duration;
 
 use dormouse_domain::{Aggregate, Command};
 use metrics::{Counter, Histogram};
 
 use crate::metric_names::{COMMANDS, HANDLING_SECONDS};
+use crate::type_map::TypeMap;
 
 thread_local! {
-    static KNOWN: RefCell<HashMap<(TypeId, TypeId), CommandMetrics>> = RefCell::default();
+    static KNOWN: RefCell<TypeMap<(TypeId, TypeId), CommandMetrics>> = RefCell::default();
 }
 
 /// How a turn is counted.

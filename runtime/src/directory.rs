@@ -11,7 +11,7 @@ use actix::dev::channel::channel;
 use actix::prelude::{Actor, Addr, Context, Handler, Message, SendError};
 use dashmap::DashMap;
 use dashmap::mapref::one::Ref;
-use dormouse_domain::{Aggregate, AggregateId, AggregateType, NotDone, StreamId};
+use dormouse_domain::{Aggregate, AggregateId, AggregateType, Moment, NotDone, StreamId};
 
 use crate::actor::EntityActor;
 use crate::residency::{Charge, Evicts, Residency};
@@ -65,8 +65,13 @@ impl<A: Aggregate> Directory<A> {
     }
 
     /// Puts a message into an entity's mailbox, waking the aggregate if it sleeps. Never waits. What finds no room
-    /// comes back.
-    pub(crate) fn send<M>(&self, id: &AggregateId, mut message: M) -> Result<(), (NotDone, Option<M>)>
+    /// comes back. `asked`: when its caller asked, which counts as the aggregate's last use.
+    pub(crate) fn send<M>(
+        &self,
+        id: &AggregateId,
+        mut message: M,
+        asked: Moment,
+    ) -> Result<(), (NotDone, Option<M>)>
     where
         M: Charged + Message<Result = ()> + Send + 'static,
         EntityActor<A>: Actor<Context = Context<EntityActor<A>>> + Handler<M>,
@@ -87,7 +92,7 @@ impl<A: Aggregate> Directory<A> {
                 Ok(charge) => message.carry(charge),
                 Err(full) => return Err((full, Some(message))),
             }
-            entry.residency.touch(self.shared.now_ms());
+            entry.residency.touch(self.shared.ms(asked));
             match entry.address.try_send(message) {
                 Ok(()) => return Ok(()),
                 Err(SendError::Full(back) | SendError::Closed(back)) => message = back,

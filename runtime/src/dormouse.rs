@@ -1,7 +1,6 @@
 //! The runtime as its users hold it.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +18,7 @@ use crate::shared::Shared;
 use crate::statistics::Statistics;
 use crate::sweeper::Sweeper;
 use crate::system::OwnSystem;
+use crate::type_map::TypeMap;
 
 /// How often a shutdown looks for aggregates that came after it began.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -32,7 +32,7 @@ pub struct Dormouse {
 
 pub(crate) struct Inner {
     shared: Arc<Shared>,
-    types: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    types: TypeMap<TypeId, Arc<dyn Any + Send + Sync>>,
     system: Mutex<Option<OwnSystem>>,
     sweeper: Mutex<Option<Sweeper>>,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Inner {
 impl Inner {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        types: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
+        types: TypeMap<TypeId, Arc<dyn Any + Send + Sync>>,
         system: OwnSystem,
         sweeper: Sweeper,
     ) -> Self {

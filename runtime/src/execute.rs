@@ -159,7 +159,8 @@ impl<'e, A: Handle<C>, C: Command> Execute<'e, A, C> {
         };
         let call = Call::new();
         let options = &entity.directory.shared.options;
-        let deadline = options.clock.monotonic() + within.unwrap_or(options.default_deadline);
+        let now = options.clock.monotonic();
+        let deadline = now + within.unwrap_or(options.default_deadline);
         let responder = Responder::new(call.clone());
         let run = Run {
             charge: None,
@@ -172,6 +173,7 @@ impl<'e, A: Handle<C>, C: Command> Execute<'e, A, C> {
             entity,
             run,
             call,
+            now,
             within,
             wait_for_room,
         )))

@@ -31,6 +31,7 @@ mod snapshots;
 mod statistics;
 mod sweeper;
 mod system;
+mod type_map;
 
 #[cfg(panic = "abort")]
 compile_error!(

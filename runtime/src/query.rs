@@ -60,7 +60,8 @@ where
         } = self;
         let call = Call::new();
         let options = &entity.directory.shared.options;
-        let deadline = options.clock.monotonic() + within.unwrap_or(options.default_deadline);
+        let now = options.clock.monotonic();
+        let deadline = now + within.unwrap_or(options.default_deadline);
         let responder = Responder::new(Arc::clone(&call));
         let ask = Ask {
             charge: None,
@@ -68,7 +69,7 @@ where
             look,
             deadline,
         };
-        Querying(Sending::new(entity, ask, call, within, false))
+        Querying(Sending::new(entity, ask, call, now, within, false))
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use actix::prelude::{Actor, Handler, Message};
-use dormouse_domain::{Aggregate, NotDone};
+use dormouse_domain::{Aggregate, Moment, NotDone};
 use tokio::time::Sleep;
 
 use crate::actor::EntityActor;
@@ -21,6 +21,8 @@ pub(crate) struct Sending<'e, A: Aggregate, M, T> {
     entity: &'e Entity<A>,
     message: Option<M>,
     call: Arc<Call<T>>,
+    /// When the caller asked: reading a clock costs more than what it is read for.
+    asked: Moment,
     /// Made only for callers that bound their wait: a timer costs more than the rest of a call.
     within: Option<Duration>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -33,6 +35,7 @@ impl<'e, A: Aggregate, M, T> Sending<'e, A, M, T> {
         entity: &'e Entity<A>,
         message: M,
         call: Arc<Call<T>>,
+        asked: Moment,
         within: Option<Duration>,
         wait_for_room: bool,
     ) -> Self {
@@ -40,6 +43,7 @@ impl<'e, A: Aggregate, M, T> Sending<'e, A, M, T> {
             entity,
             message: Some(message),
             call,
+            asked,
             within,
             timer: None,
             wait_for_room,
@@ -82,7 +86,7 @@ where
                 }
                 self.room = None;
             }
-            match self.entity.directory.send(&self.entity.id, message) {
+            match self.entity.directory.send(&self.entity.id, message, self.asked) {
                 Ok(()) => return Ok(()),
                 Err((NotDone::Overloaded { .. }, Some(back))) if self.wait_for_room => {
                     self.message = Some(back);

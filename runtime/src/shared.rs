@@ -39,7 +39,12 @@ impl Shared {
 
     /// Milliseconds of the monotonic clock, for coarse use times.
     pub(crate) fn now_ms(&self) -> u64 {
-        self.options.clock.monotonic().since(self.started).as_millis() as u64
+        self.ms(self.options.clock.monotonic())
+    }
+
+    /// A moment in milliseconds since the start.
+    pub(crate) fn ms(&self, at: Moment) -> u64 {
+        at.since(self.started).as_millis() as u64
     }
 
     /// Evicts until memory is within its budget.

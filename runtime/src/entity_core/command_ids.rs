@@ -33,6 +33,8 @@ pub(crate) struct CommandIds {
     ring: VecDeque<Seen>,
     /// The highest v7 id that was stored and is no longer in the ring.
     floor: Option<CommandId>,
+    /// The highest v7 id that was stored: what is above it needs no look at the ring.
+    newest: Option<CommandId>,
     ring_max: usize,
 }
 
@@ -42,12 +44,16 @@ impl CommandIds {
         Self {
             ring: VecDeque::new(),
             floor: newest_stored,
+            newest: newest_stored,
             ring_max: ring_max.max(1),
         }
     }
 
     /// `stored_any`: whether the stream holds any event; with none, no id can have taken effect.
     pub(crate) fn judge(&self, id: CommandId, stored_any: bool) -> Verdict {
+        if id.is_time_ordered() && self.newest.is_none_or(|newest| id > newest) {
+            return Verdict::New;
+        }
         if let Some(seen) = self.ring.iter().rev().find(|seen| seen.id == id) {
             return Verdict::Seen(*seen);
         }
@@ -62,6 +68,9 @@ impl CommandIds {
     /// Remembers an id whose commit was handed over. Forgets the oldest past the bound, but never one whose commit is
     /// not durable yet: the store could not answer for it.
     pub(crate) fn remember(&mut self, seen: Seen, durable: Version) {
+        if seen.id.is_time_ordered() {
+            self.newest = self.newest.max(Some(seen.id));
+        }
         self.ring.push_back(seen);
         while self.ring.len() > self.ring_max {
             match self.ring.front() {
@@ -78,12 +87,7 @@ impl CommandIds {
 
     /// The highest v7 id that the stream holds, for a snapshot.
     pub(crate) fn newest(&self) -> Option<CommandId> {
-        self.ring
-            .iter()
-            .map(|seen| seen.id)
-            .filter(|id| id.is_time_ordered())
-            .max()
-            .max(self.floor)
+        self.newest
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
