@@ -44,18 +44,21 @@ const _: () = assert!(EVENTS_PER_COMMIT_MAX < u32::MAX as usize);
 const _: () = assert!(AggregateId::BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(AggregateType::BYTES_MAX <= u8::MAX as usize);
 
-/// A record whose lengths, names and sections are all known to be sound.
+/// A record whose lengths, names and sections are all known to be sound. Kept small: it is moved about for every commit
+/// that is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a> {
     pub(crate) aggregate_type: &'a str,
     pub(crate) id: &'a str,
     pub(crate) first_version: Version,
     pub(crate) events: u32,
-    pub(crate) command: Option<CommandSection<'a>>,
     /// Not decoded; empty if there is none.
     pub(crate) metadata: &'a [u8],
-    first_event: EventPart<'a>,
-    later_events: &'a [u8],
+    /// Empty if there is none.
+    command: &'a [u8],
+    event_bytes: &'a [u8],
+    /// The name of its first event: often the other events' and the next record's, too.
+    pub(crate) event_name: &'a str,
 }
 
 /// Names that were judged before. Bytes that equal one of them are sound: to compare costs a tenth of judging.
@@ -146,6 +149,7 @@ impl<'a> Record<'a> {
     }
 
     /// The same for who expects certain names. Others are sound, too.
+    #[inline]
     pub(crate) fn parse_knowing(bytes: &'a [u8], known: &Known<'a>) -> Result<Record<'a>, Malformed> {
         let mut reader = Reader::new(bytes);
         if reader.u32("a record's length")? as usize != bytes.len() {
@@ -180,16 +184,19 @@ impl<'a> Record<'a> {
         )
         .ok_or(Malformed::Value("a record's id"))?;
         let sections = Sections::parse(reader)?;
-        let (first_event, later_events) = check_events(sections.events, events, known.event)?;
+        let event_name = check_events(sections.events, events, known.event)?;
+        if let Some(command) = sections.command {
+            CommandSection::parse(command)?;
+        }
         Ok(Record {
             aggregate_type,
             id,
             first_version: Version::new(first_version),
             events,
-            command: sections.command.map(CommandSection::parse).transpose()?,
             metadata: sections.metadata,
-            first_event,
-            later_events,
+            command: sections.command.unwrap_or_default(),
+            event_bytes: sections.events,
+            event_name,
         })
     }
 
@@ -200,9 +207,9 @@ impl<'a> Record<'a> {
 
     /// The record's events, in order.
     pub(crate) fn events(&self) -> impl Iterator<Item = EventPart<'a>> + use<'a> {
-        let mut reader = Reader::new(self.later_events);
-        let mut known = self.first_event.name;
-        let later = std::iter::from_fn(move || {
+        let mut reader = Reader::new(self.event_bytes);
+        let mut known = self.event_name;
+        std::iter::from_fn(move || {
             if reader.is_empty() {
                 return None;
             }
@@ -210,13 +217,16 @@ impl<'a> Record<'a> {
             let event = event.expect("every event was checked when the record was parsed");
             known = event.name;
             Some(event)
-        });
-        std::iter::once(self.first_event).chain(later)
+        })
     }
 
-    /// The name of its first event: often the next record's, too.
-    pub(crate) fn event_name(&self) -> &'a str {
-        self.first_event.name
+    /// Who caused it, if it was a command with an id.
+    pub(crate) fn command(&self) -> Option<CommandSection<'a>> {
+        if self.command.is_empty() {
+            return None;
+        }
+        let section = CommandSection::parse(self.command);
+        Some(section.expect("the command was checked when the record was parsed"))
     }
 }
 
@@ -291,16 +301,11 @@ impl<'a> CommandSection<'a> {
     }
 }
 
-/// The first event and the bytes of the others, once all are known to be sound.
-fn check_events<'a>(
-    bytes: &'a [u8],
-    expected: u32,
-    known: &'a str,
-) -> Result<(EventPart<'a>, &'a [u8]), Malformed> {
+/// The first event's name, once all events are known to be sound.
+fn check_events<'a>(bytes: &'a [u8], expected: u32, known: &'a str) -> Result<&'a str, Malformed> {
     let mut reader = Reader::new(bytes);
-    let first = next_event(&mut reader, known)?;
-    let later = reader.rest();
-    let (mut known, mut found) = (first.name, 1_u32);
+    let first = next_event(&mut reader, known)?.name;
+    let (mut known, mut found) = (first, 1_u32);
     while !reader.is_empty() {
         known = next_event(&mut reader, known)?.name;
         found = found
@@ -308,12 +313,13 @@ fn check_events<'a>(
             .ok_or(Malformed::Value("a record's number of events"))?;
     }
     if found == expected {
-        Ok((first, later))
+        Ok(first)
     } else {
         Err(Malformed::Value("a record's number of events"))
     }
 }
 
+#[inline]
 fn next_event<'a>(reader: &mut Reader<'a>, known: &'a str) -> Result<EventPart<'a>, Malformed> {
     let codec = reader.u8("an event's header")?;
     let name_bytes = reader.u8("an event's header")?;
@@ -399,7 +405,7 @@ mod tests {
             (record.first_version.get(), record.last_version().get()),
             (41, 42)
         );
-        let command = record.command.unwrap();
+        let command = record.command().unwrap();
         assert_eq!(
             (command.id, command.name, command.version, command.fields),
             (9, 1, 2, 3)

@@ -51,13 +51,14 @@ pub(crate) fn entries<'a>(
         }
         let entry = next(&mut reader, &known);
         match &entry {
-            Ok(entry) => known.event = entry.record.event_name(),
+            Ok(entry) => known.event = entry.record.event_name,
             Err(_) => failed = true,
         }
         Some(entry)
     })
 }
 
+#[inline]
 fn next<'a>(reader: &mut Reader<'a>, known: &Known<'a>) -> Result<RowEntry<'a>, Malformed> {
     let mut ahead = *reader;
     let place = ahead.bytes(PLACE_BYTES, "a row")?;

@@ -304,7 +304,7 @@ pub(crate) fn placed(body: &[u8]) -> Result<Vec<Placed>, Malformed> {
             first_version: record.first_version,
             stream_hash,
             command_hash: record
-                .command
+                .command()
                 .map(|command| hash::command(stream_hash, command.id)),
         });
         start += bytes.len();
