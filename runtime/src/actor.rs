@@ -4,7 +4,7 @@
 mod answers;
 mod waking;
 
-pub(crate) use self::waking::attempt;
+pub(crate) use self::waking::read;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

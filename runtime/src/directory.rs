@@ -13,7 +13,7 @@ use dashmap::DashMap;
 use dashmap::mapref::one::Ref;
 use dormouse_domain::{Aggregate, AggregateId, AggregateType, NotDone, StreamId};
 
-use crate::actor::{EntityActor, attempt};
+use crate::actor::{self, EntityActor};
 use crate::residency::{Charge, Evicts, Residency};
 use crate::shared::Shared;
 
@@ -132,7 +132,7 @@ impl<A: Aggregate> Directory<A> {
             let residency = Arc::clone(&residency);
             self.shared.readers.submit(move || {
                 let stream = directory.stream(&residency.id);
-                let attempted = attempt(&directory, &stream, None);
+                let attempted = actor::read(&directory, &stream);
                 let shared = Arc::clone(&directory.shared);
                 shared.lanes[lane].let_in(move || {
                     let mut actor = EntityActor::new(directory, residency, stream, lane);

@@ -160,3 +160,27 @@ impl Drop for ParkingPlace {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::mpsc::unbounded_channel;
+
+    #[tokio::test]
+    async fn one_that_panics_keeps_nobody_out() {
+        let (arrivals, arriving) = unbounded_channel::<Arrival>();
+        let in_house = Arc::new(AtomicUsize::new(0));
+        for n in 0..2 * ARRIVALS_AT_ONCE {
+            let in_house = Arc::clone(&in_house);
+            let arrive = move || {
+                assert!(n != 1, "a planted panic");
+                in_house.fetch_add(1, Ordering::Relaxed);
+            };
+            assert!(arrivals.send(Box::new(arrive)).is_ok());
+        }
+        drop(arrivals);
+        let_in(arriving).await;
+        assert_eq!(in_house.load(Ordering::Relaxed), 2 * ARRIVALS_AT_ONCE - 1);
+    }
+}

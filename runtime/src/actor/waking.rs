@@ -37,8 +37,29 @@ pub(crate) enum Attempt<A> {
     },
 }
 
-/// Reads and folds an aggregate, and takes the right to write to its stream. Blocks on the disk: for reader threads.
-pub(crate) fn attempt<A: Aggregate>(
+/// Reads an aggregate for which there is no actor yet, and reads on where its stream moved on meanwhile. Blocks on the disk:
+/// for reader threads, so waiting for a writer that is on its way out is left to the actor.
+pub(crate) fn read<A: Aggregate>(
+    directory: &Directory<A>,
+    stream: &StreamId,
+) -> Result<Attempt<A>, LoadFailed> {
+    let mut known = None;
+    for _ in 1..ATTEMPTS_MAX {
+        match attempt(directory, stream, known)? {
+            Attempt::Again { so_far, because } if !is_held(&because) => known = Some(so_far),
+            attempted => return Ok(attempted),
+        }
+    }
+    attempt(directory, stream, known)
+}
+
+/// An actor of this id died, and its commits are still on their way.
+fn is_held(because: &StoreError) -> bool {
+    matches!(because, StoreError::StreamHeld { .. })
+}
+
+/// Reads and folds an aggregate, and takes the right to write to its stream. Blocks on the disk, too.
+fn attempt<A: Aggregate>(
     directory: &Directory<A>,
     stream: &StreamId,
     so_far: Option<Folded<A>>,
@@ -159,8 +180,7 @@ async fn activate<A: Aggregate>(
             // it moved on since it was read, or may have: only what is new is read again
             Attempt::Again { so_far, because } => {
                 known = Some(so_far);
-                // an actor of this id died, and its commits are still on their way
-                if matches!(because, StoreError::StreamHeld { .. }) {
+                if is_held(&because) {
                     tokio::time::sleep(HELD_RETRY).await;
                 }
             }
