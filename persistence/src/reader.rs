@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use dormouse_domain::{CommandId, Offset, StreamId, Version};
 
-use crate::engine::Family;
+use crate::engine::{Family, Start};
 use crate::error::StoreError;
 use crate::format::keys;
-use crate::format::record::Record;
+use crate::format::record::{Known, Record};
 use crate::format::rows::{self, RowEntry};
 use crate::hash;
 use crate::session::Session;
@@ -69,19 +69,25 @@ struct Walk<'a> {
     visit: VisitCommit<'a>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
     /// Walks the index up to where the tail begins.
     fn index(&mut self, tail_first: Option<Version>) -> Result<(), StoreError> {
         let shard = self.session.shard;
         let prefix = keys::stream_prefix(shard, self.stream);
         let from = keys::stream_row(shard, self.stream, self.next);
+        // The row that holds a version may begin before it; but nothing begins before the first.
+        let start = if self.next == Version::new(1) {
+            Start::AtOrAfter(&from)
+        } else {
+            Start::AtOrBefore(&from)
+        };
         let mut failed = Ok(());
         self.session
             .engine
             .scan(
                 Family::Streams,
                 &prefix,
-                &from,
+                start,
                 &mut |_, row| match self.row(row, tail_first) {
                     Ok(flow) => flow,
                     Err(error) => {
@@ -94,7 +100,7 @@ impl Walk<'_> {
     }
 
     fn row(&mut self, row: &[u8], tail_first: Option<Version>) -> Result<ControlFlow<()>, StoreError> {
-        for entry in rows::entries(row) {
+        for entry in rows::entries(row, self.known()) {
             let RowEntry { first, time, record } = entry.map_err(|error| self.damaged(error))?;
             if tail_first.is_some_and(|tail| record.first_version >= tail) {
                 return Ok(ControlFlow::Break(()));
@@ -111,7 +117,8 @@ impl Walk<'_> {
     }
 
     fn tail_commit(&mut self, commit: &TailCommit) -> Result<(), StoreError> {
-        let record = Record::parse(commit.record()).map_err(|error| self.damaged(error))?;
+        let record = Record::parse_knowing(commit.record(), &self.known());
+        let record = record.map_err(|error| self.damaged(error))?;
         self.commit(&StoredCommit::new(
             record,
             self.session.shard,
@@ -137,6 +144,16 @@ impl Walk<'_> {
         self.next = commit.last_version().next();
         self.broken = (self.visit)(commit).is_break();
         Ok(())
+    }
+
+    /// The names that the stream's records hold.
+    fn known(&self) -> Known<'a> {
+        let stream = self.stream;
+        Known {
+            aggregate_type: stream.aggregate_type.as_str(),
+            id: stream.id.as_str(),
+            event: "",
+        }
     }
 
     fn is_ours(&self, record: &Record<'_>) -> bool {

@@ -124,7 +124,7 @@ impl<'a> StoredCommit<'a> {
     /// The command that caused it, if there was one with an id.
     #[must_use]
     pub fn command(&self) -> Option<StoredCommand<'a>> {
-        self.record.command.map(|section| StoredCommand {
+        self.record.command().map(|section| StoredCommand {
             id: CommandId::from(Uuid::from_u128(section.id)),
             fingerprint: CommandFingerprint {
                 name: section.name,

@@ -181,10 +181,11 @@ fn fold_commit<A: Aggregate>(
         folded.events_replayed += 1;
         folded.newest = Some(event.offset);
     }
-    let command = commit.command().map(|command| command.id);
-    folded.newest_command = folded
-        .newest_command
-        .max(command.filter(|id| id.is_time_ordered()));
+    if let Some(command) = commit.command()
+        && command.id.is_time_ordered()
+    {
+        folded.newest_command = folded.newest_command.max(Some(command.id));
+    }
     Ok(())
 }
 

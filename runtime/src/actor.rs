@@ -4,6 +4,8 @@
 mod answers;
 mod waking;
 
+pub(crate) use self::waking::read;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -70,7 +72,9 @@ impl<A: Aggregate> Actor for EntityActor<A> {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        context.wait(self.wake());
+        if matches!(self.phase, Phase::Asleep) {
+            context.wait(self.wake());
+        }
     }
 
     /// Passivated: nothing is in flight, and nobody can send any more.
@@ -87,9 +91,14 @@ impl<A: Aggregate> Drop for EntityActor<A> {
 }
 
 impl<A: Aggregate> EntityActor<A> {
-    pub(crate) fn new(directory: Arc<Directory<A>>, residency: Arc<Residency>, lane: usize) -> Self {
+    /// Asleep; `stream` is the residency's.
+    pub(crate) fn new(
+        directory: Arc<Directory<A>>,
+        residency: Arc<Residency>,
+        stream: StreamId,
+        lane: usize,
+    ) -> Self {
         directory.shared.gauges.actor_started();
-        let stream = directory.stream(&residency.id);
         let (place, phase) = (ParkingPlace::take(), Phase::Asleep);
         Self {
             directory,

@@ -13,7 +13,7 @@ use dashmap::DashMap;
 use dashmap::mapref::one::Ref;
 use dormouse_domain::{Aggregate, AggregateId, AggregateType, Moment, NotDone, StreamId};
 
-use crate::actor::EntityActor;
+use crate::actor::{self, EntityActor};
 use crate::residency::{Charge, Evicts, Residency};
 use crate::shared::Shared;
 
@@ -124,7 +124,8 @@ impl<A: Aggregate> Directory<A> {
         dead.leave();
     }
 
-    /// An id fixes its arbiter. The actor itself is made there.
+    /// An id fixes its arbiter, where its actor lives. A reader reads the aggregate first: what is sent meanwhile waits in the
+    /// mailbox, and the arbiter sees nothing of it all before there is something to handle.
     fn spawn(&self, id: &AggregateId) -> Entry<A> {
         let owner: Weak<dyn Evicts> = Weak::<Self>::clone(&self.this);
         let gauges = Arc::clone(&self.shared.gauges);
@@ -134,9 +135,15 @@ impl<A: Aggregate> Directory<A> {
         let (sender, receiver) = channel(UNBOUNDED);
         if let Some(directory) = self.this.upgrade() {
             let residency = Arc::clone(&residency);
-            lanes[lane].arbiter.spawn_fn(move || {
-                let context = Context::with_receiver(receiver);
-                actix::spawn(context.into_future(EntityActor::new(directory, residency, lane)));
+            self.shared.readers.submit(move || {
+                let stream = directory.stream(&residency.id);
+                let attempted = actor::read(&directory, &stream);
+                let shared = Arc::clone(&directory.shared);
+                shared.lanes[lane].let_in(move || {
+                    let mut actor = EntityActor::new(directory, residency, stream, lane);
+                    actor.arrive(attempted);
+                    actix::spawn(Context::with_receiver(receiver).into_future(actor));
+                });
             });
         }
         Entry {

@@ -1,17 +1,20 @@
-//! One arbiter's share of the runtime: its entities' parkings, and the runner that brings them the journal's word.
+//! One arbiter's share of the runtime: its entities' parkings, the runner that brings them the journal's word, and the one
+//! that lets entities in.
 //!
-//! The journal tells an arbiter of a whole batch at once: one hand-over and one wake-up, however many entities.
+//! The journal tells an arbiter of a whole batch at once: one hand-over and one wake-up, however many entities. Entities
+//! that the readers have read come in the same way: who comes while the arbiter is busy wakes nobody.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::ArbiterHandle;
 use dormouse_persistence::{Settled, SettlementSink, SinkId};
 use parking_lot::Mutex;
 use slab::Slab;
 use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use crate::parking::Parking;
 use crate::statistics::LaneCounters;
@@ -49,12 +52,39 @@ fn slot(key: u64) -> usize {
     (key & u64::from(u32::MAX)) as usize
 }
 
+/// Entities let in before others of the arbiter get a turn.
+const ARRIVALS_AT_ONCE: usize = 32;
+
+/// Makes an entity's actor, on the arbiter.
+pub(crate) type Arrival = Box<dyn FnOnce() + Send>;
+
 /// An arbiter as the rest of the runtime sees it.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    pub(crate) arbiter: ArbiterHandle,
+    /// Never more than there are messages in flight: each wakes one entity at most.
+    pub(crate) arrivals: UnboundedSender<Arrival>,
     pub(crate) sink: SinkId,
     pub(crate) counters: Arc<LaneCounters>,
+}
+
+impl Lane {
+    /// Has `arrive` run on the arbiter. Dropped, not run, once the arbiter has stopped.
+    pub(crate) fn let_in(&self, arrive: impl FnOnce() + Send + 'static) {
+        let _ = self.arrivals.send(Box::new(arrive));
+    }
+}
+
+/// Runs on the arbiter until it stops, and drops what comes too late.
+pub(crate) async fn let_in(mut arrivals: UnboundedReceiver<Arrival>) {
+    let mut some = Vec::with_capacity(ARRIVALS_AT_ONCE);
+    while arrivals.recv_many(&mut some, ARRIVALS_AT_ONCE).await > 0 {
+        for arrive in some.drain(..) {
+            if catch_unwind(AssertUnwindSafe(arrive)).is_err() {
+                tracing::error!("an entity could not be made");
+            }
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Where the journal puts what has been settled for one arbiter.
@@ -128,5 +158,29 @@ impl Drop for ParkingPlace {
                 parkings.remove(self.key);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::mpsc::unbounded_channel;
+
+    #[tokio::test]
+    async fn one_that_panics_keeps_nobody_out() {
+        let (arrivals, arriving) = unbounded_channel::<Arrival>();
+        let in_house = Arc::new(AtomicUsize::new(0));
+        for n in 0..2 * ARRIVALS_AT_ONCE {
+            let in_house = Arc::clone(&in_house);
+            let arrive = move || {
+                assert!(n != 1, "a planted panic");
+                in_house.fetch_add(1, Ordering::Relaxed);
+            };
+            assert!(arrivals.send(Box::new(arrive)).is_ok());
+        }
+        drop(arrivals);
+        let_in(arriving).await;
+        assert_eq!(in_house.load(Ordering::Relaxed), 2 * ARRIVALS_AT_ONCE - 1);
     }
 }

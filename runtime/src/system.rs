@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use actix::{Arbiter, ArbiterHandle, System};
 use dormouse_persistence::Store;
 
-use crate::lane::{Inbox, Lane};
+use crate::lane::{self, Inbox, Lane};
 use crate::statistics::LaneCounters;
 
 /// The thread of the System. Stopping it ends every arbiter, and every actor with it.
@@ -26,7 +26,7 @@ impl OwnSystem {
         let (system, handles) = told
             .recv()
             .map_err(|_| std::io::Error::other("the actix System did not start"))??;
-        let lanes = handles.into_iter().map(|arbiter| lane(arbiter, store)).collect();
+        let lanes = handles.iter().map(|arbiter| lane(arbiter, store)).collect();
         Ok((
             Self {
                 system,
@@ -85,12 +85,14 @@ fn run(arbiters: usize, tell: &crossbeam_channel::Sender<Started>) {
     }
 }
 
-fn lane(arbiter: ArbiterHandle, store: &Store) -> Lane {
+fn lane(arbiter: &ArbiterHandle, store: &Store) -> Lane {
     let inbox = Arc::<Inbox>::default();
     let sink = store.register_sink(Arc::clone(&inbox) as _);
     arbiter.spawn(inbox.deliver());
+    let (arrivals, arriving) = tokio::sync::mpsc::unbounded_channel();
+    arbiter.spawn(lane::let_in(arriving));
     Lane {
-        arbiter,
+        arrivals,
         sink,
         counters: Arc::<LaneCounters>::default(),
     }

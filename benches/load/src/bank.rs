@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use dormouse::{Dormouse, Store, StoreOptions};
+use dormouse::{Dormouse, Store};
 
 use crate::account::Account;
 
@@ -13,8 +13,6 @@ use crate::account::Account;
 pub(crate) struct Settings {
     pub(crate) memory_budget_bytes: usize,
     pub(crate) snapshot_every: u32,
-    /// How many bytes of the tail are indexed as one run; 0 for the store's default.
-    pub(crate) generation_bytes: usize,
 }
 
 impl Default for Settings {
@@ -22,18 +20,13 @@ impl Default for Settings {
         Self {
             memory_budget_bytes: 4 << 30,
             snapshot_every: 100,
-            generation_bytes: 0,
         }
     }
 }
 
 /// Opens or makes the store in `directory`.
 pub(crate) async fn open(directory: &Path, settings: &Settings) -> Result<Dormouse> {
-    let mut options = StoreOptions::default();
-    if settings.generation_bytes > 0 {
-        options = options.generation_bytes(settings.generation_bytes);
-    }
-    let store = Store::open_with(directory, options)
+    let store = Store::open(directory)
         .with_context(|| format!("the store in {} can't be opened", directory.display()))?;
     let builder = Dormouse::builder(store).aggregate::<Account>();
     let started = builder

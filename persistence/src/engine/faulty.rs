@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Condvar, Mutex};
 
 use super::memory::MemoryDisk;
-use super::{Disk, Engine, EngineError, Family, LogRow, Opened, Run, Visit, Watermark};
+use super::{Disk, Engine, EngineError, Family, LogRow, Opened, Run, Start, Visit, Watermark};
 use crate::error::StoreError;
 use crate::options::StoreOptions;
 
@@ -110,8 +110,14 @@ impl Engine for Faulty {
         self.inner.put(family, key, value)
     }
 
-    fn scan(&self, family: Family, prefix: &[u8], from: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
-        self.inner.scan(family, prefix, from, visit)
+    fn scan(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        start: Start<'_>,
+        visit: Visit<'_>,
+    ) -> Result<(), EngineError> {
+        self.inner.scan(family, prefix, start, visit)
     }
 
     fn mark_durable(&self, mark: Watermark) {

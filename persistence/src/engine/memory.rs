@@ -10,7 +10,7 @@ use std::sync::Arc;
 use dormouse_domain::Offset;
 
 pub use self::disk::{AppendFault, HeldAppends, MemoryDisk};
-use super::{Disk, Engine, EngineError, Family, LogRow, Opened, Run, Visit, Watermark};
+use super::{Disk, Engine, EngineError, Family, LogRow, Opened, Run, Start, Visit, Watermark};
 use crate::error::StoreError;
 use crate::options::StoreOptions;
 
@@ -91,9 +91,18 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
-    fn scan(&self, family: Family, prefix: &[u8], from: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
+    fn scan(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        start: Start<'_>,
+        visit: Visit<'_>,
+    ) -> Result<(), EngineError> {
         self.check()?;
-        let first = self.disk.families().first_at_or_before(family, prefix, from);
+        let first = match start {
+            Start::AtOrAfter(from) => from.to_vec(),
+            Start::AtOrBefore(from) => self.disk.families().first_at_or_before(family, prefix, from),
+        };
         in_pieces(first, visit, |from| {
             self.disk.families().piece(family, prefix, from, SCAN_ROWS)
         });

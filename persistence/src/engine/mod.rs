@@ -69,6 +69,15 @@ impl Family {
 /// Called with each row's key and value; `Break` ends the scan.
 pub(crate) type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
+/// Where a scan begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Start<'k> {
+    /// At the first row at or after a key.
+    AtOrAfter(&'k [u8]),
+    /// At the last row at or before a key; if there is none, at the first one after it. Costs several times as much.
+    AtOrBefore(&'k [u8]),
+}
+
 /// Up to where the log is known to be durable: written down apart from the log, so that a log that lost its
 /// end is noticed on opening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,9 +117,15 @@ pub(crate) trait Engine: Send + Sync {
     /// Stores one row. Not synced.
     fn put(&self, family: Family, key: &[u8], value: &[u8]) -> Result<(), EngineError>;
 
-    /// Visits the rows whose keys begin with `prefix`, in key order, beginning with the last one at or before
-    /// `from` (or, if there is none, with the first one after it). `from` itself begins with `prefix`.
-    fn scan(&self, family: Family, prefix: &[u8], from: &[u8], visit: Visit<'_>) -> Result<(), EngineError>;
+    /// Visits the rows whose keys begin with `prefix`, in key order, from `start` on, whose key itself begins with
+    /// `prefix`.
+    fn scan(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        start: Start<'_>,
+        visit: Visit<'_>,
+    ) -> Result<(), EngineError>;
 
     /// Notes how far the log is durable. Called by the journal after every batch, so it must cost next to
     /// nothing: the engine writes the newest mark down from a thread of its own.

@@ -21,7 +21,7 @@ use rocksdb::{ColumnFamily, DB, ErrorKind, ReadOptions, WriteOptions};
 pub(crate) use self::ingest::RunWriter;
 #[cfg(test)]
 pub(crate) use self::ingest::Step;
-use super::{Engine, EngineError, EngineStatistics, Family, LogRow, Run, Visit, Watermark};
+use super::{Engine, EngineError, EngineStatistics, Family, LogRow, Run, Start, Visit, Watermark};
 use crate::lock::StoreLock;
 use crate::watermark::WatermarkKeeper;
 
@@ -150,17 +150,18 @@ impl Engine for RocksEngine {
         })
     }
 
-    fn scan(&self, family: Family, prefix: &[u8], from: &[u8], visit: Visit<'_>) -> Result<(), EngineError> {
+    fn scan(
+        &self,
+        family: Family,
+        prefix: &[u8],
+        start: Start<'_>,
+        visit: Visit<'_>,
+    ) -> Result<(), EngineError> {
         self.with_derived("read rows", |derived| {
+            let (Start::AtOrAfter(from) | Start::AtOrBefore(from)) = start;
             let whole_prefix = family == Family::Streams && from.len() == prefix.len() + 8;
-            iterate::within(
-                derived,
-                handle(derived, family),
-                prefix,
-                from,
-                whole_prefix,
-                visit,
-            )
+            let family = handle(derived, family);
+            iterate::within(derived, family, prefix, start, whole_prefix, visit)
         })
     }
 

@@ -1,5 +1,6 @@
 //! A generation: the part of the tail that is indexed as one run.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use dormouse_domain::{Offset, StreamId, Timestamp, Version};
@@ -14,6 +15,9 @@ use crate::queue::Placed;
 
 /// What one commit takes beside its bytes: its entry and its part of the maps.
 const ENTRY_BYTES: usize = 96;
+/// Entries that a reader goes through before it lets go of the lock for a moment: some ten microseconds. The journal
+/// adds to the newest generation under the same lock, and a hot stream has a hundred thousand entries in it.
+const WALK_ENTRIES: usize = 256;
 /// Ends a chain of entries.
 const NONE: u32 = u32::MAX;
 
@@ -178,14 +182,16 @@ impl Generation {
         from: Version,
         found: &mut Vec<TailCommit>,
     ) -> bool {
-        let contents = self.contents.read();
-        for entry in contents.of_stream(hash, stream) {
-            found.push(contents.commit(entry));
-            if entry.first_version <= from {
-                return true;
+        let newest = self.contents.read().streams.get(&hash).copied();
+        let mut next = newest.unwrap_or(NONE);
+        // What is older than an entry never changes, so the walk goes on where it was, whatever came meanwhile.
+        loop {
+            let contents = self.contents.read();
+            match contents.collect(next, stream, from, found) {
+                ControlFlow::Continue(older) => next = older,
+                ControlFlow::Break(reached) => return reached,
             }
         }
-        false
     }
 
     pub(super) fn head(&self, hash: u64, stream: &StreamId) -> Option<Version> {
@@ -250,6 +256,29 @@ impl Contents {
         (self.record(entry), entry.first_version, entry.first_offset, time)
     }
 
+    /// A part of [`Generation::collect`]: the entry to go on with, or its result.
+    fn collect(
+        &self,
+        mut number: u32,
+        stream: &StreamId,
+        from: Version,
+        found: &mut Vec<TailCommit>,
+    ) -> ControlFlow<bool, u32> {
+        for _ in 0..WALK_ENTRIES {
+            let Some(entry) = self.entries.get(number as usize) else {
+                return ControlFlow::Break(false);
+            };
+            if is_of(self.record(entry), stream) {
+                found.push(self.commit(entry));
+                if entry.first_version <= from {
+                    return ControlFlow::Break(true);
+                }
+            }
+            number = entry.older_in_stream;
+        }
+        ControlFlow::Continue(number)
+    }
+
     fn of_stream<'a>(&'a self, hash: u64, stream: &'a StreamId) -> impl Iterator<Item = &'a Entry> {
         let newest = self.streams.get(&hash).copied();
         self.chain(newest, |entry| entry.older_in_stream)
@@ -307,10 +336,79 @@ pub(crate) fn placed(body: &[u8]) -> Result<Vec<Placed>, Malformed> {
             first_version: record.first_version,
             stream_hash,
             command_hash: record
-                .command
+                .command()
                 .map(|command| hash::command(stream_hash, command.id)),
         });
         start += bytes.len();
     }
     Ok(placed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::CommitBuilder;
+    use dormouse_domain::{AggregateType, ShardId};
+
+    fn stream(id: &str) -> StreamId {
+        StreamId::new(AggregateType::from_static("t"), id.try_into().unwrap())
+    }
+
+    /// Takes one commit of one event as a segment of its own.
+    fn add(generation: &Generation, stream: &StreamId, version: u64) {
+        let mut commit = CommitBuilder::new(stream, Version::new(version));
+        commit.system_event("event", b"").unwrap();
+        let record = commit.finish().unwrap().bytes;
+        let header = Header {
+            shard: ShardId::new(0),
+            epoch: 1,
+            batch: 1,
+            first: generation.end().offset.next(),
+            time: Timestamp::from_micros(1),
+            previous: 0,
+            events: 1,
+            commits: 1,
+        };
+        let segment = [&[0; segment::HEADER_BYTES], &record[..]].concat();
+        generation.add(segment.into(), &header, 0, placed(&record).unwrap().into_iter());
+    }
+
+    fn collected(generation: &Generation, stream: &StreamId, from: u64) -> (Vec<u64>, bool) {
+        let hash = hash::stream(stream.aggregate_type.as_str(), stream.id.as_str());
+        let mut found = Vec::new();
+        let reached = generation.collect(hash, stream, Version::new(from), &mut found);
+        let versions = found.iter().map(|commit| commit.first_version.get());
+        (versions.collect(), reached)
+    }
+
+    #[test]
+    fn a_long_stream_is_collected_whole_and_in_pieces() {
+        let after = Indexed {
+            offset: Offset::NONE,
+            hash: 0,
+        };
+        let (generation, hot, other) = (Generation::new(after, None), stream("hot"), stream("other"));
+        let piece = WALK_ENTRIES as u64;
+        let commits = 3 * piece;
+        for version in 1..=commits {
+            add(&generation, &hot, version + 1);
+            add(&generation, &other, version);
+        }
+        // Around the ends of pieces, and beyond both ends of the stream.
+        for from in [0, 1, 2, 3, piece, piece + 1, piece + 2, commits + 1, commits + 9] {
+            let oldest = from.clamp(2, commits + 1);
+            let expected: Vec<u64> = (oldest..=commits + 1).rev().collect();
+            assert_eq!(
+                collected(&generation, &hot, from),
+                (expected, from > 1),
+                "from {from}"
+            );
+        }
+        let contents = generation.contents();
+        let newest = u32::try_from(contents.len()).unwrap() - 1;
+        let mut found = Vec::new();
+        let flow = contents.collect(newest, &other, Version::new(1), &mut found);
+        assert_eq!(found.len(), WALK_ENTRIES, "the lock is held for one piece");
+        assert!(flow.is_continue());
+    }
 }

@@ -20,10 +20,70 @@ const ATTEMPTS_MAX: usize = 100;
 /// Pause before a stream whose last writer died is tried again.
 const HELD_RETRY: Duration = Duration::from_millis(10);
 
-pub(super) struct Woken<A> {
+/// An aggregate as the store has it, and the right to write to it.
+pub(crate) struct Woken<A> {
     loaded: Loaded<A>,
     writer: StreamWriter,
     generation: u64,
+}
+
+/// What came of reading an aggregate.
+pub(crate) enum Attempt<A> {
+    Woken(Woken<A>),
+    /// Not all of it was read, or it has a writer still: to be read on, from what was read so far.
+    Again {
+        so_far: Folded<A>,
+        because: StoreError,
+    },
+}
+
+/// Reads an aggregate for which there is no actor yet, and reads on where its stream moved on meanwhile. Blocks on the disk:
+/// for reader threads, so waiting for a writer that is on its way out is left to the actor.
+pub(crate) fn read<A: Aggregate>(
+    directory: &Directory<A>,
+    stream: &StreamId,
+) -> Result<Attempt<A>, LoadFailed> {
+    let mut known = None;
+    for _ in 1..ATTEMPTS_MAX {
+        match attempt(directory, stream, known)? {
+            Attempt::Again { so_far, because } if !is_held(&because) => known = Some(so_far),
+            attempted => return Ok(attempted),
+        }
+    }
+    attempt(directory, stream, known)
+}
+
+/// An actor of this id died, and its commits are still on their way.
+fn is_held(because: &StoreError) -> bool {
+    matches!(because, StoreError::StreamHeld { .. })
+}
+
+/// Reads and folds an aggregate, and takes the right to write to its stream. Blocks on the disk, too.
+fn attempt<A: Aggregate>(
+    directory: &Directory<A>,
+    stream: &StreamId,
+    so_far: Option<Folded<A>>,
+) -> Result<Attempt<A>, LoadFailed> {
+    let shared = &directory.shared;
+    shared.make_room();
+    let generation = shared.store.generation();
+    let loaded = load::<A>(&shared.store, stream, directory.state_fingerprint, None, so_far)?;
+    match shared.store.open_stream(stream, loaded.reached) {
+        Ok(writer) => Ok(Attempt::Woken(Woken {
+            loaded,
+            writer,
+            generation,
+        })),
+        Err(
+            because @ (StoreError::StaleVersion { .. }
+            | StoreError::ReadOutdated { .. }
+            | StoreError::StreamHeld { .. }),
+        ) => Ok(Attempt::Again {
+            so_far: loaded.folded,
+            because,
+        }),
+        Err(error) => Err(LoadFailed::Store(error)),
+    }
 }
 
 impl<A: Aggregate> EntityActor<A> {
@@ -41,6 +101,15 @@ impl<A: Aggregate> EntityActor<A> {
         }
         .into_actor(self)
         .map(|woken, actor: &mut Self, _| actor.guarded(|actor| actor.woken(woken)))
+    }
+
+    /// Takes what was read before there was an actor. Stays asleep, and so wakes as it starts, if that was not all.
+    pub(crate) fn arrive(&mut self, attempted: Result<Attempt<A>, LoadFailed>) {
+        match attempted {
+            Ok(Attempt::Woken(woken)) => self.guarded(|actor| actor.woken(Ok(woken))),
+            Ok(Attempt::Again { .. }) => {}
+            Err(failed) => self.guarded(|actor| actor.woken(Err(failed))),
+        }
     }
 
     fn woken(&mut self, woken: Result<Woken<A>, LoadFailed>) {
@@ -93,40 +162,30 @@ async fn activate<A: Aggregate>(
     directory: &Arc<Directory<A>>,
     stream: &StreamId,
 ) -> Result<Woken<A>, LoadFailed> {
-    let shared = &directory.shared;
-    let (mut attempt, mut so_far) = (1, None);
+    let (mut attempts, mut known) = (1, None);
     loop {
-        let generation = shared.store.generation();
-        let (reading, id, known) = (Arc::clone(directory), stream.clone(), so_far.take());
-        let read = shared.readers.run(move || {
-            reading.shared.make_room();
-            load::<A>(&reading.shared.store, &id, reading.state_fingerprint, None, known)
-        });
-        let loaded = read
+        let (reading, id) = (Arc::clone(directory), stream.clone());
+        let read = directory
+            .shared
+            .readers
+            .run(move || attempt(&reading, &id, known));
+        let attempted = read
             .await
-            .map_err(|_| LoadFailed::Domain("the runtime is shutting down".into()))??;
-        match shared.store.open_stream(stream, loaded.reached) {
-            Ok(writer) => {
-                return Ok(Woken {
-                    loaded,
-                    writer,
-                    generation,
-                });
+            .map_err(|_| LoadFailed::Domain("the runtime is shutting down".into()))?;
+        match attempted? {
+            Attempt::Woken(woken) => return Ok(woken),
+            Attempt::Again { because, .. } if attempts == ATTEMPTS_MAX => {
+                return Err(LoadFailed::Store(because));
             }
             // it moved on since it was read, or may have: only what is new is read again
-            Err(StoreError::StaleVersion { .. } | StoreError::ReadOutdated { .. })
-                if attempt < ATTEMPTS_MAX =>
-            {
-                so_far = Some(loaded.folded);
+            Attempt::Again { so_far, because } => {
+                known = Some(so_far);
+                if is_held(&because) {
+                    tokio::time::sleep(HELD_RETRY).await;
+                }
             }
-            // an actor of this id died, and its commits are still on their way
-            Err(StoreError::StreamHeld { .. }) if attempt < ATTEMPTS_MAX => {
-                so_far = Some(loaded.folded);
-                tokio::time::sleep(HELD_RETRY).await;
-            }
-            Err(error) => return Err(LoadFailed::Store(error)),
         }
-        attempt += 1;
+        attempts += 1;
     }
 }
 

@@ -340,6 +340,32 @@ async fn settlements_never_reach_another_entity() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_after_the_arbiter_stopped_leaves_nobody_waiting() {
+    let disk = MemoryDisk::new();
+    let bank = odd_bank(&disk, StoreOptions::default(), |b| b).await;
+    let odd = bank.entity::<Odd>("late").unwrap();
+    odd.execute(Touch { gate: 11 }).await.unwrap();
+    bank.shutdown().await.unwrap();
+    close(11);
+    let limit = Duration::from_millis(20);
+    let bank = odd_bank(&disk, StoreOptions::default(), |b| b.shutdown_limit(limit)).await;
+    let odd = bank.entity::<Odd>("late").unwrap();
+    let call = tokio::spawn(async move { odd.execute(Touch { gate: 0 }).await });
+    until("it is being read", || bank.statistics().in_flight == 1).await;
+    let stopping = bank.clone();
+    let shutdown = tokio::spawn(async move { stopping.shutdown().await });
+    // nothing can be seen of an arbiter that has stopped: if this is too early, the test checks less
+    tokio::time::sleep(10 * limit).await;
+    open(11);
+    let told = tokio::time::timeout(LONG, call).await.expect("it is told");
+    assert!(
+        matches!(told.unwrap(), Err(CommandError::NotDone(NotDone::ShuttingDown))),
+        "and told that nothing happened"
+    );
+    shutdown.await.unwrap().unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_stream_wakes_under_load() {
     let disk = MemoryDisk::new();
     let options = StoreOptions::default().generation_bytes(4_000);

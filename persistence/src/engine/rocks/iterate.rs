@@ -3,7 +3,7 @@
 use rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions};
 
 use super::sequential;
-use crate::engine::{LogRow, Visit};
+use crate::engine::{LogRow, Start, Visit};
 
 /// The default family's rows from the last one at or before `from` that shares its first two bytes (its shard), or
 /// else from the first one after it.
@@ -42,13 +42,13 @@ pub(crate) fn last_at_or_before(db: &DB, key: &[u8]) -> Result<Option<LogRow>, r
     }
 }
 
-/// The rows of `family` whose keys begin with `prefix`, from the last one at or before `from`. `is_whole`: the
-/// prefix is what the family's prefix extractor takes from `from`, so that its filter may be asked.
+/// The rows of `family` whose keys begin with `prefix`, from `start` on. `is_whole`: the prefix is what the family's
+/// prefix extractor takes from the start's key, so that its filter may be asked.
 pub(crate) fn within(
     db: &DB,
     family: &ColumnFamily,
     prefix: &[u8],
-    from: &[u8],
+    start: Start<'_>,
     is_whole: bool,
     visit: Visit<'_>,
 ) -> Result<(), rocksdb::Error> {
@@ -60,10 +60,15 @@ pub(crate) fn within(
     options.set_prefix_same_as_start(is_whole);
     options.set_total_order_seek(!is_whole);
     let mut rows = db.raw_iterator_cf_opt(family, options);
-    rows.seek_for_prev(from);
-    if !rows.valid() {
-        rows.status()?;
-        rows.seek(from);
+    match start {
+        Start::AtOrAfter(from) => rows.seek(from),
+        Start::AtOrBefore(from) => {
+            rows.seek_for_prev(from);
+            if !rows.valid() {
+                rows.status()?;
+                rows.seek(from);
+            }
+        }
     }
     visit_rest(&mut rows, visit)
 }

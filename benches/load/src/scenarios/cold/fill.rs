@@ -21,8 +21,9 @@ const WITH_SNAPSHOT_FROM: u64 = 1_000_000;
 const SHORT_FROM: u64 = 2_000_000;
 const PUSHING_FROM: u64 = 3_000_000;
 const EVENTS_A_SNAPSHOT: u32 = 100;
-/// Small runs, so that all streams are in the index and none in the tail.
-const GENERATION_BYTES: usize = 1024 * 1024;
+/// Other streams, whose events push those that are woken out of the tail: so many at a time.
+const PUSHING_STREAMS: u64 = 100;
+const PUSHING_EVENTS: u64 = 100;
 
 /// Which streams there are.
 pub(super) struct Filled {
@@ -51,20 +52,26 @@ impl Filled {
 pub(super) fn settings(snapshot_every: u32) -> Settings {
     Settings {
         snapshot_every,
-        generation_bytes: GENERATION_BYTES,
         ..Settings::default()
     }
 }
 
-/// Makes all streams, indexes them and closes the store.
+/// Makes all streams, indexes them and closes the store. Runs are of their default size, which is that of the memtables
+/// that the rows go through; the short streams lie in two of them, like streams that grow slowly.
 pub(super) async fn fill(store: &Path, seed: u64, lengths: &[u64], streams_a_length: u64) -> Result<Filled> {
     let filled = Filled { streams_a_length };
     let bank = bank::open(store, &settings(0)).await?;
     let fleet = fleet(&bank, seed);
-    fleet.fill(AT_ONCE as u64, filled.short(), SHORT_EVENTS).await?;
+    fleet
+        .fill(AT_ONCE as u64, filled.short(), SHORT_EVENTS / 2)
+        .await?;
     for (number, length) in lengths.iter().enumerate() {
         fleet.fill(AT_ONCE as u64, filled.plain(number), *length).await?;
     }
+    push(&bank, &fleet).await?;
+    fleet
+        .fill(AT_ONCE as u64, filled.short(), SHORT_EVENTS - SHORT_EVENTS / 2)
+        .await?;
     bank.shutdown().await?;
     let bank = bank::open(store, &settings(EVENTS_A_SNAPSHOT)).await?;
     let fleet = self::fleet(&bank, seed);
@@ -73,13 +80,7 @@ pub(super) async fn fill(store: &Path, seed: u64, lengths: &[u64], streams_a_len
             .fill(AT_ONCE as u64, filled.with_snapshots(number), *length)
             .await?;
     }
-    // What comes after pushes what is in the tail into a run.
-    let goal = bank.store().durable();
-    let events = 3 * GENERATION_BYTES as u64 / 150;
-    fleet
-        .fill(AT_ONCE as u64, PUSHING_FROM..PUSHING_FROM + 100, events / 100)
-        .await?;
-    indexed(&bank, goal).await?;
+    push(&bank, &fleet).await?;
     bank.shutdown().await?;
     Ok(filled)
 }
@@ -89,13 +90,15 @@ fn fleet(bank: &Dormouse, seed: u64) -> Arc<Fleet> {
     Arc::new(Fleet::new(bank, &traffic, Keys::even(1), seed))
 }
 
-/// Waits until the index has reached an offset.
-async fn indexed(bank: &Dormouse, goal: dormouse::Offset) -> Result<()> {
+/// Stores events of other streams until all that was stored before is in the index.
+async fn push(bank: &Dormouse, fleet: &Arc<Fleet>) -> Result<()> {
     const LIMIT: Duration = Duration::from_secs(120);
+    let goal = bank.store().durable();
     let started = Instant::now();
     while bank.store().statistics().indexed < goal {
         ensure!(started.elapsed() < LIMIT, "the indexer does not reach {goal}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        let others = PUSHING_FROM..PUSHING_FROM + PUSHING_STREAMS;
+        fleet.fill(AT_ONCE as u64, others, PUSHING_EVENTS).await?;
     }
     Ok(())
 }
