@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use dormouse_domain::{Offset, Timestamp};
 
 use crate::error::StoreError;
-use crate::format::record::Record;
+use crate::format::record::{Known, Record};
 use crate::format::{Malformed, Reader, keys, record, segment};
 use crate::reader::VisitCommit;
 use crate::session::Session;
@@ -128,8 +128,14 @@ impl Walk<'_> {
     fn segment(&mut self, first: Offset, time: Timestamp, records: &[u8]) -> Result<(), StoreError> {
         let mut reader = Reader::new(records);
         let mut offset = first;
+        let mut known = Known::default();
         while !reader.is_empty() && !self.broken {
-            let record = next_record(&mut reader).map_err(|error| damaged(first, error))?;
+            let record = next_record(&mut reader, &known).map_err(|error| damaged(first, error))?;
+            known = Known {
+                aggregate_type: record.aggregate_type,
+                id: "",
+                event: record.events().next().map_or("", |event| event.name),
+            };
             let commit = StoredCommit::new(record, self.session.shard, offset, time);
             offset = commit.last_offset().next();
             if offset > self.next {
@@ -141,8 +147,8 @@ impl Walk<'_> {
     }
 }
 
-fn next_record<'a>(reader: &mut Reader<'a>) -> Result<Record<'a>, Malformed> {
-    record::take(reader).and_then(Record::parse)
+fn next_record<'a>(reader: &mut Reader<'a>, known: &Known<'a>) -> Result<Record<'a>, Malformed> {
+    record::take(reader).and_then(|bytes| Record::parse_knowing(bytes, known))
 }
 
 fn damaged(at: Offset, reason: impl std::fmt::Display) -> StoreError {
