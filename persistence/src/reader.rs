@@ -250,7 +250,7 @@ impl LogWalk<'_> {
         }
         let (header, body) = segment::decode(bytes).map_err(|error| damaged_log(at, error))?;
         self.next = Some(header.last().next());
-        let mut reader = Reader::new(body);
+        let mut reader = Reader::new(&body);
         let mut offset = header.first;
         while !reader.is_empty() {
             let record = record::take(&mut reader).and_then(Record::parse);
