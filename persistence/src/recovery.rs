@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dormouse_domain::{Offset, ShardId};
@@ -111,11 +110,7 @@ fn last_offset(engine: &dyn Engine, shard: ShardId) -> Result<Offset, StoreError
 }
 
 /// A segment's header and records; the key says where it should be.
-fn decode<'a>(
-    key: &[u8],
-    bytes: &'a [u8],
-    shard: ShardId,
-) -> Result<(Header, Cow<'a, [u8]>), StoreError> {
+fn decode<'a>(key: &[u8], bytes: &'a [u8], shard: ShardId) -> Result<(Header, Cow<'a, [u8]>), StoreError> {
     let at = keys::parse_log(key)
         .filter(|(found, _)| *found == shard)
         .map(|(_, first)| first);
@@ -320,6 +315,7 @@ mod tests {
     use crate::engine::memory::MemoryDisk;
     use crate::format::segment::Header;
     use dormouse_domain::{AggregateType, StreamId, Timestamp, Version};
+    use std::sync::Arc;
 
     /// Segments of one commit each.
     fn write_log(disk: &MemoryDisk, segments: u64) {

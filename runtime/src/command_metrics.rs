@@ -1,17 +1,42 @@
 //! The handles of one command type's metrics, looked up once a thread.
 
 use std::any::TypeId;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::time::Duration;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::time::{Duration, Instant};
 
 use dormouse_domain::{Aggregate, Command};
 use metrics::{Counter, Histogram};
 
 use crate::metric_names::{COMMANDS, HANDLING_SECONDS};
 
+/// Handling times are recorded at most once in so long on each arbiter: a histogram costs more than a short turn.
+const HANDLING_EVERY: Duration = Duration::from_micros(100);
+
 thread_local! {
-    static KNOWN: RefCell<HashMap<(TypeId, TypeId), CommandMetrics>> = RefCell::default();
+    static KNOWN: RefCell<HashMap<(TypeId, TypeId), CommandMetrics, BuildHasherDefault<TypeIds>>> = RefCell::default();
+    static RECORDED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Type ids are hashes already.
+#[derive(Default)]
+struct TypeIds(u64);
+
+impl Hasher for TypeIds {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = self.0.rotate_left(8) ^ hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// How a turn is counted.
@@ -55,10 +80,16 @@ impl CommandMetrics {
         }
     }
 
-    /// A command that was handled.
-    pub(crate) fn handled(&self, counted: Counted, took: Duration) {
+    /// A command whose handling began at `started` and took so long.
+    pub(crate) fn handled(&self, counted: Counted, started: Instant, took: Duration) {
         self.count(counted);
-        self.handling.record(took.as_secs_f64());
+        let is_due = RECORDED
+            .get()
+            .is_none_or(|last| started.saturating_duration_since(last) >= HANDLING_EVERY);
+        if is_due {
+            RECORDED.set(Some(started));
+            self.handling.record(took.as_secs_f64());
+        }
     }
 
     pub(crate) fn count(&self, counted: Counted) {

@@ -107,7 +107,10 @@ mod tests {
         let stored = |packer: &mut Packer, records: &[u8]| sealed(packer, records).0.len() - HEADER_BYTES;
         assert!(stored(&mut packer, &b"deposited 5 cents; ".repeat(50)) < 100);
         assert_eq!(stored(&mut packer, &noise(5_000)), 5_000);
-        assert_eq!(stored(&mut packer, &[0; RECORDS_BYTES_MIN - 1]), RECORDS_BYTES_MIN - 1);
+        assert_eq!(
+            stored(&mut packer, &[0; RECORDS_BYTES_MIN - 1]),
+            RECORDS_BYTES_MIN - 1
+        );
     }
 
     #[test]
@@ -129,6 +132,9 @@ mod tests {
         let (_, header) = sealed(&mut Packer::new(), b"");
         segment::seal_as(&mut segment, &header, Compression::Lz4, 2_551);
         let refused = segment::decode(&segment).unwrap_err();
-        assert_eq!(refused, crate::format::Malformed::Value("a segment's compression"));
+        assert_eq!(
+            refused,
+            crate::format::Malformed::Value("a segment's compression")
+        );
     }
 }
