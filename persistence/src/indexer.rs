@@ -1,10 +1,11 @@
 //! The indexer: one thread that turns frozen generations into runs, one after another.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
-use dormouse_domain::{ShardId, Version};
+use dormouse_domain::ShardId;
 
 use crate::engine::{EngineError, Rows, Run};
 use crate::format::{keys, record, rows};
@@ -51,47 +52,68 @@ pub(crate) fn build(shard: ShardId, contents: &Contents) -> Run {
     }
 }
 
-/// A commit by its stream's names and its version, and its number in the generation.
-type InOrder<'a> = ((&'a [u8], &'a [u8]), Version, usize);
+/// What a stream is called: its aggregate's type and id.
+type Names<'a> = (&'a [u8], &'a [u8]);
 
 /// One row a stream, or several where it has more than a row takes.
 fn stream_rows(shard: ShardId, contents: &Contents) -> Rows {
-    let mut order: Vec<InOrder<'_>> = (0..contents.len())
-        .map(|number| {
-            let (record, version, ..) = contents.entry(number);
-            (record::names(record), version, number)
-        })
-        .collect();
-    order.sort_unstable();
-    let bytes = contents.record_bytes() + contents.len() * (rows::ENTRY_HEADER_BYTES + 64);
-    let mut out = Rows::with_capacity(contents.len(), bytes);
-    let mut left = &order[..];
-    while let Some(((names, version, _), _)) = left.split_first() {
-        let row = row_len(contents, left);
-        let (taken, rest) = left.split_at(row);
-        out.push(
-            |key| keys::push_stream_row(key, shard, names.0, names.1, *version),
-            |value| {
-                for (_, _, number) in taken {
-                    let (record, _, offset, time) = contents.entry(*number);
-                    rows::push(value, offset, time, record);
-                }
-            },
-        );
-        left = rest;
+    let (numbers, streams) = by_stream(contents);
+    let bytes = contents.record_bytes() + contents.len() * rows::ENTRY_HEADER_BYTES + streams.len() * 64;
+    let mut out = Rows::with_capacity(streams.len(), bytes);
+    for (names, place) in streams {
+        let mut left = &numbers[place];
+        while let Some((first, _)) = left.split_first() {
+            let (row, rest) = left.split_at(row_len(contents, left));
+            let (_, version, ..) = contents.entry(*first);
+            out.push(
+                |key| keys::push_stream_row(key, shard, names.0, names.1, version),
+                |value| {
+                    for number in row {
+                        let (record, _, offset, time) = contents.entry(*number);
+                        rows::push(value, offset, time, record);
+                    }
+                },
+            );
+            left = rest;
+        }
     }
     out
 }
 
-/// How many of the first commits make one row.
-fn row_len(contents: &Contents, commits: &[InOrder<'_>]) -> usize {
+/// The commits' numbers, a stream's together and by version, and where each stream's are, in the order of names.
+///
+/// The generation knows each stream's commits already, so only the streams themselves are sorted.
+fn by_stream(contents: &Contents) -> (Vec<usize>, Vec<(Names<'_>, Range<usize>)>) {
+    let names = |number: usize| record::names(contents.entry(number).0);
+    let mut numbers = Vec::with_capacity(contents.len());
+    let mut streams = Vec::with_capacity(contents.streams());
+    for chain in contents.chains() {
+        let start = numbers.len();
+        numbers.extend(chain);
+        let chain = &mut numbers[start..];
+        chain.reverse();
+        // Streams of one hash share a chain; a stable sort leaves each one's versions in order.
+        if chain.iter().any(|number| names(*number) != names(chain[0])) {
+            chain.sort_by_key(|number| names(*number));
+        }
+        let mut from = start;
+        for stream in chain.chunk_by(|a, b| names(*a) == names(*b)) {
+            streams.push((names(stream[0]), from..from + stream.len()));
+            from += stream.len();
+        }
+    }
+    streams.sort_unstable_by_key(|(names, _)| *names);
+    (numbers, streams)
+}
+
+/// How many of a stream's commits make one row.
+fn row_len(contents: &Contents, commits: &[usize]) -> usize {
     let mut bytes = 0;
-    let names = commits[0].0;
     commits
         .iter()
-        .take_while(|commit| {
-            let fits = bytes < rows::ROW_BYTES_MAX && commit.0 == names;
-            bytes += contents.entry(commit.2).0.len();
+        .take_while(|number| {
+            let fits = bytes < rows::ROW_BYTES_MAX;
+            bytes += contents.entry(**number).0.len();
             fits
         })
         .count()
@@ -121,4 +143,63 @@ fn command_rows(shard: ShardId, contents: &Contents) -> Rows {
         );
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commit::CommitBuilder;
+    use crate::format::meta::Indexed;
+    use crate::format::segment::{self, Header};
+    use crate::options::StoreOptions;
+    use crate::queue::Placed;
+    use crate::tail::Tail;
+    use dormouse_domain::{AggregateType, Offset, StreamId, Timestamp, Version};
+
+    /// The rows of a generation whose commits belong to these streams, in this order; `hash` of a stream's id.
+    fn rows(streams: &[&str], hash: impl Fn(&str) -> u64) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut segment = vec![0; segment::HEADER_BYTES];
+        let mut placed: Vec<Placed> = Vec::new();
+        for (number, id) in streams.iter().enumerate() {
+            let stream = StreamId::new(AggregateType::from_static("t"), (*id).try_into().unwrap());
+            let version =
+                Version::new(1 + streams[..number].iter().filter(|other| *other == id).count() as u64);
+            let mut commit = CommitBuilder::new(&stream, version);
+            commit.system_event("e", &[7; 90]).unwrap();
+            let commit = commit.finish().unwrap();
+            placed.push(Placed {
+                start: segment.len() as u32,
+                len: commit.bytes.len() as u32,
+                events: 1,
+                first_version: version,
+                stream_hash: hash(id),
+                command_hash: None,
+            });
+            segment.extend_from_slice(&commit.bytes);
+        }
+        let header = Header {
+            shard: ShardId::FIRST,
+            epoch: 1,
+            batch: 1,
+            first: Offset::new(1),
+            time: Timestamp::from_micros(1),
+            previous: 0,
+            events: placed.len() as u32,
+            commits: placed.len() as u32,
+        };
+        let tail = Tail::new(&StoreOptions::default().generation_bytes(1), Indexed::NONE);
+        tail.add(segment.into(), &header, 0, placed.into_iter());
+        let run = build(ShardId::FIRST, &tail.oldest_frozen().unwrap().contents());
+        let rows = run.streams.iter();
+        rows.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+    }
+
+    #[test]
+    fn streams_that_share_a_hash_get_rows_of_their_own() {
+        let streams = ["b", "a", "b", "c", "a", "a", "b"];
+        let apart = rows(&streams, |id| id.as_bytes()[0].into());
+        assert_eq!(apart.len(), 3);
+        assert!(apart.is_sorted(), "rows go into files in key order");
+        assert_eq!(rows(&streams, |_| 5), apart);
+    }
 }

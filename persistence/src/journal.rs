@@ -8,6 +8,7 @@ use dormouse_domain::{Offset, Position, Timestamp};
 
 use crate::engine::Watermark;
 use crate::format::keys;
+use crate::format::packing::Packer;
 use crate::format::segment::{self, Header};
 use crate::metric_names;
 use crate::queue::{Batch, Fate, Item, Next, Placed};
@@ -55,6 +56,7 @@ impl LogEnd {
 pub(crate) struct Journal {
     session: Arc<Session>,
     log_end: LogEnd,
+    packer: Packer,
     /// The batch that has no fate yet: a panic leaves it here.
     in_hand: Option<Batch>,
 }
@@ -71,6 +73,7 @@ impl Journal {
         Journal {
             session,
             log_end,
+            packer: Packer::new(),
             in_hand: None,
         }
     }
@@ -120,26 +123,25 @@ impl Journal {
             events: batch.events,
             commits: batch.commits,
         };
-        segment::seal(&mut batch.segment, &header);
+        let stored = self.packer.seal(&mut batch.segment, &header);
+        let (hash, bytes) = (segment::hash(stored), stored.len());
         let start = Instant::now();
-        let appended = self
-            .session
-            .engine
-            .append_log(&keys::log(header.shard, first), &batch.segment);
+        let key = keys::log(header.shard, first);
+        let appended = self.session.engine.append_log(&key, stored);
         self.count_sync(start);
         if let Err(error) = appended {
             self.session.stop(&error.to_string());
             return Verdict::Unknown(error.to_string().into());
         }
-        self.publish(&header);
+        self.publish(&header, hash);
+        self.count_batch(bytes);
         Verdict::Durable { first, time }
     }
 
     /// The batch in hand is durable: it can be read from here on, and then says so.
-    fn publish(&mut self, header: &Header) {
+    fn publish(&mut self, header: &Header, hash: u128) {
         let session = &self.session;
         let batch = self.in_hand.as_ref().expect("the batch just written");
-        let hash = segment::hash(&batch.segment);
         session.tail.add(
             batch.segment.as_slice().into(),
             header,
@@ -153,7 +155,6 @@ impl Journal {
             offset: header.last(),
             hash,
         });
-        self.count_batch(batch);
     }
 
     /// Gives every submission of a batch its fate.
@@ -207,16 +208,17 @@ impl Journal {
     }
 
     #[allow(clippy::cast_precision_loss, reason = "gauges and histograms")]
-    fn count_batch(&self, batch: &Batch) {
+    fn count_batch(&self, bytes: usize) {
+        let batch = self.in_hand.as_ref().expect("the batch just written");
         let session = &self.session;
         let counters = &session.core.counters;
         counters.batches.add(1);
         counters.commits.add(batch.commits.into());
         counters.events.add(batch.events.into());
-        counters.batch_bytes.add(batch.segment.len() as u64);
+        counters.batch_bytes.add(bytes as u64);
         counters.batch_commits_max.raise(batch.commits.into());
         metrics::histogram!(metric_names::JOURNAL_BATCH_COMMITS).record(batch.commits);
-        metrics::histogram!(metric_names::JOURNAL_BATCH_BYTES).record(batch.segment.len() as f64);
+        metrics::histogram!(metric_names::JOURNAL_BATCH_BYTES).record(bytes as f64);
         metrics::gauge!(metric_names::JOURNAL_QUEUE_COMMITS).set(session.queue.commits() as f64);
         metrics::gauge!(metric_names::TAIL_BYTES).set(session.tail.bytes() as f64);
         metrics::gauge!(metric_names::INDEX_LAG_EVENTS).set(session.index_lag() as f64);

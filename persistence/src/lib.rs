@@ -70,6 +70,7 @@ mod tail;
 #[cfg(feature = "rocksdb")]
 mod watermark;
 mod writer;
+mod writing;
 
 pub use crate::commit::{Commit, CommitBuilder, CommitError};
 pub use crate::engine::EngineStatistics;
@@ -80,6 +81,7 @@ pub use crate::options::{OpenProgress, StoreOptions};
 pub use crate::settlement::{NotCommitted, Settled, Settlement, SettlementSink, SinkId, Ticket};
 pub use crate::snapshot::Snapshot;
 pub use crate::statistics::StoreStatistics;
-pub use crate::store::{Admission, Health, Store};
+pub use crate::store::{Health, Store};
 pub use crate::stored::{StoredCommand, StoredCommit, StoredEvent};
 pub use crate::writer::{Reached, StreamWriter};
+pub use crate::writing::{Admission, Writing};

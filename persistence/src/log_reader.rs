@@ -116,7 +116,7 @@ impl Walk<'_> {
         }
         let (header, records) = segment::decode(bytes).map_err(|error| damaged(at, error))?;
         *expected = Some(header.last().next());
-        self.segment(header.first, header.time, records)?;
+        self.segment(header.first, header.time, &records)?;
         Ok(if self.broken {
             ControlFlow::Break(())
         } else {

@@ -4,8 +4,8 @@
 //! (`Opened::verify_from`): checksums, offsets, batch numbers, times and the hash chain. The log's end is
 //! compared with the indexed position and the watermark, which are kept apart from it.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dormouse_domain::{Offset, ShardId};
@@ -110,7 +110,7 @@ fn last_offset(engine: &dyn Engine, shard: ShardId) -> Result<Offset, StoreError
 }
 
 /// A segment's header and records; the key says where it should be.
-fn decode<'a>(key: &[u8], bytes: &'a [u8], shard: ShardId) -> Result<(Header, &'a [u8]), StoreError> {
+fn decode<'a>(key: &[u8], bytes: &'a [u8], shard: ShardId) -> Result<(Header, Cow<'a, [u8]>), StoreError> {
     let at = keys::parse_log(key)
         .filter(|(found, _)| *found == shard)
         .map(|(_, first)| first);
@@ -190,8 +190,9 @@ impl Refill<'_> {
         self.log_end = LogEnd::of(&header, hash);
         self.check_marks(&header)?;
         if header.first > self.indexed.offset {
-            let placed = placed(&header, body).map_err(|error| damaged(header.first, error))?;
-            self.tail.add(Arc::from(bytes), &header, hash, placed.into_iter());
+            let placed = placed(&header, &body).map_err(|error| damaged(header.first, error))?;
+            let segment = [&bytes[..segment::HEADER_BYTES], &body].concat();
+            self.tail.add(segment.into(), &header, hash, placed.into_iter());
             self.make_room()?;
         }
         self.report.read(header.last(), bytes.len());
@@ -314,6 +315,7 @@ mod tests {
     use crate::engine::memory::MemoryDisk;
     use crate::format::segment::Header;
     use dormouse_domain::{AggregateType, StreamId, Timestamp, Version};
+    use std::sync::Arc;
 
     /// Segments of one commit each.
     fn write_log(disk: &MemoryDisk, segments: u64) {

@@ -21,6 +21,7 @@ use crate::registry::Registry;
 use crate::settlement::{NotCommitted, Settled, Settlement, Ticket};
 use crate::tail::Tail;
 use crate::writer::{Reached, StreamState, StreamWriter};
+use crate::writing::Admission;
 
 /// What the threads of one opening share with the store's callers.
 pub(crate) struct Session {
@@ -202,6 +203,16 @@ impl Session {
             && self.queue.bytes() < options.queue_bytes_max
             && self.tail.has_room();
         roomy || self.is_stopped()
+    }
+
+    /// What a commit to a stream that was read in `generation` may expect.
+    pub(crate) fn admission(&self, generation: u64) -> Admission {
+        match self.stopped() {
+            Some(reason) => Admission::Stopped { reason },
+            None if self.generation != generation => Admission::Outdated,
+            None if self.has_space() => Admission::Open,
+            None => Admission::Full,
+        }
     }
 
     /// Whether this is one of the session's own threads.

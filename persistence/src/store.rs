@@ -26,6 +26,7 @@ use crate::snapshot::Snapshot;
 use crate::statistics::StoreStatistics;
 use crate::stored::StoredCommit;
 use crate::writer::{Reached, StreamWriter};
+use crate::writing::{Admission, Writing};
 
 /// An event store. Clones are the same store; it lives until the last one is dropped.
 ///
@@ -41,7 +42,7 @@ pub struct Store {
 struct Inner {
     core: Arc<Core>,
     disk: Box<dyn Disk>,
-    session: ArcSwap<Session>,
+    session: Arc<ArcSwap<Session>>,
     lifecycle: Mutex<Lifecycle>,
 }
 
@@ -118,7 +119,7 @@ impl Store {
             inner: Arc::new(Inner {
                 core,
                 disk,
-                session: ArcSwap::new(session),
+                session: Arc::new(ArcSwap::new(session)),
                 lifecycle,
             }),
         })
@@ -383,34 +384,18 @@ impl Store {
     }
 }
 
-/// What a commit may expect now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It would be taken.
-    Open,
-    /// Queue or tail are at their bounds: wait for [`Store::space`] before deciding.
-    Full,
-    /// The store was reopened since its stream was read: read it again.
-    Outdated,
-    /// The store takes no commits.
-    Stopped {
-        /// Why.
-        reason: Arc<str>,
-    },
-}
-
 /// For runtimes: writing, and waiting for what was written. A service leaves this to its `Dormouse`.
 impl Store {
     /// What a commit to a stream that was read in `generation` may expect: health, generation and space at once.
     #[must_use]
     pub fn admission(&self, generation: u64) -> Admission {
-        let session = self.inner.session.load();
-        match session.stopped() {
-            Some(reason) => Admission::Stopped { reason },
-            None if session.generation != generation => Admission::Outdated,
-            None if session.has_space() => Admission::Open,
-            None => Admission::Full,
-        }
+        self.inner.session.load().admission(generation)
+    }
+
+    /// A view of the store for one thread that writes much.
+    #[must_use]
+    pub fn writing(&self) -> Writing {
+        Writing::new(&self.inner.session)
     }
 
     /// Registers who takes settlements. Sinks stay for the store's life; a sink that holds the store keeps it

@@ -18,7 +18,7 @@ use crate::call::{Answer, Call};
 use crate::command_metrics::CommandMetrics;
 use crate::directory::Directory;
 use crate::entity_core::{Commanded, EntityCore, Identified, SnapshotDue, Turn, panic_message};
-use crate::lane::{Lane, ParkingPlace};
+use crate::lane::{Lane, ParkingPlace, with_writing};
 use crate::messages::{Ask, Run, Seen};
 use crate::metric_names;
 use crate::options::{LONG_TURN, TURNS_BEFORE_YIELD};
@@ -148,12 +148,14 @@ impl<A: Aggregate> EntityActor<A> {
     fn readiness(&self) -> Readiness {
         let store = &self.directory.shared.store;
         match &self.phase {
-            Phase::Awake(_) if !self.place.has_failed() => match store.admission(self.generation) {
-                Admission::Open => Readiness::Ready,
-                Admission::Full => Readiness::NoSpace,
-                Admission::Outdated => Readiness::Asleep,
-                Admission::Stopped { reason } => Readiness::Unable(NotDone::Stopped { reason }),
-            },
+            Phase::Awake(_) if !self.place.has_failed() => {
+                match with_writing(|store| store.admission(self.generation)) {
+                    Admission::Open => Readiness::Ready,
+                    Admission::Full => Readiness::NoSpace,
+                    Admission::Outdated => Readiness::Asleep,
+                    Admission::Stopped { reason } => Readiness::Unable(NotDone::Stopped { reason }),
+                }
+            }
             // a failure is remembered for a while
             Phase::Failed { reason, until } if self.now() < *until => {
                 let reason = Arc::clone(reason);
@@ -346,10 +348,9 @@ impl<A: Aggregate> EntityActor<A> {
                     key: self.place.key(),
                 };
                 self.place.commit(first, last, started, Held::new(call, charge));
-                let store = &self.directory.shared.store;
                 let submitted = self
                     .residency
-                    .with_writer(|writer| store.submit(writer, commit, ticket));
+                    .with_writer(|writer| with_writing(|store| store.submit(writer, commit, ticket)));
                 debug_assert!(
                     submitted.is_some(),
                     "an entity that is awake holds the right to write its stream"
@@ -367,7 +368,7 @@ impl<A: Aggregate> EntityActor<A> {
             }
         }
         let took = started.elapsed();
-        CommandMetrics::of::<A, C>(|metrics| metrics.handled(counted, took));
+        CommandMetrics::of::<A, C>(|metrics| metrics.handled(counted, started, took));
         if took > LONG_TURN {
             self.lane().counters.long_turns.add(1);
             metrics::counter!(metric_names::LONG_TURNS).increment(1);

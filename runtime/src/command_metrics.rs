@@ -1,8 +1,8 @@
 //! The handles of one command type's metrics, looked up once a thread.
 
 use std::any::TypeId;
-use std::cell::RefCell;
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
 
 use dormouse_domain::{Aggregate, Command};
 use metrics::{Counter, Histogram};
@@ -10,8 +10,12 @@ use metrics::{Counter, Histogram};
 use crate::metric_names::{COMMANDS, HANDLING_SECONDS};
 use crate::type_map::TypeMap;
 
+/// Handling times are recorded at most once in so long on each arbiter: a histogram costs more than a short turn.
+const HANDLING_EVERY: Duration = Duration::from_micros(100);
+
 thread_local! {
     static KNOWN: RefCell<TypeMap<(TypeId, TypeId), CommandMetrics>> = RefCell::default();
+    static RECORDED: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// How a turn is counted.
@@ -55,10 +59,16 @@ impl CommandMetrics {
         }
     }
 
-    /// A command that was handled.
-    pub(crate) fn handled(&self, counted: Counted, took: Duration) {
+    /// A command whose handling began at `started` and took so long.
+    pub(crate) fn handled(&self, counted: Counted, started: Instant, took: Duration) {
         self.count(counted);
-        self.handling.record(took.as_secs_f64());
+        let is_due = RECORDED
+            .get()
+            .is_none_or(|last| started.saturating_duration_since(last) >= HANDLING_EVERY);
+        if is_due {
+            RECORDED.set(Some(started));
+            self.handling.record(took.as_secs_f64());
+        }
     }
 
     pub(crate) fn count(&self, counted: Counted) {

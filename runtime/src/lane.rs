@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dormouse_persistence::{Settled, SettlementSink, SinkId};
+use dormouse_persistence::{Settled, SettlementSink, SinkId, Writing};
 use parking_lot::Mutex;
 use slab::Slab;
 use tokio::sync::Notify;
@@ -20,6 +20,8 @@ use crate::parking::Parking;
 use crate::statistics::LaneCounters;
 
 thread_local! {
+    /// How this arbiter's entities write.
+    static WRITING: RefCell<Option<Writing>> = const { RefCell::new(None) };
     /// The parkings of this arbiter's entities. An arbiter's thread belongs to one runtime.
     static PARKINGS: RefCell<Parkings> = const { RefCell::new(Parkings { slots: Slab::new(), epoch: 0 }) };
 }
@@ -103,20 +105,31 @@ impl SettlementSink for Inbox {
 
 impl Inbox {
     /// Runs on the arbiter until it stops.
-    pub(crate) async fn deliver(self: Arc<Self>) {
+    pub(crate) async fn deliver(self: Arc<Self>, writing: Writing) {
+        WRITING.set(Some(writing));
         let mut batches = Vec::new();
         loop {
             self.arrived.notified().await;
             std::mem::swap(&mut *self.batches.lock(), &mut batches);
-            let now = Instant::now();
+            // one of them stands for all: they were made durable together
+            let mut arrived = Some(Instant::now());
             for settled in batches.drain(..).flatten() {
                 let parking = PARKINGS.with_borrow(|parkings| parkings.get(settled.key));
                 if let Some(parking) = parking {
-                    parking.settle(&settled, now);
+                    parking.settle(&settled, arrived.take());
                 }
             }
         }
     }
+}
+
+/// Uses the way in which the entities of this arbiter write.
+pub(crate) fn with_writing<T>(act: impl FnOnce(&mut Writing) -> T) -> T {
+    WRITING.with_borrow_mut(|writing| {
+        act(writing
+            .as_mut()
+            .expect("an arbiter's deliveries begin before its first entity"))
+    })
 }
 
 /// An entity's place among its arbiter's parkings, given up when dropped.

@@ -158,8 +158,8 @@ impl Parking {
         }
     }
 
-    /// The journal's word on the oldest commit, which came at `now`.
-    pub(crate) fn settle(&self, settled: &Settled, now: Instant) {
+    /// The journal's word on the oldest commit. How long it waited is recorded if `arrived` says when the word came.
+    pub(crate) fn settle(&self, settled: &Settled, arrived: Option<Instant>) {
         let oldest = self.queue.borrow_mut().pop_front();
         let Some(Waiting::Commit {
             first,
@@ -181,7 +181,9 @@ impl Parking {
                     shard: at.shard,
                     offset: at.offset.plus(last.get() - first.get()),
                 };
-                COMMIT_WAIT.with(|wait| wait.record(now.duration_since(since).as_secs_f64()));
+                if let Some(arrived) = arrived {
+                    COMMIT_WAIT.with(|wait| wait.record(arrived.duration_since(since).as_secs_f64()));
+                }
                 self.durable.set(last);
                 self.newest.set(Some(newest.offset));
                 held.release(Some(newest));

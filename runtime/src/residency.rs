@@ -50,17 +50,14 @@ impl Gauges {
     }
 
     fn enter(&self, limit: usize) -> Result<(), NotDone> {
-        let room = |n: usize| (n < limit).then_some(n + 1);
-        let counted = self
-            .in_flight
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, room);
-        counted.map_or(
-            Err(NotDone::Overloaded {
-                bound: Bound::Runtime,
-                limit,
-            }),
-            |_| Ok(()),
-        )
+        if self.in_flight.fetch_add(1, Ordering::SeqCst) < limit {
+            return Ok(());
+        }
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        Err(NotDone::Overloaded {
+            bound: Bound::Runtime,
+            limit,
+        })
     }
 
     /// Waits until something that was in flight has ended, or `in_flight` is already zero.
@@ -171,22 +168,24 @@ impl Residency {
     /// Counts one more command in flight, if both bounds allow. Called under the entry's guard: an eviction, which
     /// holds the same guard for writing, sees either the count or no entry.
     ///
-    /// What finds no room was never counted: taking a count back would wake those who wait for room, for nothing.
+    /// What finds no room takes its count back and wakes nobody: at a bound something else is in flight, and its end
+    /// wakes whoever saw this count. (Adding costs less than comparing first: all clients and arbiters meet here.)
     pub(crate) fn charge(self: &Arc<Self>, mailbox: usize, runtime: usize) -> Result<Charge, NotDone> {
-        let room = |n: u32| ((n as usize) < mailbox).then_some(n + 1);
-        let counted = self
-            .in_flight
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, room);
-        counted.map_err(|_| NotDone::Overloaded {
-            bound: Bound::Mailbox,
-            limit: mailbox,
-        })?;
-        if let Err(full) = self.gauges.enter(runtime) {
-            // the runtime is full, so something is in flight, and its end wakes whoever saw this count
-            self.in_flight.fetch_sub(1, Ordering::AcqRel);
-            return Err(full);
+        let entered = if (self.in_flight.fetch_add(1, Ordering::AcqRel) as usize) < mailbox {
+            self.gauges.enter(runtime)
+        } else {
+            Err(NotDone::Overloaded {
+                bound: Bound::Mailbox,
+                limit: mailbox,
+            })
+        };
+        match entered {
+            Ok(()) => Ok(Charge(Arc::clone(self))),
+            Err(full) => {
+                self.in_flight.fetch_sub(1, Ordering::AcqRel);
+                Err(full)
+            }
         }
-        Ok(Charge(Arc::clone(self)))
     }
 
     pub(crate) fn in_flight(&self) -> u32 {

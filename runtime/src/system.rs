@@ -88,7 +88,7 @@ fn run(arbiters: usize, tell: &crossbeam_channel::Sender<Started>) {
 fn lane(arbiter: &ArbiterHandle, store: &Store) -> Lane {
     let inbox = Arc::<Inbox>::default();
     let sink = store.register_sink(Arc::clone(&inbox) as _);
-    arbiter.spawn(inbox.deliver());
+    arbiter.spawn(inbox.deliver(store.writing()));
     let (arrivals, arriving) = tokio::sync::mpsc::unbounded_channel();
     arbiter.spawn(lane::let_in(arriving));
     Lane {

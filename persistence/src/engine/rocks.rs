@@ -8,9 +8,11 @@
 
 mod ingest;
 mod iterate;
+mod reaper;
 mod statistics;
 pub(crate) mod tuning;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +23,8 @@ use rocksdb::{ColumnFamily, DB, ErrorKind, ReadOptions, WriteOptions};
 pub(crate) use self::ingest::RunWriter;
 #[cfg(test)]
 pub(crate) use self::ingest::Step;
+use self::reaper::Reaper;
+pub(crate) use self::reaper::TRASH_DIRECTORY;
 use super::{Engine, EngineError, EngineStatistics, Family, LogRow, Run, Start, Visit, Watermark};
 use crate::lock::StoreLock;
 use crate::watermark::WatermarkKeeper;
@@ -38,6 +42,8 @@ pub(crate) struct RocksEngine {
     synced: WriteOptions,
     without_wal: WriteOptions,
     watermark: WatermarkKeeper,
+    /// None where files can't have two names.
+    reaper: Option<Reaper>,
     stopped: AtomicBool,
     directory: PathBuf,
     /// Made when derived rows prove damaged: the next opening builds them again.
@@ -61,6 +67,7 @@ impl RocksEngine {
             synced: tuning::synced(),
             without_wal: tuning::without_wal(),
             watermark,
+            reaper: reaper(directory),
             stopped: AtomicBool::new(false),
             directory: directory.to_path_buf(),
             rebuild_marker,
@@ -114,6 +121,9 @@ impl Engine for RocksEngine {
                 context: "write the watermark",
                 reason,
             });
+        }
+        if let Some(reaper) = &self.reaper {
+            reaper.wrote();
         }
         self.with(CONTEXT, |databases| {
             databases.log.put_opt(key, segment, &self.synced)
@@ -172,6 +182,9 @@ impl Engine for RocksEngine {
     fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
         self.watermark.stop();
+        if let Some(reaper) = &self.reaper {
+            reaper.stop();
+        }
     }
 
     /// The sizes of all files, from the directory: RocksDB's properties leave out WALs and its text logs.
@@ -193,9 +206,20 @@ impl Engine for RocksEngine {
         let written = self.watermark.close();
         // RocksDB flushes what has no WAL while it closes, and reports no error: lost rows are indexed again.
         drop(databases);
+        if let Some(reaper) = &self.reaper {
+            reaper.close();
+        }
         self.lock.lock().take();
         written
     }
+}
+
+/// Frees the store's obsolete files slowly, if it can.
+fn reaper(directory: &Path) -> Option<Reaper> {
+    let watched = [directory.join("log"), directory.join("derived")];
+    Reaper::start(directory, watched)
+        .inspect_err(|error| tracing::info!(%error, "obsolete files are deleted whole"))
+        .ok()
 }
 
 /// A family of `derived/`.
@@ -232,6 +256,8 @@ fn directory_bytes(directory: &Path) -> u64 {
         .flatten()
         .map(|entry| match entry.metadata() {
             Ok(metadata) if metadata.is_dir() => directory_bytes(&entry.path()),
+            // A second name of what was counted under its first.
+            Ok(metadata) if metadata.nlink() > 1 && directory.ends_with(TRASH_DIRECTORY) => 0,
             Ok(metadata) => metadata.len(),
             // Deleted meanwhile.
             Err(_) => 0,

@@ -5,6 +5,7 @@
 
 pub(crate) mod keys;
 pub(crate) mod meta;
+pub(crate) mod packing;
 mod read;
 pub(crate) mod record;
 pub(crate) mod rows;

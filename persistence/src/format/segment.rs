@@ -5,7 +5,7 @@
 //! | 0 | 4 | magic `DMSG` |
 //! | 4 | 2 | format, 1 |
 //! | 6 | 2 | shard |
-//! | 8 | 1 | compression: 0 none; 1 reserved for lz4 |
+//! | 8 | 1 | compression: 0 none, 1 one LZ4 block |
 //! | 9 | 3 | zero |
 //! | 12 | 4 | CRC32C of everything before and after it |
 //! | 16 | 8 | epoch |
@@ -19,6 +19,8 @@
 //! | 76 | 4 | the same before compression |
 //! | 80 | | commit records, one after another |
 
+use std::borrow::Cow;
+
 use dormouse_domain::{Offset, ShardId, Timestamp};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -29,8 +31,16 @@ pub(crate) const HEADER_BYTES: usize = 80;
 /// The first four bytes of every segment.
 pub(crate) const MAGIC: [u8; 4] = *b"DMSG";
 const FORMAT: u16 = 1;
-const COMPRESSION_NONE: u8 = 0;
 const CRC_AT: usize = 12;
+/// LZ4 expands no byte to more: what a length may claim is bounded by what is there.
+const LZ4_RATIO_MAX: usize = 255;
+
+/// How a segment's records are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None = 0,
+    Lz4 = 1,
+}
 
 /// What a segment says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +75,19 @@ pub(crate) fn hash(segment: &[u8]) -> u128 {
 /// # Panics
 /// If the buffer is shorter than a header or longer than 4 GiB; the journal's bounds are far below.
 pub(crate) fn seal(segment: &mut [u8], header: &Header) {
-    let body = u32::try_from(segment.len() - HEADER_BYTES).expect("a batch is bounded far below 4 GiB");
+    let records = segment.len() - HEADER_BYTES;
+    seal_as(segment, header, Compression::None, records);
+}
+
+/// The same where what follows is stored otherwise, and takes `records` bytes as it was.
+pub(crate) fn seal_as(segment: &mut [u8], header: &Header, compression: Compression, records: usize) {
+    let len = |bytes: usize| u32::try_from(bytes).expect("a batch is bounded far below 4 GiB");
+    let (stored, records) = (len(segment.len() - HEADER_BYTES), len(records));
     let bytes = &mut segment[..HEADER_BYTES];
     bytes[0..4].copy_from_slice(&MAGIC);
     bytes[4..6].copy_from_slice(&FORMAT.to_le_bytes());
     bytes[6..8].copy_from_slice(&header.shard.get().to_le_bytes());
-    bytes[8..CRC_AT].copy_from_slice(&[COMPRESSION_NONE, 0, 0, 0]);
+    bytes[8..CRC_AT].copy_from_slice(&[compression as u8, 0, 0, 0]);
     bytes[16..24].copy_from_slice(&header.epoch.to_le_bytes());
     bytes[24..32].copy_from_slice(&header.batch.to_le_bytes());
     bytes[32..40].copy_from_slice(&header.first.get().to_le_bytes());
@@ -78,8 +95,8 @@ pub(crate) fn seal(segment: &mut [u8], header: &Header) {
     bytes[48..64].copy_from_slice(&header.previous.to_le_bytes());
     bytes[64..68].copy_from_slice(&header.events.to_le_bytes());
     bytes[68..72].copy_from_slice(&header.commits.to_le_bytes());
-    bytes[72..76].copy_from_slice(&body.to_le_bytes());
-    bytes[76..80].copy_from_slice(&body.to_le_bytes());
+    bytes[72..76].copy_from_slice(&stored.to_le_bytes());
+    bytes[76..80].copy_from_slice(&records.to_le_bytes());
     let crc = checksum(segment);
     segment[CRC_AT..CRC_AT + 4].copy_from_slice(&crc.to_le_bytes());
 }
@@ -89,7 +106,29 @@ fn checksum(segment: &[u8]) -> u32 {
 }
 
 /// Checks a whole segment's lengths and checksum; its header and its records' bytes.
-pub(crate) fn decode(segment: &[u8]) -> Result<(Header, &[u8]), Malformed> {
+pub(crate) fn decode(segment: &[u8]) -> Result<(Header, Cow<'_, [u8]>), Malformed> {
+    let (header, stored) = check(segment)?;
+    let records = match stored.compression {
+        Compression::None => Cow::Borrowed(stored.bytes),
+        Compression::Lz4 => Cow::Owned(unpack(&stored)?),
+    };
+    Ok((header, records))
+}
+
+/// Checks a whole segment's lengths and checksum; its header.
+pub(crate) fn decode_header(segment: &[u8]) -> Result<Header, Malformed> {
+    check(segment).map(|(header, _)| header)
+}
+
+/// What follows a segment's header.
+struct Stored<'a> {
+    compression: Compression,
+    bytes: &'a [u8],
+    /// What the records take unpacked.
+    records: usize,
+}
+
+fn check(segment: &[u8]) -> Result<(Header, Stored<'_>), Malformed> {
     let mut reader = Reader::new(segment);
     if reader.bytes(4, "a segment's header")? != MAGIC {
         return Err(Malformed::Value("a segment's magic"));
@@ -104,7 +143,7 @@ pub(crate) fn decode(segment: &[u8]) -> Result<(Header, &[u8]), Malformed> {
     }
     let shard = ShardId::new(reader.u16("a segment's header")?);
     let flags = reader.bytes(4, "a segment's header")?;
-    let stored = reader.u32("a segment's header")?;
+    let crc = reader.u32("a segment's header")?;
     let epoch = reader.u64("a segment's header")?;
     let batch = reader.u64("a segment's header")?;
     let first = reader.u64("a segment's header")?;
@@ -112,37 +151,52 @@ pub(crate) fn decode(segment: &[u8]) -> Result<(Header, &[u8]), Malformed> {
     let previous = reader.u128("a segment's header")?;
     let events = reader.u32("a segment's header")?;
     let commits = reader.u32("a segment's header")?;
-    let body_bytes = reader.u32("a segment's header")? as usize;
-    let raw_bytes = reader.u32("a segment's header")? as usize;
-    let body = reader.bytes(body_bytes, "a segment")?;
+    let stored_bytes = reader.u32("a segment's header")? as usize;
+    let records = reader.u32("a segment's header")? as usize;
+    let bytes = reader.bytes(stored_bytes, "a segment")?;
     reader.end("a segment")?;
     let computed = checksum(segment);
-    if computed != stored {
-        return Err(Malformed::Checksum { stored, computed });
+    if computed != crc {
+        return Err(Malformed::Checksum {
+            stored: crc,
+            computed,
+        });
     }
-    if flags != [COMPRESSION_NONE, 0, 0, 0] || raw_bytes != body_bytes {
-        return Err(Malformed::Value("a segment's compression"));
-    }
+    let compression = match flags {
+        [0, 0, 0, 0] if records == stored_bytes => Compression::None,
+        [1, 0, 0, 0] if records <= stored_bytes.saturating_mul(LZ4_RATIO_MAX) => Compression::Lz4,
+        _ => return Err(Malformed::Value("a segment's compression")),
+    };
     if first == 0 || first.checked_add(events.into()).is_none() {
         return Err(Malformed::Value("a segment's first offset"));
     }
     if commits == 0 || events < commits {
         return Err(Malformed::Value("a segment's number of commits or events"));
     }
-    let (first, time) = (Offset::new(first), Timestamp::from_micros(time));
-    Ok((
-        Header {
-            shard,
-            epoch,
-            batch,
-            first,
-            time,
-            previous,
-            events,
-            commits,
-        },
-        body,
-    ))
+    let header = Header {
+        shard,
+        epoch,
+        batch,
+        first: Offset::new(first),
+        time: Timestamp::from_micros(time),
+        previous,
+        events,
+        commits,
+    };
+    let stored = Stored {
+        compression,
+        bytes,
+        records,
+    };
+    Ok((header, stored))
+}
+
+fn unpack(stored: &Stored<'_>) -> Result<Vec<u8>, Malformed> {
+    let mut records = vec![0; stored.records];
+    match lz4_flex::block::decompress_into(stored.bytes, &mut records) {
+        Ok(bytes) if bytes == records.len() => Ok(records),
+        _ => Err(Malformed::Value("a segment's compressed records")),
+    }
 }
 
 #[cfg(test)]
@@ -177,7 +231,7 @@ mod tests {
     #[test]
     fn is_read_as_it_was_written() {
         let (bytes, header) = segment();
-        assert_eq!(decode(&bytes), Ok((header, &b"some records"[..])));
+        assert_eq!(decode(&bytes), Ok((header, Cow::Borrowed(&b"some records"[..]))));
         assert_eq!(header.last(), Offset::new(103));
     }
 
@@ -211,9 +265,10 @@ mod tests {
             })
         );
         not_allowed(0, b"X", "a segment's magic");
-        not_allowed(8, &[1], "a segment's compression");
+        not_allowed(8, &[2], "a segment's compression");
         not_allowed(9, &[1], "a segment's compression");
         not_allowed(76, &[0], "a segment's compression");
+        not_allowed(8, &[1], "a segment's compressed records");
         not_allowed(32, &[0; 8], "a segment's first offset");
         not_allowed(32, &[0xff; 8], "a segment's first offset");
         not_allowed(68, &[0], "a segment's number of commits or events");

@@ -8,6 +8,7 @@
 //! | `derived/` | everything else; may be deleted while the store is closed |
 //! | `watermark` | how far the log was durable |
 //! | `damaged/` | torn ends of the log that were cut off, for whoever wants to look |
+//! | `trash/` | second names of the files of both instances, while the store is open: what is obsolete is freed there |
 //! | `CREATING` | the store was not finished; nothing in it was ever acknowledged |
 //! | `REBUILD` | `derived/` is not to be trusted; the next opening builds it again |
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::engine::rocks::TRASH_DIRECTORY;
 use crate::error::StoreError;
 use crate::lock::{LOCK_FILE, StoreLock};
 
@@ -166,7 +168,7 @@ impl Layout {
     /// Removes what [`Layout::begin`] and what followed left: no commit was ever acknowledged from it.
     fn clear_half_made(&self) -> io::Result<()> {
         tracing::info!(path = %self.root.display(), "a store that was never finished is begun afresh");
-        for directory in [self.log(), self.derived()] {
+        for directory in [self.log(), self.derived(), self.root.join(TRASH_DIRECTORY)] {
             remove_directory(&directory)?;
         }
         for name in ["FORMAT.new", crate::watermark::WATERMARK_FILE] {

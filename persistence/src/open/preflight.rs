@@ -236,7 +236,7 @@ impl Tables {
         rows.seek_for_prev(keys::log(shard, Offset::new(before.get().saturating_sub(1))));
         match rows.item() {
             Some((key, value)) if keys::parse_log(key).is_some_and(|(of, _)| of == shard) => {
-                let (header, _) = segment::decode(value).map_err(|reason| {
+                let header = segment::decode_header(value).map_err(|reason| {
                     StoreError::corrupt("the log", format!("its end before {before}"), reason)
                 })?;
                 Ok(header.last())
@@ -255,7 +255,7 @@ impl Tables {
         rows.seek_for_prev(keys::log(shard, from));
         let mut reached: Option<Offset> = None;
         while let Some((_, value)) = rows.item() {
-            let Ok((header, _)) = segment::decode(value) else {
+            let Ok(header) = segment::decode_header(value) else {
                 return Ok(false);
             };
             let is_next = reached.map_or(header.first <= from, |last| header.first == last.next());

@@ -132,8 +132,8 @@ impl Survey {
         shard: ShardId,
     ) -> Result<(), String> {
         let (key_shard, key_first) = keys::parse_log(key).ok_or("a key that is no log key")?;
-        let (header, _) =
-            segment::decode(value).map_err(|reason| format!("a segment that can't be read: {reason}"))?;
+        let header = segment::decode_header(value)
+            .map_err(|reason| format!("a segment that can't be read: {reason}"))?;
         if (header.shard, header.first) != (key_shard, key_first) || header.shard != shard {
             return Err("a segment that does not belong under its key".into());
         }

@@ -239,6 +239,21 @@ impl Contents {
         self.entries.len()
     }
 
+    /// How many streams have commits in it, streams of one hash counted once.
+    pub(crate) fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// The numbers of each stream's commits, newest first. Streams of one hash share a chain.
+    pub(crate) fn chains(&self) -> impl Iterator<Item = impl Iterator<Item = usize>> {
+        self.streams.values().map(move |newest| {
+            let known = |number: u32| (number != NONE).then_some(number as usize);
+            std::iter::successors(known(*newest), move |number| {
+                known(self.entries[*number].older_in_stream)
+            })
+        })
+    }
+
     /// Bytes of its segments.
     pub(crate) fn record_bytes(&self) -> usize {
         self.segments.iter().map(|segment| segment.bytes.len()).sum()

@@ -5,12 +5,13 @@ use std::fs;
 use dormouse_domain::Version;
 use dormouse_persistence::{Snapshot, Store, StoreError, StoreOptions};
 
+use crate::child::noise;
 use crate::client::{Client, check_gapless, stream};
 
 fn torn(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let store = Store::open_with(dir, StoreOptions::default().watermark_every_ms(3_600_000)).unwrap();
     let client = Client::new(&store);
-    let text = "x".repeat(1000);
+    let text = noise(1_000);
     for n in 0..20 {
         let writer = client.open(&stream(&format!("s{}", n % 5)));
         client.durable(&writer, &[&text, "end"]);

@@ -103,6 +103,13 @@ impl Random {
     }
 }
 
+/// Letters that nothing compresses.
+pub fn noise(len: usize) -> String {
+    let mut random = Random(len as u64);
+    let mut letter = || char::from(b'!' + u8::try_from(random.below(94)).unwrap());
+    (0..len).map(|_| letter()).collect()
+}
+
 fn say(line: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{MARK}{line}.").unwrap();
@@ -141,12 +148,19 @@ fn hold() {
 fn write(store: &Store, bytes: usize, commits: u64) {
     let client = Client::new(store);
     let streams: Vec<_> = (0..7).map(|n| client.open(&stream(&format!("s{n}")))).collect();
-    let text = "x".repeat(bytes);
+    // Longer than what packing looks back for: commits of one batch repeat nothing of each other.
+    let text = noise(20 * bytes);
     // Several are on their way at any time, so that batches hold several.
     let mut random = Random(u64::from(std::process::id()));
     for key in 0..commits {
         let length = random.below(bytes as u64) as usize;
-        client.submit(&streams[(key % 7) as usize], &[&text[..length], "end"], None, key);
+        let start = random.below(19 * bytes as u64) as usize;
+        client.submit(
+            &streams[(key % 7) as usize],
+            &[&text[start..start + length], "end"],
+            None,
+            key,
+        );
         if key < 5 {
             continue;
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use dormouse_persistence::{Store, StoreError, StoreOptions};
 
-use crate::child::Random;
+use crate::child::{Random, noise};
 use crate::client::{Client, Seen, check_gapless, eventually, log, read, stream};
 use crate::disk::Directory;
 use crate::suite::{Place, indexes_never, indexes_soon};
@@ -41,7 +41,7 @@ fn write(directory: &Directory, left: Left, options: StoreOptions) {
 
 fn fill(store: &Store) {
     let client = Client::new(store);
-    let text = "x".repeat(1_000);
+    let text = noise(1_000);
     for n in 0..COMMITS {
         let writer = client.open(&stream(&format!("s{}", n % 5)));
         client.durable(&writer, &[&text, "end"]);

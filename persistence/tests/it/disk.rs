@@ -5,7 +5,7 @@ use std::path::Path;
 use dormouse_persistence::{Health, Settlement, Store, StoreError, StoreOptions};
 use tempfile::TempDir;
 
-use crate::child::{self, Child};
+use crate::child::{self, Child, noise};
 use crate::client::{Client, check_gapless, eventually, stream};
 use crate::suite::{Place, indexes_soon};
 
@@ -175,7 +175,7 @@ fn sizes_on_disk_are_told() {
     let store = directory.open(StoreOptions::default()).unwrap();
     let client = Client::new(&store);
     let before = store.statistics().disk_bytes;
-    let text = "x".repeat(100_000);
+    let text = noise(100_000);
     assert!(matches!(
         client.append(&client.open(&stream("a")), &[&text], None),
         Settlement::Durable { .. }

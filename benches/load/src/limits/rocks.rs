@@ -14,6 +14,7 @@ const MIB: usize = 1024 * 1024;
 const CACHE_BYTES: usize = 128 * MIB;
 const MEMTABLES_BYTES_MAX: usize = 256 * MIB;
 const MEMTABLE_BYTES: usize = 64 * MIB;
+const RUNS_BEFORE_COMPACTION: i32 = 8;
 const VERSION_BYTES: usize = 8;
 
 /// For log segments by offset: appended in order, never rewritten.
@@ -34,6 +35,7 @@ pub(crate) fn rows_options() -> Result<Options> {
     let mut universal = UniversalCompactOptions::default();
     universal.set_max_size_amplification_percent(100);
     options.set_universal_compaction_options(&universal);
+    options.set_level_zero_file_num_compaction_trigger(RUNS_BEFORE_COMPACTION);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_bottommost_compression_type(DBCompressionType::Zstd);
     options.set_prefix_extractor(SliceTransform::create(

@@ -7,6 +7,8 @@ use rocksdb::{DB, IteratorMode, Options};
 
 /// Layout of a segment and a record, as `docs/format.md` has it.
 const SEGMENT_HEADER_BYTES: usize = 80;
+const SEGMENT_COMPRESSION_AT: usize = 8;
+const SEGMENT_RECORDS_BYTES_AT: usize = 76;
 const SEGMENT_EVENTS_AT: usize = 64;
 const SEGMENT_COMMITS_AT: usize = 68;
 const RECORD_HEADER_BYTES: usize = 24;
@@ -14,7 +16,10 @@ const RECORD_HEADER_BYTES: usize = 24;
 /// One segment: a row of the log.
 pub(crate) struct Segment {
     pub(crate) key: Vec<u8>,
+    /// As stored.
     pub(crate) bytes: Vec<u8>,
+    /// Its commits, unpacked.
+    records: Vec<u8>,
 }
 
 /// All segments of the closed store in `directory`.
@@ -28,11 +33,21 @@ pub(crate) fn read(directory: &Path) -> Result<Vec<Segment>> {
         ensure!(value.len() > SEGMENT_HEADER_BYTES, "a segment without records");
         segments.push(Segment {
             key: key.into_vec(),
+            records: unpacked(&value)?,
             bytes: value.into_vec(),
         });
     }
     ensure!(!segments.is_empty(), "{} is empty", log.display());
     Ok(segments)
+}
+
+fn unpacked(segment: &[u8]) -> Result<Vec<u8>> {
+    let (header, stored) = segment.split_at(SEGMENT_HEADER_BYTES);
+    if header[SEGMENT_COMPRESSION_AT] == 0 {
+        return Ok(stored.to_vec());
+    }
+    let bytes = u32_at(header, SEGMENT_RECORDS_BYTES_AT) as usize;
+    lz4_flex::block::decompress(stored, bytes).context("a segment that can't be unpacked")
 }
 
 impl Segment {
@@ -46,7 +61,7 @@ impl Segment {
 
     /// Its commits, one after another.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record<'_>> {
-        let mut left = &self.bytes[SEGMENT_HEADER_BYTES..];
+        let mut left = &self.records[..];
         std::iter::from_fn(move || {
             if left.len() < RECORD_HEADER_BYTES {
                 return None;
@@ -106,6 +121,7 @@ mod tests {
         bytes.extend(record(258, "bcd"));
         let segment = Segment {
             key: Vec::new(),
+            records: unpacked(&bytes).unwrap(),
             bytes,
         };
         assert_eq!((segment.events(), segment.commits()), (2, 2));
