@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::quiet::Patience;
+use crate::quiet::{self, Patience};
 use crate::step::{Pace, Step, Work};
 use crate::summary::{About, Summary};
 use crate::{peers, ratios, report, table};
@@ -59,6 +59,9 @@ fn round(
         let mut step = steps[at].clone();
         set_pace(&mut step, &round)?;
         progress.begins(&step.name, number + 1, runs);
+        if let Some(stores) = step.directory.parent() {
+            quiet::disk_settles(stores)?;
+        }
         patience.wait();
         match (measure(&step, peers), &step.work) {
             // What others can't do here must not cost the rest of the run.

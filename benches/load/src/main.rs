@@ -35,10 +35,6 @@ use clap::Parser;
 
 use crate::arguments::Arguments;
 
-/// What a service with this much traffic would choose: clients, arbiters and journal free what others allocated.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.step() {

@@ -1,5 +1,8 @@
-//! Waiting for other programs to end before something is measured.
+//! Waiting for other programs, and for what the disk still has to do, before something is measured.
 
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::process::machine_cpu_seconds;
@@ -35,6 +38,36 @@ impl Patience {
             self.0 = self.0.saturating_sub(took);
         }
     }
+}
+
+/// Waits until synced writes in `directory` take their usual time again. A store that was just removed keeps the disk
+/// busy for seconds where the file system tells it of every freed block.
+pub(crate) fn disk_settles(directory: &Path) -> io::Result<()> {
+    const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
+    const QUIET_ROUNDS: u32 = 3;
+    let path = directory.join("settling");
+    let (mut file, started) = (File::create(&path)?, Instant::now());
+    let mut quiet = 0;
+    while quiet < QUIET_ROUNDS && started.elapsed() < GIVE_UP_AFTER {
+        quiet = if is_steady(&mut file)? { quiet + 1 } else { 0 };
+        std::thread::sleep(LOOK);
+    }
+    std::fs::remove_file(path)
+}
+
+/// Whether none of some syncs takes much longer than most.
+fn is_steady(file: &mut File) -> io::Result<bool> {
+    const SYNCS: usize = 200;
+    const STALL: u32 = 20;
+    let mut took = Vec::with_capacity(SYNCS);
+    for _ in 0..SYNCS {
+        let started = Instant::now();
+        file.write_all(&[1; 4096])?;
+        file.sync_data()?;
+        took.push(started.elapsed());
+    }
+    took.sort_unstable();
+    Ok(took[SYNCS - 1] < took[SYNCS / 2] * STALL)
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ fn store_figures(
     let settled = bank.store().statistics();
     outcome.set(
         "disk_bytes_per_event",
-        settled.disk_bytes as f64 / settled.durable.get() as f64,
+        (settled.disk_bytes - settled.engine.obsolete_bytes) as f64 / settled.durable.get() as f64,
     );
     outcome.set("activations", (after.activations - before.activations) as f64);
     let passivated = |of: &Statistics| of.passivated_memory + of.passivated_idle;

@@ -194,9 +194,12 @@ impl Engine for RocksEngine {
 
     fn statistics(&self) -> EngineStatistics {
         let databases = self.databases.read_recursive();
+        let obsolete = self.reaper.as_ref().map_or(0, Reaper::bytes);
         databases
             .as_ref()
-            .map_or_else(EngineStatistics::default, statistics::read)
+            .map_or_else(EngineStatistics::default, |databases| {
+                statistics::read(databases, obsolete)
+            })
     }
 
     fn close(&self) -> Result<(), EngineError> {

@@ -13,6 +13,9 @@ pub struct EngineStatistics {
     pub log_level0_tables: u64,
     /// Bytes of the derived families' tables.
     pub derived_table_bytes: u64,
+    /// Bytes of files that nothing needs any more and that are freed in a quiet time, at most about 1 GiB. Part of the
+    /// store's size on disk.
+    pub obsolete_bytes: u64,
     /// Bytes of all memtables, log and derived.
     pub memtable_bytes: u64,
     /// Bytes in the cache that both share, with the memtables accounted to it.

@@ -45,6 +45,8 @@ pub(crate) struct Reaper {
 struct Shared {
     /// Counts synced writes.
     writes: AtomicU64,
+    /// What waits to be freed.
+    bytes: AtomicU64,
     ends: Mutex<bool>,
     ended: Condvar,
 }
@@ -73,6 +75,11 @@ impl Reaper {
     /// Something was written and synced.
     pub(crate) fn wrote(&self) {
         self.shared.writes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Bytes that wait to be freed.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.shared.bytes.load(Ordering::Relaxed)
     }
 
     /// Nothing is freed any more: the store has stopped.
@@ -131,6 +138,7 @@ fn run(shared: &Shared, trash: &mut Trash) -> io::Result<()> {
         } else {
             LOOK_EVERY
         };
+        shared.bytes.store(trash.bytes, Ordering::Relaxed);
     }
     Ok(())
 }

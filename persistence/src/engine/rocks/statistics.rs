@@ -11,7 +11,7 @@ use crate::engine::{EngineStatistics, Family};
 const LEVELS: u32 = 7;
 
 /// Reads them all.
-pub(crate) fn read(databases: &Databases) -> EngineStatistics {
+pub(crate) fn read(databases: &Databases, obsolete_bytes: u64) -> EngineStatistics {
     let Databases { log, derived } = databases;
     let of_log = |name: &str| number(log.property_value(name));
     let of_derived = |name: &str| -> u64 {
@@ -25,6 +25,7 @@ pub(crate) fn read(databases: &Databases) -> EngineStatistics {
         log_wal_bytes: wal_bytes(log.path()),
         log_table_bytes: of_log("rocksdb.total-sst-files-size"),
         log_level0_tables: of_log("rocksdb.num-files-at-level0"),
+        obsolete_bytes,
         derived_table_bytes: of_derived("rocksdb.total-sst-files-size"),
         memtable_bytes: of_both("rocksdb.size-all-mem-tables"),
         cache_bytes: of_log("rocksdb.block-cache-usage"),
