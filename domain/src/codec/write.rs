@@ -24,6 +24,8 @@ impl<'a> BoundedWriter<'a> {
         self.written
     }
 
+    // serde hands a `Vec<u8>` over byte by byte
+    #[inline]
     fn push(&mut self, bytes: &[u8]) {
         self.written += bytes.len();
         if self.written <= self.bytes_max {
@@ -39,6 +41,7 @@ pub(super) struct Counter {
 }
 
 impl Counter {
+    #[inline]
     fn push(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len();
     }
