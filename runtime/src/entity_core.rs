@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dormouse_domain::{
-    Aggregate, Command, CommandContext, CommandFingerprint, CommandId, Expected, Handle, Metadata, NotDone,
-    SizeLimit, StreamId, Timestamp, Version, fold, limits,
+    Aggregate, AggregateId, AggregateType, Command, CommandContext, CommandFingerprint, CommandId, Expected,
+    Handle, Metadata, NotDone, SizeLimit, Timestamp, Version, fold, limits,
 };
 use dormouse_persistence::{Commit, CommitBuilder, CommitError};
 
@@ -39,13 +39,16 @@ pub(crate) enum Identified {
 /// A command as the entity sees it, without its payload.
 #[derive(Debug)]
 pub(crate) struct Commanded<'a> {
-    pub(crate) stream: &'a StreamId,
+    pub(crate) aggregate_type: &'a AggregateType,
+    pub(crate) id: &'a AggregateId,
     pub(crate) identity: Option<Identity>,
     pub(crate) expected: Expected,
     pub(crate) metadata: &'a Metadata,
     pub(crate) now: Timestamp,
     /// The newest version known to be on disk.
     pub(crate) durable: Version,
+    /// Command ids to remember exactly.
+    pub(crate) recent_ids: usize,
 }
 
 /// An encoded state that is to be stored once its version is durable.
@@ -166,13 +169,7 @@ impl<A: Aggregate> EntityCore<A> {
         A: Handle<C>,
     {
         let command_id = about.identity.map(|identity| identity.id);
-        let context = CommandContext::new(
-            &about.stream.id,
-            self.version,
-            about.now,
-            command_id,
-            about.metadata,
-        );
+        let context = CommandContext::new(about.id, self.version, about.now, command_id, about.metadata);
         let decision = match self.state.handle(command, &context) {
             Ok(decision) => decision,
             Err(refusal) => return Turn::Refused(refusal),
@@ -183,7 +180,7 @@ impl<A: Aggregate> EntityCore<A> {
         }
         place.set(APPLY);
         let first = self.version.next();
-        let mut commit = CommitBuilder::new(about.stream, first);
+        let mut commit = CommitBuilder::of(about.aggregate_type, about.id, first);
         let folded = fold(&mut self.state, decision, |event| commit.event(event, A::CODEC));
         let reply = match folded {
             Ok(reply) => reply,
@@ -247,6 +244,7 @@ impl<A: Aggregate> EntityCore<A> {
                     last_version: last,
                 },
                 about.durable,
+                about.recent_ids,
             );
         }
         self.unweighed_bytes += bytes;
