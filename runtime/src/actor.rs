@@ -27,8 +27,8 @@ use crate::receipt::Receipt;
 use crate::residency::{Charge, Residency};
 
 /// Bytes an idle entity takes beside its state: actor, actix's context and mailbox, directory entry, residency, the
-/// id twice. Measured with 200,000 of them (docs/decisions/0004).
-const ENTITY_BYTES: usize = 1_300;
+/// id. Measured with 100,000 of them (docs/decisions/0004).
+const ENTITY_BYTES: usize = 1_220;
 
 enum Phase<A: Aggregate> {
     /// Not read yet, or no longer to be trusted.

@@ -77,9 +77,9 @@ pub(crate) enum Turn<R, E> {
 }
 
 /// Bytes of commits after which a state's weight is measured again, at least; half its weight, if that is more.
-const WEIGH_BYTES_MIN: usize = 4 << 10;
-/// No state weighs more, whatever it says: sums of weights must not overflow.
-const WEIGHT_BYTES_MAX: usize = 1 << 40;
+const WEIGH_BYTES_MIN: u32 = 4 << 10;
+/// No state weighs more, whatever it says: 4 bytes an idle aggregate are enough, and sums of weights never overflow.
+const WEIGHT_BYTES_MAX: u32 = u32::MAX;
 /// Where a panic can come from, as the caller is told.
 const HANDLE: &str = "handle";
 const APPLY: &str = "apply";
@@ -89,9 +89,9 @@ pub(crate) struct EntityCore<A: Aggregate> {
     version: Version,
     snapshot_version: Version,
     command_ids: CommandIds,
-    state_bytes: usize,
+    state_bytes: u32,
     /// Bytes committed since it was weighed.
-    unweighed_bytes: usize,
+    unweighed_bytes: u32,
 }
 
 impl<A: Aggregate> EntityCore<A> {
@@ -247,7 +247,8 @@ impl<A: Aggregate> EntityCore<A> {
                 about.recent_ids,
             );
         }
-        self.unweighed_bytes += bytes;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.unweighed_bytes = self.unweighed_bytes.saturating_add(bytes);
         if self.unweighed_bytes > WEIGH_BYTES_MIN.max(self.state_bytes / 2) {
             self.weigh();
         }
@@ -267,7 +268,7 @@ impl<A: Aggregate> EntityCore<A> {
             field: "snapshot",
             bytes_max: SNAPSHOT_BYTES_MAX,
         };
-        let mut payload = Vec::with_capacity(self.state_bytes);
+        let mut payload = Vec::with_capacity(self.state_bytes as usize);
         match catch_unwind(AssertUnwindSafe(|| {
             A::CODEC.encode(&self.state, &mut payload, limit)
         })) {
@@ -286,7 +287,7 @@ impl<A: Aggregate> EntityCore<A> {
 
     /// Bytes that this aggregate takes beyond its actor.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.state_bytes + self.command_ids.heap_bytes()
+        self.state_bytes as usize + self.command_ids.heap_bytes()
     }
 
     /// Asks the state for its weight, or measures its encoded size: each time half as much was committed, so that it costs
@@ -297,8 +298,9 @@ impl<A: Aggregate> EntityCore<A> {
                 .weight_bytes()
                 .or_else(|| A::CODEC.encoded_len(&self.state).ok())
         }));
-        let weight = weighed.ok().flatten().unwrap_or(self.state_bytes);
-        self.state_bytes = weight.min(WEIGHT_BYTES_MAX);
+        if let Some(weight) = weighed.ok().flatten() {
+            self.state_bytes = u32::try_from(weight).unwrap_or(WEIGHT_BYTES_MAX);
+        }
         self.unweighed_bytes = 0;
     }
 }

@@ -100,6 +100,8 @@ pub(crate) struct Parking {
     /// The offset of the newest durable event; `Offset::NONE` if there is none.
     newest: Cell<Offset>,
     failed: Cell<bool>,
+    /// What the journal names this entity by: given once, by its lane.
+    key: Cell<u64>,
     settled_waker: Cell<Option<Waker>>,
 }
 
@@ -113,6 +115,14 @@ impl Parking {
         self.durable.set(version);
         self.newest.set(newest.unwrap_or(Offset::NONE));
         self.failed.set(false);
+    }
+
+    pub(crate) fn key(&self) -> u64 {
+        self.key.get()
+    }
+
+    pub(crate) fn name(&self, key: u64) {
+        self.key.set(key);
     }
 
     /// The newest version known to be on disk.
