@@ -6,8 +6,8 @@ use dormouse_domain::limits::{
     COMMIT_BYTES_MAX, EVENT_NAME_BYTES_MAX, EVENTS_PER_COMMIT_MAX, PAYLOAD_BYTES_MAX, REPLY_BYTES_MAX,
 };
 use dormouse_domain::{
-    Codec, CodecError, CommandFingerprint, CommandId, Event, EventType, Metadata, SchemaVersion, SizeLimit,
-    StreamId, Version,
+    AggregateId, AggregateType, Codec, CodecError, CommandFingerprint, CommandId, Event, EventType, Metadata,
+    SchemaVersion, SizeLimit, StreamId, Version,
 };
 
 use crate::format::record::{
@@ -94,7 +94,13 @@ impl CommitBuilder {
     /// Begins the commit whose first event has `first_version`: the writer's head and one.
     #[must_use]
     pub fn new(stream: &StreamId, first_version: Version) -> CommitBuilder {
-        let (aggregate_type, id) = (stream.aggregate_type.as_str(), stream.id.as_str());
+        CommitBuilder::of(&stream.aggregate_type, &stream.id, first_version)
+    }
+
+    /// As [`CommitBuilder::new`], for who has the stream's name in two parts.
+    #[must_use]
+    pub fn of(aggregate_type: &AggregateType, id: &AggregateId, first_version: Version) -> CommitBuilder {
+        let (aggregate_type, id) = (aggregate_type.as_str(), id.as_str());
         let mut bytes = Vec::with_capacity(HEADER_BYTES + aggregate_type.len() + id.len() + TYPICAL_BYTES);
         bytes.extend_from_slice(&[0; 8]);
         bytes.extend_from_slice(&first_version.get().to_le_bytes());

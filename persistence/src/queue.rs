@@ -137,16 +137,16 @@ impl Queue {
         }
     }
 
-    /// Queues a commit; `Err` with the reason if the journal has gone.
+    /// Queues a commit; `Err` with the reason if the journal has gone. `ours`: whether this session opened the stream.
     pub(crate) fn submit(
         &self,
         stream: &StreamState,
-        generation: u64,
+        ours: bool,
         mut commit: Commit,
         ticket: Ticket,
     ) -> Result<(), Arc<str>> {
         let command_hash = commit.command.map(|id| hash::command(stream.hash, id));
-        let ours = stream.generation == generation && commit.is_of(&stream.stream);
+        let ours = ours && commit.is_of(&stream.stream);
         let (bytes, last_version) = (commit.bytes.len(), commit.last_version());
         let mut state = self.state.lock();
         if let Some(reason) = &state.ended {

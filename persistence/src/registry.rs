@@ -1,10 +1,11 @@
 //! The open streams of a session, by name.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dormouse_domain::{StreamId, Version};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use parking_lot::Mutex;
 
 use crate::error::StoreError;
@@ -13,19 +14,17 @@ use crate::writer::{StreamState, StreamWriter};
 /// Locks to spread the streams over: writers open and close on every arbiter.
 const PARTS: usize = 64;
 
+/// Streams by name: a state holds its name and its hash, so the table needs neither again.
+type Streams = HashTable<Arc<StreamState>>;
+
 /// Open streams, and closed ones whose last commits are still on their way.
 pub(crate) struct Registry {
-    parts: Vec<Mutex<HashMap<StreamId, Slot>>>,
+    parts: Vec<Mutex<Streams>>,
     /// The newest submission whose fate is decided and, if it is stored, can be read.
     decided: AtomicU64,
     /// Closed streams that could not be forgotten yet; the flag saves the journal the lock.
     closing: Mutex<Vec<Arc<StreamState>>>,
     any_closing: AtomicBool,
-}
-
-struct Slot {
-    state: Arc<StreamState>,
-    open: bool,
 }
 
 impl Registry {
@@ -42,25 +41,23 @@ impl Registry {
     pub(crate) fn open(
         self: &Arc<Self>,
         stream: &StreamId,
-        generation: u64,
         head: Version,
     ) -> Result<StreamWriter, StoreError> {
-        let state = Arc::new(StreamState::new(stream.clone(), generation, head));
+        let state = Arc::new(StreamState::new(stream.clone(), head));
         let mut part = self.part(&state).lock();
-        if let Some(slot) = part.get(stream)
-            && (slot.open || !self.is_decided(&slot.state))
-        {
-            return Err(StoreError::StreamHeld {
-                stream: stream.clone(),
-            });
+        match part.entry(state.hash, |held| held.stream == *stream, |held| held.hash) {
+            Entry::Occupied(held)
+                if held.get().open.load(Ordering::Relaxed) || !self.is_decided(held.get()) =>
+            {
+                return Err(StoreError::StreamHeld {
+                    stream: stream.clone(),
+                });
+            }
+            Entry::Occupied(mut closed) => *closed.get_mut() = Arc::clone(&state),
+            Entry::Vacant(free) => {
+                free.insert(Arc::clone(&state));
+            }
         }
-        part.insert(
-            stream.clone(),
-            Slot {
-                state: Arc::clone(&state),
-                open: true,
-            },
-        );
         drop(part);
         Ok(StreamWriter::new(state, Arc::clone(self)))
     }
@@ -70,12 +67,10 @@ impl Registry {
     pub(crate) fn close(&self, state: &Arc<StreamState>) {
         let mut part = self.part(state).lock();
         if self.is_decided(state) {
-            part.remove(&state.stream);
+            remove(&mut part, state);
             return;
         }
-        if let Some(slot) = part.get_mut(&state.stream) {
-            slot.open = false;
-        }
+        state.open.store(false, Ordering::Relaxed);
         drop(part);
         self.closing.lock().push(Arc::clone(state));
         self.any_closing.store(true, Ordering::Release);
@@ -106,20 +101,22 @@ impl Registry {
     fn forget_closed(&self, state: &Arc<StreamState>) {
         let mut part = self.part(state).lock();
         // It may have been opened again already.
-        if part
-            .get(&state.stream)
-            .is_some_and(|slot| !slot.open && Arc::ptr_eq(&slot.state, state))
-        {
-            part.remove(&state.stream);
-        }
+        remove(&mut part, state);
     }
 
     fn is_decided(&self, state: &StreamState) -> bool {
         state.last_submission.load(Ordering::Acquire) <= self.decided.load(Ordering::Acquire)
     }
 
-    fn part(&self, state: &StreamState) -> &Mutex<HashMap<StreamId, Slot>> {
-        // The low bits choose the bucket in other maps; any bits do here.
+    fn part(&self, state: &StreamState) -> &Mutex<Streams> {
+        // The table takes the low bits for the bucket and the top ones for its tags.
         &self.parts[(state.hash >> 32) as usize % PARTS]
+    }
+}
+
+/// Removes this very state; another one of the same stream stays.
+fn remove(part: &mut Streams, state: &Arc<StreamState>) {
+    if let Ok(held) = part.find_entry(state.hash, |held| Arc::ptr_eq(held, state)) {
+        held.remove();
     }
 }

@@ -20,7 +20,7 @@ use crate::recovery;
 use crate::registry::Registry;
 use crate::settlement::{NotCommitted, Settled, Settlement, Ticket};
 use crate::tail::Tail;
-use crate::writer::{Reached, StreamState, StreamWriter};
+use crate::writer::{Reached, StreamWriter};
 use crate::writing::Admission;
 
 /// What the threads of one opening share with the store's callers.
@@ -98,9 +98,11 @@ impl Session {
         Ok((session, threads))
     }
 
-    pub(crate) fn submit(&self, writer: &StreamState, commit: Commit, ticket: Ticket) {
+    pub(crate) fn submit(&self, writer: &StreamWriter, commit: Commit, ticket: Ticket) {
         let last_version = commit.last_version();
-        if let Err(reason) = self.queue.submit(writer, self.generation, commit, ticket) {
+        // a writer of an earlier session is stale for ever
+        let ours = writer.is_of(&self.registry);
+        if let Err(reason) = self.queue.submit(writer.state(), ours, commit, ticket) {
             let settlement = Settlement::NotDone(NotCommitted::Stopped { reason });
             let settled = Settled {
                 key: ticket.key,
@@ -123,7 +125,7 @@ impl Session {
                 as_of: Offset::NONE,
             });
         }
-        let writer = self.registry.open(stream, self.generation, reached.version)?;
+        let writer = self.registry.open(stream, reached.version)?;
         // The stream is held from here on: what was written to it before is in the tail or was indexed.
         let list = self.tail.list();
         if let Some(head) = list.head(writer.state().hash, stream)

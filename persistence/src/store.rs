@@ -417,7 +417,7 @@ impl Store {
     /// order in which the writer's commits were submitted; a commit that does not follow the writer's head is
     /// settled as stale.
     pub fn submit(&self, writer: &StreamWriter, commit: Commit, ticket: Ticket) {
-        self.inner.session.load().submit(writer.state(), commit, ticket);
+        self.inner.session.load().submit(writer, commit, ticket);
     }
 
     /// Whether queue and tail are below their bounds. Callers pause before they decide when they aren't: `submit`

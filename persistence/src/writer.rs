@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dormouse_domain::{Offset, StreamId, Version};
 
@@ -41,22 +41,22 @@ pub struct StreamWriter {
 pub(crate) struct StreamState {
     pub(crate) stream: StreamId,
     pub(crate) hash: u64,
-    /// Of the session that opened it; a writer of an earlier one is stale for ever.
-    pub(crate) generation: u64,
     /// The last version submitted. Changed under the queue's lock only.
     pub(crate) head: AtomicU64,
     /// The number of the writer's last submission. Changed under the queue's lock only.
     pub(crate) last_submission: AtomicU64,
+    /// Whether its writer lives. Changed under the registry's lock only.
+    pub(crate) open: AtomicBool,
 }
 
 impl StreamState {
-    pub(crate) fn new(stream: StreamId, generation: u64, head: Version) -> StreamState {
+    pub(crate) fn new(stream: StreamId, head: Version) -> StreamState {
         StreamState {
             hash: hash::stream(stream.aggregate_type.as_str(), stream.id.as_str()),
             stream,
-            generation,
             head: AtomicU64::new(head.get()),
             last_submission: AtomicU64::new(0),
+            open: AtomicBool::new(true),
         }
     }
 }
@@ -68,6 +68,11 @@ impl StreamWriter {
 
     pub(crate) fn state(&self) -> &StreamState {
         &self.state
+    }
+
+    /// Whether the session of this registry opened it.
+    pub(crate) fn is_of(&self, registry: &Arc<Registry>) -> bool {
+        Arc::ptr_eq(&self.registry, registry)
     }
 
     /// The stream it writes to.

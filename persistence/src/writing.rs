@@ -50,7 +50,7 @@ impl Writing {
 
     /// Hands a commit to the journal, as [`Store::submit`](crate::Store::submit) does.
     pub fn submit(&mut self, writer: &StreamWriter, commit: Commit, ticket: Ticket) {
-        self.session.load().submit(writer.state(), commit, ticket);
+        self.session.load().submit(writer, commit, ticket);
     }
 }
 

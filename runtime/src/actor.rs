@@ -27,8 +27,8 @@ use crate::receipt::Receipt;
 use crate::residency::{Charge, Residency};
 
 /// Bytes an idle entity takes beside its state: actor, actix's context and mailbox, directory entry, residency, the
-/// id twice. Measured with 200,000 of them (docs/decisions/0004).
-const ENTITY_BYTES: usize = 1_300;
+/// id. Measured with 100,000 of them (docs/decisions/0004).
+const ENTITY_BYTES: usize = 1_220;
 
 enum Phase<A: Aggregate> {
     /// Not read yet, or no longer to be trusted.
@@ -55,13 +55,12 @@ enum Readiness {
 pub(crate) struct EntityActor<A: Aggregate> {
     directory: Arc<Directory<A>>,
     residency: Arc<Residency>,
-    stream: StreamId,
-    lane: usize,
     place: ParkingPlace,
     phase: Phase<A>,
     /// The store's generation that the state was read from.
     generation: u64,
-    turns: u32,
+    lane: u32,
+    turns: u16,
     resident: bool,
 }
 
@@ -91,30 +90,29 @@ impl<A: Aggregate> Drop for EntityActor<A> {
 }
 
 impl<A: Aggregate> EntityActor<A> {
-    /// Asleep; `stream` is the residency's.
-    pub(crate) fn new(
-        directory: Arc<Directory<A>>,
-        residency: Arc<Residency>,
-        stream: StreamId,
-        lane: usize,
-    ) -> Self {
+    /// Asleep.
+    pub(crate) fn new(directory: Arc<Directory<A>>, residency: Arc<Residency>, lane: usize) -> Self {
         directory.shared.gauges.actor_started();
         let (place, phase) = (ParkingPlace::take(), Phase::Asleep);
         Self {
             directory,
             residency,
-            stream,
-            lane,
             place,
             phase,
             generation: 0,
+            lane: u32::try_from(lane).expect("arbiters are few"),
             turns: 0,
             resident: false,
         }
     }
 
     fn lane(&self) -> &Lane {
-        &self.directory.shared.lanes[self.lane]
+        &self.directory.shared.lanes[self.lane as usize]
+    }
+
+    /// Put together where it is asked for: every idle aggregate would pay for it.
+    fn stream(&self) -> StreamId {
+        self.directory.stream(&self.residency.id)
     }
 
     fn now(&self) -> Moment {
@@ -135,7 +133,7 @@ impl<A: Aggregate> EntityActor<A> {
     /// value) may panic, too: the entity then reloads, and stays the one that its commits in flight settle with.
     fn guarded(&mut self, turn: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| turn(self))).is_err() {
-            tracing::error!(stream = %self.stream, "a turn panicked, the aggregate is reloaded");
+            tracing::error!(stream = %self.stream(), "a turn panicked, the aggregate is reloaded");
             self.lane().counters.panics.add(1);
             metrics::counter!(metric_names::PANICS).increment(1);
             let old = std::mem::replace(&mut self.phase, Phase::Asleep);
@@ -199,7 +197,7 @@ impl<A: Aggregate> EntityActor<A> {
         else {
             return;
         };
-        let (directory, stream) = (Arc::clone(&self.directory), self.stream.clone());
+        let (directory, stream) = (Arc::clone(&self.directory), self.stream());
         self.place.then(Box::new(move |newest| {
             let Some(newest) = newest else { return };
             let snapshot = Snapshot {
@@ -316,12 +314,14 @@ impl<A: Aggregate> EntityActor<A> {
         let started = Instant::now();
         let none = Metadata::default();
         let commanded = Commanded {
-            stream: &self.stream,
+            aggregate_type: &self.directory.aggregate_type,
+            id: &self.residency.id,
             identity: request.identity,
             expected: request.expected,
             metadata: request.metadata.as_deref().unwrap_or(&none),
             now: self.directory.shared.options.clock.now(),
             durable: self.place.durable(),
+            recent_ids: self.directory.shared.options.recent_ids,
         };
         let turn = core.handle(command, &commanded);
         let version = core.version();
@@ -362,7 +362,7 @@ impl<A: Aggregate> EntityActor<A> {
             Turn::Refused(refusal) => self.park(call, Err(CommandError::Refused(refusal)), charge),
             Turn::NotDone(reason) => self.park(call, Err(CommandError::NotDone(reason)), charge),
             Turn::Broken(reason) => {
-                tracing::error!(stream = %self.stream, command = C::NAME, %reason, "an aggregate is reloaded");
+                tracing::error!(stream = %self.stream(), command = C::NAME, %reason, "an aggregate is reloaded");
                 self.park(call, Err(CommandError::NotDone(reason)), charge);
                 self.phase = Phase::Asleep;
             }

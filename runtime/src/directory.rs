@@ -140,7 +140,7 @@ impl<A: Aggregate> Directory<A> {
                 let attempted = actor::read(&directory, &stream);
                 let shared = Arc::clone(&directory.shared);
                 shared.lanes[lane].let_in(move || {
-                    let mut actor = EntityActor::new(directory, residency, stream, lane);
+                    let mut actor = EntityActor::new(directory, residency, lane);
                     actor.arrive(attempted);
                     actix::spawn(Context::with_receiver(receiver).into_future(actor));
                 });

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dormouse_domain::{
-    Aggregate, Command, CommandContext, CommandFingerprint, CommandId, Expected, Handle, Metadata, NotDone,
-    SizeLimit, StreamId, Timestamp, Version, fold, limits,
+    Aggregate, AggregateId, AggregateType, Command, CommandContext, CommandFingerprint, CommandId, Expected,
+    Handle, Metadata, NotDone, SizeLimit, Timestamp, Version, fold, limits,
 };
 use dormouse_persistence::{Commit, CommitBuilder, CommitError};
 
@@ -39,13 +39,16 @@ pub(crate) enum Identified {
 /// A command as the entity sees it, without its payload.
 #[derive(Debug)]
 pub(crate) struct Commanded<'a> {
-    pub(crate) stream: &'a StreamId,
+    pub(crate) aggregate_type: &'a AggregateType,
+    pub(crate) id: &'a AggregateId,
     pub(crate) identity: Option<Identity>,
     pub(crate) expected: Expected,
     pub(crate) metadata: &'a Metadata,
     pub(crate) now: Timestamp,
     /// The newest version known to be on disk.
     pub(crate) durable: Version,
+    /// Command ids to remember exactly.
+    pub(crate) recent_ids: usize,
 }
 
 /// An encoded state that is to be stored once its version is durable.
@@ -74,9 +77,9 @@ pub(crate) enum Turn<R, E> {
 }
 
 /// Bytes of commits after which a state's weight is measured again, at least; half its weight, if that is more.
-const WEIGH_BYTES_MIN: usize = 4 << 10;
-/// No state weighs more, whatever it says: sums of weights must not overflow.
-const WEIGHT_BYTES_MAX: usize = 1 << 40;
+const WEIGH_BYTES_MIN: u32 = 4 << 10;
+/// No state weighs more, whatever it says: 4 bytes an idle aggregate are enough, and sums of weights never overflow.
+const WEIGHT_BYTES_MAX: u32 = u32::MAX;
 /// Where a panic can come from, as the caller is told.
 const HANDLE: &str = "handle";
 const APPLY: &str = "apply";
@@ -86,9 +89,9 @@ pub(crate) struct EntityCore<A: Aggregate> {
     version: Version,
     snapshot_version: Version,
     command_ids: CommandIds,
-    state_bytes: usize,
+    state_bytes: u32,
     /// Bytes committed since it was weighed.
-    unweighed_bytes: usize,
+    unweighed_bytes: u32,
 }
 
 impl<A: Aggregate> EntityCore<A> {
@@ -166,13 +169,7 @@ impl<A: Aggregate> EntityCore<A> {
         A: Handle<C>,
     {
         let command_id = about.identity.map(|identity| identity.id);
-        let context = CommandContext::new(
-            &about.stream.id,
-            self.version,
-            about.now,
-            command_id,
-            about.metadata,
-        );
+        let context = CommandContext::new(about.id, self.version, about.now, command_id, about.metadata);
         let decision = match self.state.handle(command, &context) {
             Ok(decision) => decision,
             Err(refusal) => return Turn::Refused(refusal),
@@ -183,7 +180,7 @@ impl<A: Aggregate> EntityCore<A> {
         }
         place.set(APPLY);
         let first = self.version.next();
-        let mut commit = CommitBuilder::new(about.stream, first);
+        let mut commit = CommitBuilder::of(about.aggregate_type, about.id, first);
         let folded = fold(&mut self.state, decision, |event| commit.event(event, A::CODEC));
         let reply = match folded {
             Ok(reply) => reply,
@@ -247,9 +244,11 @@ impl<A: Aggregate> EntityCore<A> {
                     last_version: last,
                 },
                 about.durable,
+                about.recent_ids,
             );
         }
-        self.unweighed_bytes += bytes;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.unweighed_bytes = self.unweighed_bytes.saturating_add(bytes);
         if self.unweighed_bytes > WEIGH_BYTES_MIN.max(self.state_bytes / 2) {
             self.weigh();
         }
@@ -269,7 +268,7 @@ impl<A: Aggregate> EntityCore<A> {
             field: "snapshot",
             bytes_max: SNAPSHOT_BYTES_MAX,
         };
-        let mut payload = Vec::with_capacity(self.state_bytes);
+        let mut payload = Vec::with_capacity(self.state_bytes as usize);
         match catch_unwind(AssertUnwindSafe(|| {
             A::CODEC.encode(&self.state, &mut payload, limit)
         })) {
@@ -288,7 +287,7 @@ impl<A: Aggregate> EntityCore<A> {
 
     /// Bytes that this aggregate takes beyond its actor.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.state_bytes + self.command_ids.heap_bytes()
+        self.state_bytes as usize + self.command_ids.heap_bytes()
     }
 
     /// Asks the state for its weight, or measures its encoded size: each time half as much was committed, so that it costs
@@ -299,8 +298,9 @@ impl<A: Aggregate> EntityCore<A> {
                 .weight_bytes()
                 .or_else(|| A::CODEC.encoded_len(&self.state).ok())
         }));
-        let weight = weighed.ok().flatten().unwrap_or(self.state_bytes);
-        self.state_bytes = weight.min(WEIGHT_BYTES_MAX);
+        if let Some(weight) = weighed.ok().flatten() {
+            self.state_bytes = u32::try_from(weight).unwrap_or(WEIGHT_BYTES_MAX);
+        }
         self.unweighed_bytes = 0;
     }
 }

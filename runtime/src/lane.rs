@@ -134,7 +134,6 @@ pub(crate) fn with_writing<T>(act: impl FnOnce(&mut Writing) -> T) -> T {
 
 /// An entity's place among its arbiter's parkings, given up when dropped.
 pub(crate) struct ParkingPlace {
-    key: u64,
     parking: Rc<Parking>,
 }
 
@@ -142,12 +141,8 @@ impl ParkingPlace {
     pub(crate) fn take() -> Self {
         let parking = Rc::<Parking>::default();
         let key = PARKINGS.with_borrow_mut(|parkings| parkings.insert(Rc::clone(&parking)));
-        Self { key, parking }
-    }
-
-    /// What the journal names this entity by.
-    pub(crate) fn key(&self) -> u64 {
-        self.key
+        parking.name(key);
+        Self { parking }
     }
 
     pub(crate) fn shared(&self) -> Rc<Parking> {
@@ -168,7 +163,7 @@ impl Drop for ParkingPlace {
         // while the thread itself ends its locals may be gone already
         let _ = PARKINGS.try_with(|parkings| {
             if let Ok(mut parkings) = parkings.try_borrow_mut() {
-                parkings.remove(self.key);
+                parkings.remove(self.parking.key());
             }
         });
     }

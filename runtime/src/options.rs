@@ -25,7 +25,7 @@ pub(crate) const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 /// little out of order need no look-up.
 pub(crate) const RECENT_IDS: usize = 256;
 /// Messages one aggregate handles before it lets its arbiter's other aggregates run.
-pub(crate) const TURNS_BEFORE_YIELD: u32 = 64;
+pub(crate) const TURNS_BEFORE_YIELD: u16 = 64;
 /// A turn that holds its arbiter for longer is counted as long.
 pub(crate) const LONG_TURN: Duration = Duration::from_millis(10);
 /// A failed activation is answered from memory for so long before it is tried again.

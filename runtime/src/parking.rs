@@ -97,9 +97,12 @@ enum Waiting {
 pub(crate) struct Parking {
     queue: RefCell<VecDeque<Waiting>>,
     durable: Cell<Version>,
-    newest: Cell<Option<Offset>>,
+    /// The offset of the newest durable event; `Offset::NONE` if there is none.
+    newest: Cell<Offset>,
     failed: Cell<bool>,
-    settled_waker: RefCell<Option<Waker>>,
+    /// What the journal names this entity by: given once, by its lane.
+    key: Cell<u64>,
+    settled_waker: Cell<Option<Waker>>,
 }
 
 impl Parking {
@@ -110,13 +113,25 @@ impl Parking {
             "an entity activates only when nothing is in flight"
         );
         self.durable.set(version);
-        self.newest.set(newest);
+        self.newest.set(newest.unwrap_or(Offset::NONE));
         self.failed.set(false);
+    }
+
+    pub(crate) fn key(&self) -> u64 {
+        self.key.get()
+    }
+
+    pub(crate) fn name(&self, key: u64) {
+        self.key.set(key);
     }
 
     /// The newest version known to be on disk.
     pub(crate) fn durable(&self) -> Version {
         self.durable.get()
+    }
+
+    fn newest(&self) -> Option<Offset> {
+        Some(self.newest.get()).filter(|newest| *newest > Offset::NONE)
     }
 
     /// A commit failed: what the entity holds in memory is not what the disk holds.
@@ -154,7 +169,7 @@ impl Parking {
         if !self.is_empty() {
             self.queue.borrow_mut().push_back(Waiting::Then(act));
         } else if !self.has_failed() {
-            act(self.newest.get());
+            act(self.newest());
         }
     }
 
@@ -185,7 +200,7 @@ impl Parking {
                     COMMIT_WAIT.with(|wait| wait.record(arrived.duration_since(since).as_secs_f64()));
                 }
                 self.durable.set(last);
-                self.newest.set(Some(newest.offset));
+                self.newest.set(newest.offset);
                 held.release(Some(newest));
             }
             Settlement::Unknown { reason } => {
@@ -212,7 +227,7 @@ impl Parking {
         if self.is_empty() {
             return Poll::Ready(());
         }
-        *self.settled_waker.borrow_mut() = Some(waker.clone());
+        self.settled_waker.set(Some(waker.clone()));
         Poll::Pending
     }
 
@@ -228,7 +243,7 @@ impl Parking {
             match next {
                 Some(Waiting::Answer(held)) if self.has_failed() => held.take_back(),
                 Some(Waiting::Answer(held)) => held.release(None),
-                Some(Waiting::Then(act)) if !self.has_failed() => contain(|| act(self.newest.get())),
+                Some(Waiting::Then(act)) if !self.has_failed() => contain(|| act(self.newest())),
                 rested_on_what_failed => contain(|| drop(rested_on_what_failed)),
             }
         }

@@ -94,7 +94,7 @@ impl<A: Aggregate> EntityActor<A> {
     where
         A: Handle<C>,
     {
-        let (directory, stream) = (Arc::clone(&self.directory), self.stream.clone());
+        let (directory, stream) = (Arc::clone(&self.directory), self.stream());
         self.count_replay::<C>();
         // begun: if the first one's commit fails, this one's fate is as unknown as that one's
         if !run.responder.call().begin() {
@@ -124,7 +124,7 @@ impl<A: Aggregate> EntityActor<A> {
     {
         self.lane().counters.id_look_ups.add(1);
         metrics::counter!(metric_names::ID_LOOK_UPS).increment(1);
-        let (directory, stream) = (Arc::clone(&self.directory), self.stream.clone());
+        let (directory, stream) = (Arc::clone(&self.directory), self.stream());
         let look = async move {
             let store = directory.shared.store.clone();
             directory

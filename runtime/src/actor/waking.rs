@@ -93,7 +93,7 @@ impl<A: Aggregate> EntityActor<A> {
         let parking = self.place.shared();
         let residency = Arc::clone(&self.residency);
         let directory = Arc::clone(&self.directory);
-        let stream = self.stream.clone();
+        let stream = self.stream();
         async move {
             poll_fn(|context| parking.poll_settled(context.waker())).await;
             residency.close_writer();
@@ -132,7 +132,7 @@ impl<A: Aggregate> EntityActor<A> {
                 } = loaded.folded;
                 self.place.activated(version, newest);
                 self.residency.set_writer(writer);
-                let ids = CommandIds::new(newest_command, shared.options.recent_ids);
+                let ids = CommandIds::new(newest_command);
                 self.phase = Phase::Awake(EntityCore::new(state, version, snapshot_version, ids));
             }
             // nothing is wrong with this aggregate: it is tried again once the store is back
@@ -140,7 +140,7 @@ impl<A: Aggregate> EntityActor<A> {
                 self.phase = Phase::Asleep;
             }
             Err(failed) => {
-                tracing::error!(stream = %self.stream, %failed, "an aggregate can't be woken");
+                tracing::error!(stream = %self.stream(), %failed, "an aggregate can't be woken");
                 shared.counters.activations_failed.add(1);
                 metrics::counter!(metric_names::ACTIVATIONS, "outcome" => "failed").increment(1);
                 let until = self.now() + FAILED_ACTIVATION_REMEMBERED;

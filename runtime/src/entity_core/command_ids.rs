@@ -28,57 +28,61 @@ pub(crate) enum Verdict {
     LookUp,
 }
 
+/// Nothing for an aggregate whose commands have no ids: most that are idle then take a pointer for it.
 #[derive(Debug)]
-pub(crate) struct CommandIds {
+pub(crate) struct CommandIds(Option<Box<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
     ring: VecDeque<Seen>,
     /// The highest v7 id that was stored and is no longer in the ring.
     floor: Option<CommandId>,
     /// The highest v7 id that was stored: what is above it needs no look at the ring.
     newest: Option<CommandId>,
-    ring_max: usize,
 }
 
 impl CommandIds {
     /// After an activation: nothing in the ring, and `newest_stored` is the highest v7 id in the stream.
-    pub(crate) fn new(newest_stored: Option<CommandId>, ring_max: usize) -> Self {
-        Self {
-            ring: VecDeque::new(),
-            floor: newest_stored,
-            newest: newest_stored,
-            ring_max: ring_max.max(1),
-        }
+    pub(crate) fn new(newest_stored: Option<CommandId>) -> Self {
+        Self(newest_stored.map(|_| {
+            Box::new(Known {
+                ring: VecDeque::new(),
+                floor: newest_stored,
+                newest: newest_stored,
+            })
+        }))
     }
 
     /// `stored_any`: whether the stream holds any event; with none, no id can have taken effect.
     pub(crate) fn judge(&self, id: CommandId, stored_any: bool) -> Verdict {
-        if id.is_time_ordered() && self.newest.is_none_or(|newest| id > newest) {
+        let Some(known) = &self.0 else {
+            return new_or_look_up(id.is_time_ordered() || !stored_any);
+        };
+        if id.is_time_ordered() && known.newest.is_none_or(|newest| id > newest) {
             return Verdict::New;
         }
-        if let Some(seen) = self.ring.iter().rev().find(|seen| seen.id == id) {
+        if let Some(seen) = known.ring.iter().rev().find(|seen| seen.id == id) {
             return Verdict::Seen(*seen);
         }
-        let above_floor = id.is_time_ordered() && self.floor.is_none_or(|floor| id > floor);
-        if above_floor || !stored_any {
-            Verdict::New
-        } else {
-            Verdict::LookUp
-        }
+        let above_floor = id.is_time_ordered() && known.floor.is_none_or(|floor| id > floor);
+        new_or_look_up(above_floor || !stored_any)
     }
 
     /// Remembers an id whose commit was handed over. Forgets the oldest past the bound, but never one whose commit is
-    /// not durable yet: the store could not answer for it.
-    pub(crate) fn remember(&mut self, seen: Seen, durable: Version) {
+    /// not durable yet: the store could not answer for it. Keeps `ring_max` exactly, and one at least.
+    pub(crate) fn remember(&mut self, seen: Seen, durable: Version, ring_max: usize) {
+        let known = self.0.get_or_insert_default();
         if seen.id.is_time_ordered() {
-            self.newest = self.newest.max(Some(seen.id));
+            known.newest = known.newest.max(Some(seen.id));
         }
-        self.ring.push_back(seen);
-        while self.ring.len() > self.ring_max {
-            match self.ring.front() {
+        known.ring.push_back(seen);
+        while known.ring.len() > ring_max.max(1) {
+            match known.ring.front() {
                 Some(oldest) if oldest.last_version <= durable => {
                     if oldest.id.is_time_ordered() {
-                        self.floor = self.floor.max(Some(oldest.id));
+                        known.floor = known.floor.max(Some(oldest.id));
                     }
-                    self.ring.pop_front();
+                    known.ring.pop_front();
                 }
                 _ => break,
             }
@@ -87,12 +91,18 @@ impl CommandIds {
 
     /// The highest v7 id that the stream holds, for a snapshot.
     pub(crate) fn newest(&self) -> Option<CommandId> {
-        self.newest
+        self.0.as_ref()?.newest
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.ring.capacity() * size_of::<Seen>()
+        self.0.as_ref().map_or(0, |known| {
+            size_of::<Known>() + known.ring.capacity() * size_of::<Seen>()
+        })
     }
+}
+
+fn new_or_look_up(is_new: bool) -> Verdict {
+    if is_new { Verdict::New } else { Verdict::LookUp }
 }
 
 #[cfg(test)]
@@ -119,21 +129,25 @@ mod tests {
         }
     }
 
+    fn ring_len(ids: &CommandIds) -> usize {
+        ids.0.as_ref().map_or(0, |known| known.ring.len())
+    }
+
     #[test]
     fn an_id_above_the_floor_is_new_whatever_the_order() {
-        let mut ids = CommandIds::new(None, 8);
+        let mut ids = CommandIds::new(None);
         let (early, late) = (v7(1), v7(2));
-        ids.remember(seen(late, 1), Version::new(1));
+        ids.remember(seen(late, 1), Version::new(1), 8);
         assert_eq!(ids.judge(early, true), Verdict::New);
         assert_eq!(ids.judge(late, true), Verdict::Seen(seen(late, 1)));
     }
 
     #[test]
     fn forgetting_raises_the_floor() {
-        let mut ids = CommandIds::new(None, 2);
+        let mut ids = CommandIds::new(None);
         let known: Vec<_> = (1..=3).map(v7).collect();
         for (at, id) in (1..).zip(&known) {
-            ids.remember(seen(*id, at), Version::new(at));
+            ids.remember(seen(*id, at), Version::new(at), 2);
         }
         assert_eq!(
             ids.judge(known[0], true),
@@ -146,19 +160,19 @@ mod tests {
 
     #[test]
     fn an_id_in_flight_is_never_forgotten() {
-        let mut ids = CommandIds::new(None, 2);
+        let mut ids = CommandIds::new(None);
         for at in 1..=5 {
-            ids.remember(seen(v7(at), at), Version::new(1));
+            ids.remember(seen(v7(at), at), Version::new(1), 2);
         }
         assert_eq!(ids.judge(v7(99), true), Verdict::New);
-        assert_eq!(ids.ring.len(), 4, "the first was durable, the others were not");
-        ids.remember(seen(v7(6), 6), Version::new(5));
-        assert_eq!(ids.ring.len(), 2);
+        assert_eq!(ring_len(&ids), 4, "the first was durable, the others were not");
+        ids.remember(seen(v7(6), 6), Version::new(5), 2);
+        assert_eq!(ring_len(&ids), 2);
     }
 
     #[test]
     fn after_an_activation_everything_up_to_the_newest_is_looked_up() {
-        let ids = CommandIds::new(Some(v7(5)), 8);
+        let ids = CommandIds::new(Some(v7(5)));
         assert_eq!(ids.judge(v7(4), true), Verdict::LookUp);
         assert_eq!(ids.judge(v7(6), true), Verdict::New);
         assert_eq!(ids.newest(), Some(v7(5)));
@@ -166,10 +180,10 @@ mod tests {
 
     #[test]
     fn ids_of_other_kinds_are_always_looked_up_and_never_move_the_floor() {
-        let mut ids = CommandIds::new(None, 1);
+        let mut ids = CommandIds::new(None);
         let key = CommandId::from_key("payment-1");
-        ids.remember(seen(key, 1), Version::new(1));
-        ids.remember(seen(v7(1), 2), Version::new(2));
+        ids.remember(seen(key, 1), Version::new(1), 1);
+        ids.remember(seen(v7(1), 2), Version::new(2), 1);
         assert_eq!(ids.judge(key, true), Verdict::LookUp);
         assert_eq!(
             ids.judge(key, false),

@@ -102,7 +102,7 @@ impl Rules {
             Counter::default(),
             Version::NONE,
             Version::NONE,
-            CommandIds::new(None, 4),
+            CommandIds::new(None),
         );
         Self {
             core,
@@ -116,12 +116,14 @@ impl Rules {
         Counter: Handle<C>,
     {
         let commanded = Commanded {
-            stream: &self.stream,
+            aggregate_type: &self.stream.aggregate_type,
+            id: &self.stream.id,
             identity,
             expected: self.expected,
             metadata: &Metadata::default(),
             now: Timestamp::from_millis(1),
             durable: Version::NONE,
+            recent_ids: 4,
         };
         self.core.handle(command, &commanded)
     }
