@@ -113,6 +113,7 @@ impl Journal {
         if batch.commits == 0 {
             return Verdict::Durable { first, time };
         }
+        batch.assemble();
         let header = Header {
             shard: self.session.shard,
             epoch: self.log_end.epoch,

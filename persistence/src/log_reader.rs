@@ -16,14 +16,17 @@ use crate::session::Session;
 use crate::stored::StoredCommit;
 
 /// Reads the log from the commit that holds `from` up to what is durable now; the last offset seen.
+///
+/// `durable` was read before the session was looked up: a session that was reopened meanwhile knows less.
 pub(crate) fn read_log(
     session: &Session,
+    durable: Offset,
     from: Offset,
     visit: VisitCommit<'_>,
 ) -> Result<Offset, StoreError> {
     let mut walk = Walk {
         session,
-        durable: session.core.durable(),
+        durable,
         next: from.max(Offset::new(1)),
         broken: false,
         visit,
@@ -67,6 +70,9 @@ impl Walk<'_> {
                 drop(list);
                 self.engine(end)?;
             }
+        }
+        if self.next == before && !self.broken && self.session.ended() {
+            return Err(StoreError::Closed);
         }
         if self.next == before && !self.broken {
             return Err(damaged(before, "it is durable, but not there"));
@@ -117,6 +123,12 @@ impl Walk<'_> {
         let (header, records) = segment::decode(bytes).map_err(|error| damaged(at, error))?;
         *expected = Some(header.last().next());
         self.segment(header.first, header.time, &records)?;
+        if !self.broken && self.next != header.last().next() {
+            return Err(damaged(
+                at,
+                "its records hold another number of events than it says",
+            ));
+        }
         Ok(if self.broken {
             ControlFlow::Break(())
         } else {

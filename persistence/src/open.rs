@@ -24,7 +24,7 @@ use uuid::Uuid;
 use self::layout::{Layout, State};
 use self::preflight::{Promised, refused_by_rocksdb};
 use crate::engine::rocks::tuning::Shared;
-use crate::engine::rocks::{Databases, RocksEngine, RunWriter, failed};
+use crate::engine::rocks::{Databases, RocksEngine, RunWriter, TRASH_DIRECTORY, clear_trash, failed};
 use crate::engine::{Disk, Opened};
 use crate::error::StoreError;
 use crate::options::StoreOptions;
@@ -48,6 +48,8 @@ impl RocksDisk {
 impl Disk for RocksDisk {
     fn open(&self, options: &StoreOptions) -> Result<Opened, StoreError> {
         let (layout, lock, state) = Layout::claim(&self.path)?;
+        // Before RocksDB needs space: a full disk must not keep a store from opening.
+        clear_trash(&layout.root().join(TRASH_DIRECTORY));
         let shared = Shared::new(options.cache_bytes)?;
         let parts = match state {
             State::Store(store) => open_store(&layout, store, options.shard, &shared)?,

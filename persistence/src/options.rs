@@ -6,8 +6,12 @@ use std::sync::Arc;
 use dormouse_domain::limits::COMMIT_BYTES_MAX;
 use dormouse_domain::{Clock, Offset, ShardId};
 
+use crate::format::segment::RECORDS_BYTES_MAX;
+
 /// A batch is closed once it holds this many bytes of commits.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// No batch can be asked to hold more: what a segment on disk may unpack to is bounded by it.
+const BATCH_BYTES_LIMIT: usize = 16 * 1024 * 1024;
 /// A batch is closed once it holds this many commits.
 const BATCH_COMMITS_MAX: usize = 4_096;
 /// The part of the tail that is indexed as one run. Measured at 8, 32 and 64 MiB: `docs/decisions/0005`.
@@ -20,6 +24,7 @@ const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 const QUEUE_COMMITS_MAX: usize = 65_536;
 
 const _: () = assert!(TAIL_BYTES_MAX >= 2 * (GENERATION_BYTES + BATCH_BYTES_MAX + COMMIT_BYTES_MAX));
+const _: () = assert!(RECORDS_BYTES_MAX >= BATCH_BYTES_LIMIT + 2 * COMMIT_BYTES_MAX);
 const _: () = assert!(QUEUE_BYTES_MAX >= 2 * COMMIT_BYTES_MAX);
 
 /// How a store is opened. `StoreOptions::default()` suits a service with a few GiB of memory.
@@ -85,10 +90,10 @@ impl StoreOptions {
         self
     }
 
-    /// A batch is closed, and the next one begun, once it holds this many bytes (default 1 MiB).
+    /// A batch is closed, and the next one begun, once it holds this many bytes (default 1 MiB, at most 16 MiB).
     #[must_use]
     pub fn batch_bytes_max(mut self, bytes: usize) -> StoreOptions {
-        self.batch_bytes_max = bytes.max(1);
+        self.batch_bytes_max = bytes.clamp(1, BATCH_BYTES_LIMIT);
         self
     }
 

@@ -187,12 +187,11 @@ impl Queue {
         self.spin();
         let mut state = self.state.lock();
         loop {
-            if let Some(mut batch) = state.take() {
+            if let Some(batch) = state.take() {
                 if state.is_empty() && state.end.is_none() {
                     self.signal.store(false, Ordering::Relaxed);
                 }
                 drop(state);
-                batch.assemble();
                 return Next::Batch(batch);
             }
             if let Some(end) = &state.end {
@@ -321,7 +320,7 @@ impl Batch {
     }
 
     /// Copies the large records to their places. Those before the first one are in theirs.
-    fn assemble(&mut self) {
+    pub(crate) fn assemble(&mut self) {
         let Some(first) = self.large.first() else { return };
         let whole = self.bytes();
         let behind = self.segment.split_off(first.start);

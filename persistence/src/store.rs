@@ -256,7 +256,8 @@ impl Store {
         from: Offset,
         visit: &mut dyn FnMut(&StoredCommit<'_>) -> ControlFlow<()>,
     ) -> Result<Offset, StoreError> {
-        log_reader::read_log(&*self.reading()?, from, visit)
+        let durable = self.durable();
+        log_reader::read_log(&*self.reading()?, durable, from, visit)
     }
 
     /// Visits a stream's commits in order, beginning with the one that holds version `from`. Blocks on the disk.

@@ -53,7 +53,11 @@ impl Gauges {
         if self.in_flight.fetch_add(1, Ordering::SeqCst) < limit {
             return Ok(());
         }
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        let counted = self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        // What was in flight may have ended while this was counted: whoever saw this count waits for nothing else.
+        if counted <= limit && self.waiting_for_room.load(Ordering::SeqCst) > 0 {
+            self.room.notify_waiters();
+        }
         Err(NotDone::Overloaded {
             bound: Bound::Runtime,
             limit,
@@ -168,8 +172,8 @@ impl Residency {
     /// Counts one more command in flight, if both bounds allow. Called under the entry's guard: an eviction, which
     /// holds the same guard for writing, sees either the count or no entry.
     ///
-    /// What finds no room takes its count back and wakes nobody: at a bound something else is in flight, and its end
-    /// wakes whoever saw this count. (Adding costs less than comparing first: all clients and arbiters meet here.)
+    /// What finds no room takes its count back. (Adding costs less than comparing first: all clients and arbiters meet
+    /// here.)
     pub(crate) fn charge(self: &Arc<Self>, mailbox: usize, runtime: usize) -> Result<Charge, NotDone> {
         let entered = if (self.in_flight.fetch_add(1, Ordering::AcqRel) as usize) < mailbox {
             self.gauges.enter(runtime)

@@ -24,7 +24,7 @@ pub(crate) use self::ingest::RunWriter;
 #[cfg(test)]
 pub(crate) use self::ingest::Step;
 use self::reaper::Reaper;
-pub(crate) use self::reaper::TRASH_DIRECTORY;
+pub(crate) use self::reaper::{TRASH_DIRECTORY, clear as clear_trash};
 use super::{Engine, EngineError, EngineStatistics, Family, LogRow, Run, Start, Visit, Watermark};
 use crate::lock::StoreLock;
 use crate::watermark::WatermarkKeeper;
@@ -219,8 +219,7 @@ impl Engine for RocksEngine {
 
 /// Frees the store's obsolete files slowly, if it can.
 fn reaper(directory: &Path) -> Option<Reaper> {
-    let watched = [directory.join("log"), directory.join("derived")];
-    Reaper::start(directory, watched)
+    Reaper::start(directory)
         .inspect_err(|error| tracing::info!(%error, "obsolete files are deleted whole"))
         .ok()
 }

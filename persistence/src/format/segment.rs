@@ -34,6 +34,8 @@ const FORMAT: u16 = 1;
 const CRC_AT: usize = 12;
 /// LZ4 expands no byte to more: what a length may claim is bounded by what is there.
 const LZ4_RATIO_MAX: usize = 255;
+/// More records than any batch holds: the largest that can be asked for, and one commit more.
+pub(crate) const RECORDS_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// How a segment's records are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +118,7 @@ pub(crate) fn decode(segment: &[u8]) -> Result<(Header, Cow<'_, [u8]>), Malforme
 }
 
 /// Checks a whole segment's lengths and checksum; its header.
+#[cfg(any(feature = "rocksdb", test))]
 pub(crate) fn decode_header(segment: &[u8]) -> Result<Header, Malformed> {
     check(segment).map(|(header, _)| header)
 }
@@ -164,7 +167,7 @@ fn check(segment: &[u8]) -> Result<(Header, Stored<'_>), Malformed> {
     }
     let compression = match flags {
         [0, 0, 0, 0] if records == stored_bytes => Compression::None,
-        [1, 0, 0, 0] if records <= stored_bytes.saturating_mul(LZ4_RATIO_MAX) => Compression::Lz4,
+        [1, 0, 0, 0] if records <= unpacked_max(stored_bytes) => Compression::Lz4,
         _ => return Err(Malformed::Value("a segment's compression")),
     };
     if first == 0 || first.checked_add(events.into()).is_none() {
@@ -189,6 +192,11 @@ fn check(segment: &[u8]) -> Result<(Header, Stored<'_>), Malformed> {
         records,
     };
     Ok((header, stored))
+}
+
+/// What so many bytes may unpack to.
+fn unpacked_max(stored_bytes: usize) -> usize {
+    stored_bytes.saturating_mul(LZ4_RATIO_MAX).min(RECORDS_BYTES_MAX)
 }
 
 fn unpack(stored: &Stored<'_>) -> Result<Vec<u8>, Malformed> {

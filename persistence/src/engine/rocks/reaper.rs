@@ -27,10 +27,18 @@ pub(crate) const TRASH_DIRECTORY: &str = "trash";
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Pause between two slices: writers get through.
 const SLICE_EVERY: Duration = Duration::from_millis(10);
+/// The same where freeing falls behind.
+const SLICE_EVERY_BEHIND: Duration = Duration::from_millis(2);
+/// Pause after an error, such as too few file descriptors.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// One slice: about 3 ms in which a sync waits. Smaller ones take as long, since each costs a commit.
 const SLICE_BYTES: u64 = 2 * 1024 * 1024;
-/// So much may wait for a quiet time; beyond it files are freed whatever else goes on.
-const TRASH_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// So much may wait for a quiet time; beyond it slices are freed whatever else goes on.
+const TRASH_BYTES_QUIET: u64 = 256 * 1024 * 1024;
+/// Beyond this, faster.
+const TRASH_BYTES_BEHIND: u64 = 2 * TRASH_BYTES_QUIET;
+/// Beyond this, files go whole, as RocksDB would delete them: space counts more than time.
+const TRASH_BYTES_MAX: u64 = 2 * TRASH_BYTES_BEHIND;
 /// RocksDB's large files: tables and write-ahead files.
 const EXTENSIONS: [&str; 2] = ["sst", "log"];
 
@@ -52,19 +60,17 @@ struct Shared {
 }
 
 impl Reaper {
-    /// Begins, also with what an earlier process left. Where a second name can't be given, RocksDB deletes as ever.
-    pub(crate) fn start(root: &Path, directories: [PathBuf; 2]) -> io::Result<Self> {
+    /// Begins in a store's directory from which [`clear`] removed what an earlier process left.
+    pub(crate) fn start(root: &Path) -> io::Result<Self> {
+        // The process may change its working directory.
+        let root = std::path::absolute(root)?;
         let directory = root.join(TRASH_DIRECTORY);
         let shared = Arc::<Shared>::default();
-        let mut trash = Trash::open(directory.clone(), directories)?;
+        let mut trash = Trash::new(directory.clone(), [root.join("log"), root.join("derived")]);
         let running = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("dormouse-reaper".into())
-            .spawn(move || {
-                if let Err(error) = run(&running, &mut trash) {
-                    tracing::info!(%error, "obsolete files are deleted whole from here on");
-                }
-            })?;
+            .spawn(move || run(&running, &mut trash))?;
         Ok(Self {
             shared,
             thread: Mutex::new(Some(thread)),
@@ -94,9 +100,7 @@ impl Reaper {
         if let Some(thread) = self.thread.lock().take() {
             let _ = thread.join();
         }
-        if let Err(error) = fs::remove_dir_all(&self.directory) {
-            tracing::debug!(path = %self.directory.display(), %error, "can't be removed");
-        }
+        clear(&self.directory);
     }
 }
 
@@ -123,24 +127,36 @@ impl Shared {
     }
 }
 
-fn run(shared: &Shared, trash: &mut Trash) -> io::Result<()> {
+/// Removes all second names: what no longer has another one is freed at once. Nothing else is touched.
+pub(crate) fn clear(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let is_second_name = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.parse::<u64>().is_ok());
+        if is_second_name && let Err(error) = fs::remove_file(entry.path()) {
+            tracing::warn!(path = %entry.path().display(), %error, "an obsolete file can't be removed");
+        }
+    }
+    let _ = fs::remove_dir(directory);
+}
+
+fn run(shared: &Shared, trash: &mut Trash) {
     let (mut looked, mut writes) = (Instant::now(), 0);
     let mut pause = LOOK_EVERY;
     while !shared.pause(pause) {
-        if looked.elapsed() >= LOOK_EVERY {
-            trash.look()?;
+        let before = std::mem::replace(&mut writes, shared.writes.load(Ordering::Relaxed));
+        let look = looked.elapsed() >= LOOK_EVERY;
+        if look {
             looked = Instant::now();
         }
-        let before = std::mem::replace(&mut writes, shared.writes.load(Ordering::Relaxed));
-        let is_due = before == writes || trash.bytes > TRASH_BYTES_MAX;
-        pause = if is_due && trash.free_slice()? {
-            SLICE_EVERY
-        } else {
-            LOOK_EVERY
-        };
+        pause = trash.work(look, before == writes).unwrap_or_else(|error| {
+            tracing::warn!(%error, "obsolete files are deleted whole for a while");
+            trash.give_up();
+            RETRY_AFTER
+        });
         shared.bytes.store(trash.bytes, Ordering::Relaxed);
     }
-    Ok(())
 }
 
 /// The second names.
@@ -150,25 +166,44 @@ struct Trash {
     watched: [PathBuf; 2],
     /// Files that have a name here, by inode: a number that is taken for as long as they do.
     linked: HashSet<u64>,
-    /// Files that have no other name.
+    /// Files that have no other name, oldest first.
     obsolete: VecDeque<PathBuf>,
     bytes: u64,
 }
 
 impl Trash {
-    fn open(directory: PathBuf, watched: [PathBuf; 2]) -> io::Result<Self> {
-        fs::create_dir_all(&directory)?;
-        let linked = fs::read_dir(&directory)?
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            .collect();
-        Ok(Self {
+    fn new(directory: PathBuf, watched: [PathBuf; 2]) -> Self {
+        Self {
             directory,
             watched,
-            linked,
+            linked: HashSet::new(),
             obsolete: VecDeque::new(),
             bytes: 0,
+        }
+    }
+
+    /// Looks, if it is time to, and frees a little, if it is quiet or there is too much. How long to pause then.
+    fn work(&mut self, look: bool, is_quiet: bool) -> io::Result<Duration> {
+        if look {
+            self.look()?;
+        }
+        while self.bytes > TRASH_BYTES_MAX && self.free_whole()? {}
+        if !is_quiet && self.bytes <= TRASH_BYTES_QUIET || !self.free_slice()? {
+            return Ok(LOOK_EVERY);
+        }
+        Ok(if self.bytes > TRASH_BYTES_BEHIND {
+            SLICE_EVERY_BEHIND
+        } else {
+            SLICE_EVERY
         })
+    }
+
+    /// Leaves all deleting to RocksDB: no second name keeps anything.
+    fn give_up(&mut self) {
+        clear(&self.directory);
+        self.linked.clear();
+        self.obsolete.clear();
+        self.bytes = 0;
     }
 
     fn path(&self, inode: u64) -> PathBuf {
@@ -177,6 +212,7 @@ impl Trash {
 
     /// Gives new files a second name, and finds those that have lost their first.
     fn look(&mut self) -> io::Result<()> {
+        fs::create_dir_all(&self.directory)?;
         let files = self.files()?;
         for (inode, path) in &files {
             self.link(path, *inode)?;
@@ -191,7 +227,7 @@ impl Trash {
         for inode in gone {
             self.linked.remove(&inode);
             let path = self.path(inode);
-            let metadata = fs::metadata(&path)?;
+            let metadata = fs::symlink_metadata(&path)?;
             if metadata.nlink() == 1 {
                 self.bytes += metadata.len();
                 self.obsolete.push_back(path);
@@ -211,7 +247,8 @@ impl Trash {
                 let extension = path.extension().and_then(|extension| extension.to_str());
                 if extension.is_some_and(|extension| EXTENSIONS.contains(&extension))
                     // What is gone by now needs nothing.
-                    && let Ok(metadata) = fs::metadata(&path)
+                    && let Ok(metadata) = fs::symlink_metadata(&path)
+                    && metadata.is_file()
                 {
                     files.push((metadata.ino(), path));
                 }
@@ -224,14 +261,32 @@ impl Trash {
         if self.linked.contains(&inode) {
             return Ok(());
         }
-        match fs::hard_link(path, self.path(inode)) {
-            Ok(()) => {
-                self.linked.insert(inode);
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+        let second = self.path(inode);
+        match fs::hard_link(path, &second) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
         }
+        self.linked.insert(inode);
+        // RocksDB's own name may be gone by now; a file system that counts no names would never show it.
+        if fs::symlink_metadata(&second)?.nlink() == 1 && path.exists() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the file system does not count a file's names",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Frees the oldest obsolete file; whether there was one.
+    fn free_whole(&mut self) -> io::Result<bool> {
+        let Some(path) = self.obsolete.pop_front() else {
+            return Ok(false);
+        };
+        let len = fs::symlink_metadata(&path)?.len();
+        fs::remove_file(path)?;
+        self.bytes = self.bytes.saturating_sub(len);
+        Ok(true)
     }
 
     /// Frees a slice of an obsolete file; whether there was one.
@@ -241,17 +296,13 @@ impl Trash {
         };
         let file = OpenOptions::new().write(true).open(path)?;
         let metadata = file.metadata()?;
-        let len = metadata.len();
-        if len > SLICE_BYTES && metadata.nlink() == 1 {
-            file.set_len(len - SLICE_BYTES)?;
-            // Its own commit: slices must not add up to what they are meant to avoid.
-            file.sync_all()?;
-            self.bytes = self.bytes.saturating_sub(SLICE_BYTES);
-        } else {
-            fs::remove_file(path)?;
-            self.bytes = self.bytes.saturating_sub(len);
-            self.obsolete.pop_front();
+        if metadata.len() <= SLICE_BYTES || metadata.nlink() > 1 {
+            return self.free_whole();
         }
+        file.set_len(metadata.len() - SLICE_BYTES)?;
+        // Its own commit: slices must not add up to what they are meant to avoid.
+        file.sync_all()?;
+        self.bytes = self.bytes.saturating_sub(SLICE_BYTES);
         Ok(true)
     }
 }
@@ -278,11 +329,10 @@ mod tests {
         }
 
         fn trash(root: &Path) -> Trash {
-            Trash::open(
+            Trash::new(
                 root.join(TRASH_DIRECTORY),
                 [root.join("log"), root.join("derived")],
             )
-            .unwrap()
         }
 
         fn file(&self, name: &str) -> PathBuf {
@@ -344,26 +394,77 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_process_left_is_freed() {
+    fn what_an_earlier_process_left_goes_and_what_it_did_not_make_stays() {
         let mut fixture = Fixture::new();
         let (kept, gone) = (fixture.file("log/000003.log"), fixture.file("log/000004.log"));
         fixture.trash.look().unwrap();
         fs::remove_file(gone).unwrap();
-        fixture.trash = Fixture::trash(fixture.root.path());
-        fixture.trash.look().unwrap();
-        assert_eq!(fixture.free_all(), 3);
+        let foreign = fixture.file("trash/notes");
+        clear(&fixture.trash.directory);
+        assert_eq!(fixture.names(), 1);
+        assert!(foreign.exists());
         assert_eq!(fs::read(kept).unwrap(), vec![7; LEN]);
+    }
+
+    #[test]
+    fn a_store_of_symlinks_is_left_to_rocksdb() {
+        let mut fixture = Fixture::new();
+        let elsewhere = fixture.file("elsewhere");
+        let link = fixture.root.path().join("log/000006.log");
+        std::os::unix::fs::symlink(&elsewhere, &link).unwrap();
+        fixture.trash.look().unwrap();
+        fs::remove_file(link).unwrap();
+        fixture.trash.look().unwrap();
+        assert_eq!((fixture.free_all(), fixture.names()), (0, 0));
+        assert_eq!(fs::read(elsewhere).unwrap(), vec![7; LEN]);
+    }
+
+    #[test]
+    fn while_writers_write_little_waits_and_too_much_does_not() {
+        let mut fixture = Fixture::new();
+        let wal = fixture.file("log/000007.log");
+        fixture.trash.look().unwrap();
+        fs::remove_file(wal).unwrap();
+        assert_eq!(fixture.trash.work(true, false).unwrap(), LOOK_EVERY);
+        assert_eq!(fixture.trash.bytes, LEN as u64, "it waits for a quiet time");
+        assert_eq!(fixture.trash.work(false, true).unwrap(), SLICE_EVERY);
+        assert_eq!(fixture.trash.bytes, LEN as u64 - SLICE_BYTES);
+        // as if much more were there
+        fixture.trash.bytes += TRASH_BYTES_QUIET;
+        fixture.trash.work(false, false).unwrap();
+        assert_eq!(
+            fixture.trash.bytes,
+            TRASH_BYTES_QUIET + LEN as u64 - 2 * SLICE_BYTES
+        );
+        fixture.trash.bytes += TRASH_BYTES_MAX;
+        fixture.trash.work(false, false).unwrap();
+        assert_eq!(fixture.names(), 0, "whole files go where space runs out");
+    }
+
+    #[test]
+    fn an_error_gives_all_files_back_to_rocksdb() {
+        let mut fixture = Fixture::new();
+        let kept = fixture.file("log/000008.log");
+        fixture.trash.look().unwrap();
+        fs::remove_dir(fixture.root.path().join("derived")).unwrap();
+        assert!(fixture.trash.work(true, true).is_err());
+        fixture.trash.give_up();
+        assert_eq!(fs::metadata(&kept).unwrap().nlink(), 1);
+        fs::create_dir(fixture.root.path().join("derived")).unwrap();
+        fixture.trash.work(true, true).unwrap();
+        assert_eq!(fs::metadata(&kept).unwrap().nlink(), 2, "and it goes on");
     }
 
     #[test]
     fn closing_leaves_no_second_names() {
         let fixture = Fixture::new();
         let kept = fixture.file("log/000005.log");
-        let directories = [
-            fixture.root.path().join("log"),
-            fixture.root.path().join("derived"),
-        ];
-        let reaper = Reaper::start(fixture.root.path(), directories).unwrap();
+        let reaper = Reaper::start(fixture.root.path()).unwrap();
+        let until = Instant::now() + Duration::from_secs(30);
+        while fs::metadata(&kept).unwrap().nlink() == 1 {
+            assert!(Instant::now() < until, "no second name was given");
+            std::thread::yield_now();
+        }
         reaper.close();
         assert!(!fixture.root.path().join(TRASH_DIRECTORY).exists());
         assert_eq!(fs::metadata(kept).unwrap().nlink(), 1);
