@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dormouse_domain::{Offset, Position, Timestamp};
 
@@ -92,7 +92,8 @@ impl Journal {
         while let Next::Batch(batch) = self.session.queue.next() {
             if batch.commits > 0 {
                 let session = &self.session;
-                session.tail.wait_for_room(|| session.refusal().is_some());
+                let waited = session.tail.wait_for_room(|| session.refusal().is_some());
+                self.count_room_wait(waited);
             }
             if let Some(reason) = self.session.refusal() {
                 self.settle(batch, &Verdict::Stopped(reason));
@@ -198,13 +199,20 @@ impl Journal {
         session.queue.recycle(batch);
     }
 
+    /// Nothing for a batch that found room: it did not look at the clock.
+    fn count_room_wait(&self, waited: Duration) {
+        if waited.is_zero() {
+            return;
+        }
+        self.session.core.counters.room_wait_nanos.add_time(waited);
+        metrics::histogram!(metric_names::JOURNAL_ROOM_WAIT_SECONDS).record(waited.as_secs_f64());
+    }
+
     fn count_sync(&self, start: Instant) {
         let took = start.elapsed();
         let counters = &self.session.core.counters;
         counters.syncs.add(1);
-        counters
-            .sync_nanos
-            .add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        counters.sync_nanos.add_time(took);
         metrics::histogram!(metric_names::JOURNAL_SYNC_SECONDS).record(took.as_secs_f64());
     }
 

@@ -7,6 +7,9 @@ pub const JOURNAL_BATCH_COMMITS: &str = "dormouse_journal_batch_commits";
 pub const JOURNAL_BATCH_BYTES: &str = "dormouse_journal_batch_bytes";
 /// Histogram, seconds: how long one synced append to the log takes.
 pub const JOURNAL_SYNC_SECONDS: &str = "dormouse_journal_sync_seconds";
+/// Histogram, seconds: how long the journal waited for room in the tail, each time that it had to. A histogram since
+/// counters are whole numbers; its sum is the time in all.
+pub const JOURNAL_ROOM_WAIT_SECONDS: &str = "dormouse_journal_room_wait_seconds";
 /// Gauge, commits: submitted and not settled yet, as of the last batch.
 pub const JOURNAL_QUEUE_COMMITS: &str = "dormouse_journal_queue_commits";
 /// Counter, commits: settled as unknown because their write failed.
@@ -32,6 +35,11 @@ pub(crate) fn describe() {
         JOURNAL_SYNC_SECONDS,
         Unit::Seconds,
         "Time of one synced append to the log"
+    );
+    describe_histogram!(
+        JOURNAL_ROOM_WAIT_SECONDS,
+        Unit::Seconds,
+        "Time the journal waited for room in the tail"
     );
     describe_gauge!(
         JOURNAL_QUEUE_COMMITS,

@@ -25,6 +25,8 @@ pub struct StoreStatistics {
     pub syncs: u64,
     /// Time spent in them.
     pub sync_time: Duration,
+    /// Time the journal waited, its tail at the bound, for the indexer. Writers were held meanwhile.
+    pub room_wait: Duration,
     /// Commits that were settled as unknown.
     pub unknown_commits: u64,
     /// Commits of stale writers.
@@ -62,6 +64,16 @@ impl Count {
         self.0.fetch_add(n, Ordering::Relaxed);
     }
 
+    /// For a count of nanoseconds.
+    pub(crate) fn add_time(&self, time: Duration) {
+        self.add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Of a count of nanoseconds.
+    pub(crate) fn time(&self) -> Duration {
+        Duration::from_nanos(self.get())
+    }
+
     pub(crate) fn raise(&self, to: u64) {
         self.0.fetch_max(to, Ordering::Relaxed);
     }
@@ -81,6 +93,7 @@ pub(crate) struct Counters {
     pub(crate) batch_commits_max: Count,
     pub(crate) syncs: Count,
     pub(crate) sync_nanos: Count,
+    pub(crate) room_wait_nanos: Count,
     pub(crate) unknown_commits: Count,
     pub(crate) stale_commits: Count,
     pub(crate) stopped_commits: Count,

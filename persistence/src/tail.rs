@@ -8,6 +8,7 @@ mod generation;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use dormouse_domain::{Offset, StreamId, Version};
@@ -173,15 +174,18 @@ impl Tail {
         }
     }
 
-    /// Waits while the tail is at its bound and the indexer can shorten it; not longer than `until` says.
-    pub(crate) fn wait_for_room(&self, until: impl Fn() -> bool) {
+    /// Waits while the tail is at its bound and the indexer can shorten it; not longer than `until` says. Returns how
+    /// long it waited.
+    pub(crate) fn wait_for_room(&self, until: impl Fn() -> bool) -> Duration {
         if self.has_room() {
-            return;
+            return Duration::ZERO;
         }
+        let start = Instant::now();
         let mut change = self.change.lock();
         while !self.has_room() && self.oldest_frozen().is_some() && !until() {
             self.changed.wait(&mut change);
         }
+        start.elapsed()
     }
 
     /// Lets those that wait look again.

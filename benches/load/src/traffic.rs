@@ -114,6 +114,8 @@ fn store_figures(
         "sync_us",
         (now.sync_time - then.sync_time).as_secs_f64() * 1e6 / syncs,
     );
+    // The index is another RocksDB than the log: what holds writers is the tail's bound alone.
+    outcome.set("room_wait_s", (now.room_wait - then.room_wait).as_secs_f64());
     outcome.set("events", events);
     outcome.set("log_bytes_per_event", log_bytes / events);
     // With what the indexer and compactions wrote after the last command.

@@ -182,6 +182,8 @@ fn at_the_tails_bound_the_journal_waits() {
     }
     let bound = fixture.store.statistics().tail_bytes;
     assert!((4_000..5_000).contains(&bound), "{bound}");
+    assert!(fixture.store.statistics().room_wait.is_zero());
+    let held = std::time::Instant::now();
     for key in 0..50 {
         fixture.submit(&writer, key);
     }
@@ -199,6 +201,10 @@ fn at_the_tails_bound_the_journal_waits() {
         let settled = fixture.settled.recv().unwrap();
         assert!(settled.key == key && is_durable(&settled.settlement));
     }
+    // Well below the 50 ms above: the journal's thread may begin late.
+    let (least, most) = (std::time::Duration::from_millis(10), held.elapsed());
+    let counted = fixture.store.statistics().room_wait;
+    assert!((least..=most).contains(&counted), "{counted:?} of {most:?}");
 }
 
 /// A store that is dropped while its journal waits at the bound does not wait for ever.
