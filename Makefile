@@ -16,10 +16,10 @@ help:
 	@echo "make check        format, lints, docs, and the build without RocksDB"
 	@echo "make bench        what it makes of this machine, in under 10 minutes (ARGS='spread hot --runs 5')"
 	@echo "make bench-full   the same with the sizes that count, an hour or two"
-	@echo "make peers        builds the comparison with cqrs-es and PostgreSQL, which the benches do by themselves"
+	@echo "make peers        only builds the comparison that the benches use; make bench ARGS=peers runs it"
 	@echo "make micro        micro-benchmarks, and allocations a command (ARGS='deposit')"
 	@echo "make instructions instructions a command, counted by valgrind and compared with the checked-in table"
-	@echo "make setup        what the others need, once"
+	@echo "make setup        compiler, libclang, and RocksDB compiled into ~/.cache (10 to 15 minutes): once per user"
 
 setup:
 	@scripts/setup.sh
