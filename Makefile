@@ -34,16 +34,16 @@ demo: setup
 demo-fast: setup
 	@$(env) cargo run --package flights -- --fast $(ARGS)
 
-# Figures in target/bench/summary.json, plots in report.html beside it. Leave the machine alone meanwhile.
+# Figures in target/bench/summary.json, plots in report.html and plot.svg beside it. Leave the machine alone meanwhile.
 bench: setup
 	@scripts/peers.sh || true
 	@$(env) cargo build --release --package flights
-	@$(env) cargo run --release --package load -- --peers target/peers/release/peers --short $(ARGS)
+	@$(env) cargo run --release --package load -- --peers target/peers/release/peers --plot target/bench/plot.svg --short $(ARGS)
 
 bench-full: setup
 	@scripts/peers.sh || true
 	@$(env) cargo build --release --package flights
-	@$(env) cargo run --release --package load -- --peers target/peers/release/peers --full $(ARGS)
+	@$(env) cargo run --release --package load -- --peers target/peers/release/peers --plot target/bench/plot.svg --full $(ARGS)
 
 peers:
 	@scripts/peers.sh

@@ -29,6 +29,12 @@ pub(crate) struct Arguments {
     /// Where the page with the plots goes.
     #[arg(long, value_name = "FILE", default_value = "target/bench/report.html")]
     pub(crate) report: PathBuf,
+    /// Where a picture of the rates goes, as an SVG for a README.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+    /// Measure nothing: draw `--plot` from the figures of an earlier run.
+    #[arg(long, value_name = "FILE", requires = "plot")]
+    pub(crate) from: Option<PathBuf>,
     /// How long each scenario of commands is measured.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub(crate) seconds: Option<f64>,
@@ -152,6 +158,7 @@ mod tests {
             &["--clients", "0"],
             &["--runs", "0"],
             &["--short", "--full"],
+            &["--from", "summary.json"],
         ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }

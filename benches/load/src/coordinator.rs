@@ -21,7 +21,16 @@ use crate::{peers, ratios, report, table};
 /// The results of one round, by step.
 pub(crate) type Round = BTreeMap<String, Outcome>;
 
-/// Measures everything, prints the table, writes summary and report.
+/// Draws the picture again from the figures that an earlier run left in `from`.
+pub(crate) fn draw(from: &Path, plot: &Path) -> Result<()> {
+    let json = fs::read_to_string(from).with_context(|| format!("can't read {}", from.display()))?;
+    let summary = Summary::from_json(&json).with_context(|| from.display().to_string())?;
+    let picture =
+        report::picture(&summary).context("none of the scenarios that the picture shows was measured")?;
+    write(plot, &picture)
+}
+
+/// Measures everything, prints the table, writes summary, report and picture.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let directory = Directory::make(&arguments.store)?;
     let about = About::new(arguments, Machine::look(&directory.0));
@@ -44,6 +53,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     write(&arguments.json, &summary.to_json()?)?;
     write(&arguments.report, &report::page(&summary, &results))?;
     println!("\n{}\n{}", arguments.json.display(), arguments.report.display());
+    // Whoever measured other scenarios only has nothing to draw.
+    if let (Some(plot), Some(picture)) = (&arguments.plot, report::picture(&summary)) {
+        write(plot, &picture)?;
+        println!("{}", plot.display());
+    }
     Ok(())
 }
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The machine and how the program was built.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Machine {
     /// The processor's name.
     pub(crate) processor: String,
@@ -19,7 +19,7 @@ pub(crate) struct Machine {
     /// File system that the stores lie on.
     pub(crate) file_system: String,
     /// `release` or `dev`.
-    pub(crate) profile: &'static str,
+    pub(crate) profile: String,
     /// Runnable threads of the whole machine when the run began, averaged over a minute: others at work make noise.
     pub(crate) load_before: f64,
 }
@@ -32,7 +32,7 @@ impl Machine {
             memory_mib: memory_kib().unwrap_or_default() / 1_024,
             kernel: read("/proc/sys/kernel/osrelease").unwrap_or_else(unknown),
             file_system: file_system(store).unwrap_or_else(unknown),
-            profile: if cfg!(debug_assertions) { "dev" } else { "release" },
+            profile: if cfg!(debug_assertions) { "dev" } else { "release" }.into(),
             load_before: load().unwrap_or_default(),
         }
     }

@@ -37,6 +37,9 @@ use crate::arguments::Arguments;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let (Some(from), Some(plot)) = (&arguments.from, &arguments.plot) {
+        return coordinator::draw(from, plot);
+    }
     match arguments.step() {
         Some(step) => worker::run(&step?),
         None => coordinator::run(&arguments),

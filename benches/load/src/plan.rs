@@ -172,7 +172,7 @@ impl Plan {
             "metrics-off",
             Traffic {
                 metrics: false,
-                ..self.traffic(512)
+                ..self.spread(512)
             },
         );
         add(

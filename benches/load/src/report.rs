@@ -4,11 +4,13 @@ mod bars;
 mod chart;
 mod html;
 mod peers;
+mod picture;
 mod plots;
 
 use std::fmt::Write;
 
 use self::html::{escape, section};
+pub(crate) use self::picture::picture;
 use crate::coordinator::Round;
 use crate::goals::{self, Reached};
 use crate::summary::{Scenario, Summary};
@@ -69,8 +71,8 @@ fn header(summary: &Summary) -> String {
             "System",
             format!("Linux {}, {}", machine.kernel, machine.file_system),
         ),
-        ("Durability", about.durability.into()),
-        ("Clients", about.generator.into()),
+        ("Durability", about.durability.clone()),
+        ("Clients", about.generator.clone()),
         ("Settings", about.settings.clone()),
     ];
     let mut out = String::from(
@@ -159,7 +161,7 @@ fn figures_row(name: &str, scenario: &Scenario) -> String {
 
 /// What has no column of its own.
 fn more(scenario: &Scenario) -> String {
-    const SHOWN: [&str; 13] = [
+    const SHOWN: [&str; 14] = [
         "conflicts_per_command",
         "server_cores",
         "activations_per_s",
@@ -169,6 +171,7 @@ fn more(scenario: &Scenario) -> String {
         "disk_bytes_per_event",
         "write_amplification",
         "drain_s",
+        "room_wait_s",
         "activation_us",
         "activations_per_command",
         "resident_mib",

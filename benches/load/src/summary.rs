@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use dormouse::{Clock, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
 use crate::coordinator::Round;
@@ -12,17 +12,17 @@ use crate::machine::Machine;
 use crate::spread::Spread;
 
 /// What the figures were measured on, when and how.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct About {
     /// When the run began, RFC 3339.
     pub(crate) date: String,
     /// `short` or `full`.
-    pub(crate) size: &'static str,
+    pub(crate) size: String,
     pub(crate) machine: Machine,
-    pub(crate) durability: &'static str,
+    pub(crate) durability: String,
     pub(crate) settings: String,
     /// Where the load comes from.
-    pub(crate) generator: &'static str,
+    pub(crate) generator: String,
     pub(crate) seed: u64,
 }
 
@@ -36,28 +36,28 @@ impl About {
         };
         Self {
             date: now.to_string(),
-            size: if arguments.is_full() { "full" } else { "short" },
+            size: if arguments.is_full() { "full" } else { "short" }.into(),
             machine,
-            durability: "each command is answered after an fsync that covers its events",
+            durability: "each command is answered after an fsync that covers its events".into(),
             settings: format!(
                 "store and runtime at their defaults (cache 128 MiB, tail 256 MiB, snapshots every 100 events, \
                  one arbiter a core); memory budget 4 GiB; payload {payload}"
             ),
-            generator: "in the same process as the program: clients and program share the cores",
+            generator: "in the same process as the program: clients and program share the cores".into(),
             seed: arguments.seed,
         }
     }
 }
 
 /// Everything that goes into the file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Summary {
     pub(crate) about: About,
     pub(crate) scenarios: BTreeMap<String, Scenario>,
 }
 
 /// One scenario over all its runs.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Scenario {
     /// How often it was measured.
     pub(crate) runs: usize,
@@ -85,6 +85,11 @@ impl Summary {
 
     pub(crate) fn to_json(&self) -> Result<String> {
         Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// What an earlier run left.
+    pub(crate) fn from_json(json: &str) -> Result<Self> {
+        serde_json::from_str(json).context("this is no summary of a run")
     }
 }
 
@@ -146,6 +151,9 @@ mod tests {
         assert_eq!(scenario["spread"]["commands_per_s"]["max"], 150.0);
         assert!(scenario.get("never").is_none());
         assert_eq!(json["about"]["size"], "short");
+        let read = Summary::from_json(&summary.to_json().unwrap()).unwrap();
+        assert_eq!(read.to_json().unwrap(), summary.to_json().unwrap());
+        assert!(Summary::from_json("{}").is_err());
         assert!(json["about"]["machine"]["cores"].as_u64().unwrap() > 0);
     }
 }

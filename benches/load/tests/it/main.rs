@@ -83,6 +83,11 @@ fn a_tiny_run_leaves_figures_and_a_page_and_no_store() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(left.len(), 2, "{left:?}");
+
+    let again = ["--from", "target/bench/summary.json", "--plot", "again.svg"];
+    assert!(load(directory.path(), &again).status.success());
+    let picture = std::fs::read_to_string(directory.path().join("again.svg")).unwrap();
+    assert!(picture.contains("spread, 512 clients"), "{picture}");
 }
 
 #[test]
