@@ -11,15 +11,17 @@ use crate::table::count;
 const WIDTH: f64 = 860.0;
 const MARGIN: f64 = 32.0;
 /// Where the bars begin, their names to the left ...
-const BARS_LEFT: f64 = 276.0;
+const BARS_LEFT: f64 = 284.0;
 /// ... and how long the longest may be, its rate to the right.
-const BARS_WIDTH: f64 = 460.0;
+const BARS_WIDTH: f64 = 450.0;
 const BARS_TOP: f64 = 98.0;
 const BAR_HEIGHT: f64 = 22.0;
 const ROW_HEIGHT: f64 = 36.0;
 const GROUP_GAP: f64 = 14.0;
 /// Half the height of a range's ends.
 const TICK: f64 = 4.0;
+/// A shorter range would be nothing but its ends.
+const RANGE_WIDTH_MIN: f64 = 4.0;
 const TEXT_GAP: f64 = 10.0;
 /// A text of one line is squeezed beyond so many characters, which fill the width.
 const FOOT_CHARS_MAX: usize = 136;
@@ -69,7 +71,7 @@ fn row(name: &str, colour: &str, top: f64, rate: Spread, scale: f64) -> String {
         escape(name),
         (rate.median * scale).max(2.0)
     );
-    if rate.max > rate.min {
+    if (rate.max - rate.min) * scale >= RANGE_WIDTH_MIN {
         let (from, to) = (right(rate.min), right(rate.max));
         let _ = write!(
             out,
@@ -133,7 +135,7 @@ const TITLE: &str = "Durable commands a second";
 
 const STYLE: &str = "text{font-family:Inter,'Segoe UI',system-ui,-apple-system,'Helvetica Neue','Noto Sans',sans-serif;\
     font-size:14px;fill:#1d2330}.title{font-size:21px;font-weight:600}.soft{font-size:12.5px;fill:#667085}\
-    .ink{fill:#1d2330}.foot{font-size:12px;fill:#667085}.name{text-anchor:end}.rate{font-weight:600}\
+    .ink{fill:#1d2330;font-size:9px}.foot{font-size:12px;fill:#667085}.name{text-anchor:end}.rate{font-weight:600}\
     .name,.rate{dominant-baseline:central}.range{fill:none;stroke:#1d2330;stroke-opacity:.6;stroke-width:1.5}";
 
 #[cfg(test)]
@@ -168,9 +170,9 @@ mod tests {
         for wanted in [
             "spread, 512 clients",
             ">300,000<",
-            "width=\"345.0\"",
+            "width=\"337.5\"",
             "L2: rows by hand in RocksDB",
-            "width=\"115.0\"",
+            "width=\"112.5\"",
             "AMD EPYC, 2 cores, 24 GiB, ext4 · fsync &lt;each&gt; · 2026-11-21",
         ] {
             assert!(svg.contains(wanted), "{wanted}: {svg}");
