@@ -50,18 +50,17 @@ impl Gauges {
     }
 
     fn enter(&self, limit: usize) -> Result<(), NotDone> {
-        if self.in_flight.fetch_add(1, Ordering::SeqCst) < limit {
-            return Ok(());
-        }
-        let counted = self.in_flight.fetch_sub(1, Ordering::SeqCst);
-        // What was in flight may have ended while this was counted: whoever saw this count waits for nothing else.
-        if counted <= limit && self.waiting_for_room.load(Ordering::SeqCst) > 0 {
-            self.room.notify_waiters();
-        }
-        Err(NotDone::Overloaded {
-            bound: Bound::Runtime,
-            limit,
-        })
+        let room = |n: usize| (n < limit).then_some(n + 1);
+        let counted = self
+            .in_flight
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, room);
+        counted.map_or(
+            Err(NotDone::Overloaded {
+                bound: Bound::Runtime,
+                limit,
+            }),
+            |_| Ok(()),
+        )
     }
 
     /// Waits until something that was in flight has ended, or `in_flight` is already zero.
@@ -172,24 +171,22 @@ impl Residency {
     /// Counts one more command in flight, if both bounds allow. Called under the entry's guard: an eviction, which
     /// holds the same guard for writing, sees either the count or no entry.
     ///
-    /// What finds no room takes its count back. (Adding costs less than comparing first: all clients and arbiters meet
-    /// here.)
+    /// What finds no room was never counted: taking a count back would wake those who wait for room, for nothing.
     pub(crate) fn charge(self: &Arc<Self>, mailbox: usize, runtime: usize) -> Result<Charge, NotDone> {
-        let entered = if (self.in_flight.fetch_add(1, Ordering::AcqRel) as usize) < mailbox {
-            self.gauges.enter(runtime)
-        } else {
-            Err(NotDone::Overloaded {
-                bound: Bound::Mailbox,
-                limit: mailbox,
-            })
-        };
-        match entered {
-            Ok(()) => Ok(Charge(Arc::clone(self))),
-            Err(full) => {
-                self.in_flight.fetch_sub(1, Ordering::AcqRel);
-                Err(full)
-            }
+        let room = |n: u32| ((n as usize) < mailbox).then_some(n + 1);
+        let counted = self
+            .in_flight
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, room);
+        counted.map_err(|_| NotDone::Overloaded {
+            bound: Bound::Mailbox,
+            limit: mailbox,
+        })?;
+        if let Err(full) = self.gauges.enter(runtime) {
+            // the runtime is full, so something is in flight, and its end wakes whoever saw this count
+            self.in_flight.fetch_sub(1, Ordering::AcqRel);
+            return Err(full);
         }
+        Ok(Charge(Arc::clone(self)))
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
