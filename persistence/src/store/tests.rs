@@ -1,5 +1,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use dormouse_domain::AggregateType;
 
@@ -8,7 +10,6 @@ use crate::commit::CommitBuilder;
 use crate::engine::faulty::FaultyDisk;
 use crate::format::segment;
 use crate::settlement::{NotCommitted, Settled, Settlement};
-use std::thread;
 
 struct Channel(mpsc::Sender<Settled>);
 
@@ -52,10 +53,25 @@ impl Fixture {
     }
 
     fn submit(&self, writer: &StreamWriter, key: u64) {
+        self.submit_of(writer, key, 7);
+    }
+
+    /// Submits a commit whose payload is of so many bytes.
+    fn submit_of(&self, writer: &StreamWriter, key: u64, bytes: usize) {
         let mut commit = CommitBuilder::new(&self.stream, writer.head().next());
-        commit.system_event("event", b"payload").unwrap();
+        commit.system_event("event", &vec![7; bytes]).unwrap();
         self.store
             .submit(writer, commit.finish().unwrap(), Ticket { sink: self.sink, key });
+    }
+
+    /// What became of the commit whose turn it is; a commit that is never answered fails the test.
+    fn fate(&self, key: u64) -> Settlement {
+        let settled = self
+            .settled
+            .recv_timeout(Duration::from_secs(10))
+            .unwrap_or_else(|error| panic!("commit {key} is not answered: {error}"));
+        assert_eq!(settled.key, key);
+        settled.settlement
     }
 
     fn append(&self, writer: &StreamWriter) -> Settlement {
@@ -135,6 +151,45 @@ fn a_panic_of_the_journal_stops_the_store_and_settles_everything() {
     }
 }
 
+/// A batch that can't even be put together is in the journal's hand by then: its commits are answered, too.
+#[test]
+fn a_panic_while_a_batch_is_assembled_settles_it() {
+    const LARGE: usize = 100_000;
+    let fixture = Fixture::new(StoreOptions::default());
+    let writer = fixture.open();
+    let held = fixture.disk.memory.hold_appends();
+    fixture.submit(&writer, 0);
+    held.wait_for_append();
+    fixture.submit(&writer, 1);
+    fixture.submit_of(&writer, 2, LARGE);
+    fixture.submit(&writer, 3);
+    fixture.store.inner.session.load().queue.misplace_large_records();
+    drop(held);
+    let fates: Vec<_> = (0..4).map(|key| fixture.fate(key)).collect();
+    assert!(is_durable(&fates[0]), "{fates:?}");
+    for fate in &fates[1..] {
+        assert!(
+            matches!(fate, Settlement::Unknown { reason } if **reason == *"the journal panicked"),
+            "{fates:?}"
+        );
+    }
+    assert_eq!(fixture.reason(), "the journal panicked");
+    fixture.submit(&writer, 4);
+    assert!(is_stopped(&fixture.fate(4)), "and it fails fast from then on");
+    let statistics = fixture.store.statistics();
+    assert_eq!(
+        (statistics.unknown_commits, statistics.queue_bytes),
+        (3, 0),
+        "{statistics:?}"
+    );
+
+    fixture.store.reopen().unwrap();
+    assert_eq!(fixture.store.head(&fixture.stream).unwrap().get(), 1);
+    let writer = fixture.open();
+    fixture.submit_of(&writer, 5, LARGE);
+    assert!(is_durable(&fixture.fate(5)));
+}
+
 #[test]
 fn a_run_that_fails_stops_the_store() {
     let fixture = Fixture::new(
@@ -188,12 +243,7 @@ fn at_the_tails_bound_the_journal_waits() {
         fixture.submit(&writer, key);
     }
     // Long enough for a journal that does not wait to write them all.
-    assert!(
-        fixture
-            .settled
-            .recv_timeout(std::time::Duration::from_millis(50))
-            .is_err()
-    );
+    assert!(fixture.settled.recv_timeout(Duration::from_millis(50)).is_err());
     assert_eq!(fixture.store.statistics().tail_bytes, bound);
     assert_eq!(fixture.store.head(&fixture.stream).unwrap().get(), durable);
     fixture.disk.switches.hold_runs(false);
@@ -202,7 +252,7 @@ fn at_the_tails_bound_the_journal_waits() {
         assert!(settled.key == key && is_durable(&settled.settlement));
     }
     // Well below the 50 ms above: the journal's thread may begin late.
-    let (least, most) = (std::time::Duration::from_millis(10), held.elapsed());
+    let (least, most) = (Duration::from_millis(10), held.elapsed());
     let counted = fixture.store.statistics().room_wait;
     assert!((least..=most).contains(&counted), "{counted:?} of {most:?}");
 }
@@ -304,7 +354,7 @@ fn a_panic_of_the_indexer_stops_the_store() {
     let mut hung = None;
     for key in 0..50 {
         fixture.submit(&writer, key);
-        match fixture.settled.recv_timeout(std::time::Duration::from_secs(3)) {
+        match fixture.settled.recv_timeout(Duration::from_secs(3)) {
             Ok(_) => {}
             Err(_) => {
                 hung = Some(key);
@@ -319,7 +369,7 @@ fn a_panic_of_the_indexer_stops_the_store() {
         let _ = store.close();
         let _ = tx.send(());
     });
-    let closed = rx.recv_timeout(std::time::Duration::from_secs(3)).is_ok();
+    let closed = rx.recv_timeout(Duration::from_secs(3)).is_ok();
     assert!(
         hung.is_none() && closed,
         "commit {hung:?} hangs, health {health:?}, close() ended: {closed}"
@@ -444,12 +494,7 @@ fn a_batch_takes_large_commits_up_to_its_bound() {
         fixture.submit(&writer, 0);
         held.wait_for_append();
         for key in 1..=commits {
-            let mut commit = CommitBuilder::new(&fixture.stream, writer.head().next());
-            commit.system_event("event", &[7; BYTES]).unwrap();
-            let sink = fixture.sink;
-            fixture
-                .store
-                .submit(&writer, commit.finish().unwrap(), Ticket { sink, key });
+            fixture.submit_of(&writer, key, BYTES);
         }
         fixture.submit(&writer, commits + 1);
         drop(held);
@@ -528,4 +573,52 @@ fn what_is_not_announced_is_not_shown() {
         ControlFlow::Continue(())
     });
     assert_eq!((visited, last.unwrap()), (1, Offset::new(1)));
+}
+
+/// The store is reopened, and goes on, just when a reading has looked up the session: it ends where the log ended when
+/// it began. Had it asked after that what is durable, the old session would miss it.
+#[test]
+fn a_reading_over_a_reopening_ends_where_the_log_ended() {
+    for from in 1..=4 {
+        let fixture = Fixture::new(StoreOptions::default());
+        let writer = fixture.open();
+        (0..3).for_each(|_| assert!(is_durable(&fixture.append(&writer))));
+        let reopened_meanwhile = || {
+            let session = fixture.store.reading()?;
+            fixture.store.reopen()?;
+            assert!(is_durable(&fixture.append(&fixture.open())));
+            Ok(session)
+        };
+        let mut offsets = Vec::new();
+        let visit = &mut |commit: &StoredCommit<'_>| {
+            offsets.push(commit.first_offset().get());
+            ControlFlow::Continue(())
+        };
+        let core = &fixture.store.inner.core;
+        let last = log_reader::read_log(core, reopened_meanwhile, Offset::new(from), visit);
+        assert_eq!(
+            (last.unwrap().get(), offsets),
+            (3, (from..=3).collect::<Vec<_>>())
+        );
+        assert_eq!(fixture.store.durable().get(), 4);
+    }
+}
+
+/// What an ended session does not have was written after it: that is no damage.
+#[test]
+fn an_ended_session_does_not_miss_what_came_after_it() {
+    let fixture = Fixture::new(StoreOptions::default());
+    assert!(is_durable(&fixture.append(&fixture.open())));
+    let ended = fixture.store.reading().unwrap();
+    fixture.store.reopen().unwrap();
+    assert!(is_durable(&fixture.append(&fixture.open())));
+    let mut visited = 0;
+    let visit = &mut |_: &StoredCommit<'_>| {
+        visited += 1;
+        ControlFlow::Continue(())
+    };
+    let core = &fixture.store.inner.core;
+    let last = log_reader::read_log(core, || Ok(ended), Offset::new(1), visit);
+    assert!(matches!(last, Err(StoreError::Closed)), "{last:?}");
+    assert_eq!(visited, 1);
 }
