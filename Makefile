@@ -12,14 +12,16 @@ peers := benches/peers/Cargo.toml
 help:
 	@echo "make quickstart   a bank account in memory; compiles no C++"
 	@echo "make demo         a year of flights, killed half-way and compared with its table (ARGS='--months 1..6')"
-	@echo "make test         all tests"
-	@echo "make check        format, lints, docs, and the build without RocksDB"
+	@echo "make demo-fast    the same with January only, unoptimised: compiles less"
+	@echo "make test         all tests, the documentation's examples too"
+	@echo "make check        format, lints, docs, the build without RocksDB, and licences if cargo-deny is installed"
 	@echo "make bench        what it makes of this machine, in under 10 minutes (ARGS='spread hot --runs 5')"
 	@echo "make bench-full   the same with the sizes that count, an hour or two"
 	@echo "make peers        only builds the comparison that the benches use; make bench ARGS=peers runs it"
 	@echo "make micro        micro-benchmarks, and allocations a command (ARGS='deposit')"
-	@echo "make instructions instructions a command, counted by valgrind and compared with the checked-in table"
-	@echo "make setup        compiler, libclang, and RocksDB compiled into ~/.cache (10 to 15 minutes): once per user"
+	@echo "make instructions instructions a command, counted by valgrind and compared with the checked-in table (ARGS=--update)"
+	@echo "make setup        compiler, libclang, and RocksDB compiled into ~/.cache (10 to 15 minutes): once per user."
+	@echo "                  All but quickstart, peers, micro and instructions run it first"
 
 setup:
 	@scripts/setup.sh

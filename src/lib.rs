@@ -228,7 +228,7 @@
 //! ## Read the log
 //!
 //! All commits of all aggregates, in the order in which they became durable; [`Event::decode`] makes events of them.
-//! [`Store::read_log`] may block on the disk: in a service, call it on a thread that may wait. [`Store::follow`] reads on as the log grows.
+//! [`Store::read_log`] may block on the disk: in a service, call it on a thread that may wait. [`Store::follow`] reads on as the log grows, from an offset that you keep.
 //!
 //! ```
 //! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cookbook/account.rs"));
@@ -345,3 +345,8 @@ pub mod store {
 
 #[doc(hidden)]
 pub use dormouse_domain::__private;
+
+/// The page's example is compiled with the tests of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/operations.md")]
+struct Operations;

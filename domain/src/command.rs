@@ -62,7 +62,7 @@ impl CommandFingerprint {
     /// # Errors
     /// [`CodecError::Encode`] when a field's `Serialize` fails.
     pub fn of<C: Command, F: Serialize + ?Sized>(fields: &F) -> Result<Self, CodecError> {
-        let mut hasher = Hasher(Xxh3::new());
+        let mut hasher = Hasher::new();
         bincode::serde::encode_into_writer(fields, &mut hasher, bincode::config::standard())
             .map_err(CodecError::encode)?;
         // The low half is kept on purpose.
@@ -71,7 +71,7 @@ impl CommandFingerprint {
         Ok(Self {
             name,
             version: C::VERSION,
-            fields: hasher.0.digest(),
+            fields: hasher.digest(),
         })
     }
 
@@ -83,12 +83,81 @@ impl CommandFingerprint {
     }
 }
 
-struct Hasher(Xxh3);
+/// Fields of usual size are gathered and hashed at once: xxh3's streaming state alone has 576 bytes to set up.
+struct Hasher {
+    short: [u8; SHORT_BYTES],
+    len: usize,
+    /// From the first byte on that found no room in `short`.
+    long: Option<Xxh3>,
+}
+
+const SHORT_BYTES: usize = 128;
+
+impl Hasher {
+    fn new() -> Self {
+        Self {
+            short: [0; SHORT_BYTES],
+            len: 0,
+            long: None,
+        }
+    }
+
+    fn digest(&self) -> u64 {
+        match &self.long {
+            None => xxh3_64(&self.short[..self.len]),
+            Some(long) => long.digest(),
+        }
+    }
+}
 
 impl Writer for Hasher {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        self.0.update(bytes);
+        let end = self.len + bytes.len();
+        match (&mut self.long, self.short.get_mut(self.len..end)) {
+            (None, Some(room)) => {
+                room.copy_from_slice(bytes);
+                self.len = end;
+            }
+            (None, None) => {
+                let mut long = Xxh3::new();
+                long.update(&self.short[..self.len]);
+                long.update(bytes);
+                self.long = Some(long);
+            }
+            (Some(long), _) => long.update(bytes),
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_and_long_fields_have_the_same_hash_however_they_are_written() {
+        for bytes in [
+            0,
+            1,
+            SHORT_BYTES - 1,
+            SHORT_BYTES,
+            SHORT_BYTES + 1,
+            2 * SHORT_BYTES,
+            5_000,
+        ] {
+            let fields: Vec<u8> = (0..bytes).map(|n| (n % 251) as u8).collect();
+            for piece in [1, 7, SHORT_BYTES, bytes.max(1)] {
+                let mut hasher = Hasher::new();
+                for part in fields.chunks(piece) {
+                    hasher.write(part).unwrap();
+                }
+                assert_eq!(
+                    hasher.digest(),
+                    xxh3_64(&fields),
+                    "{bytes} bytes in pieces of {piece}"
+                );
+            }
+        }
     }
 }

@@ -29,7 +29,13 @@ impl Metadata {
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        let Self {
+            correlation,
+            causation,
+            trace,
+            headers,
+        } = self;
+        correlation.is_none() && causation.is_none() && trace.is_none() && headers.is_empty()
     }
 
     /// Checks every bound; done before a command is handled.

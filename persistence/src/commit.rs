@@ -5,6 +5,8 @@ use std::sync::Arc;
 use dormouse_domain::limits::{
     COMMIT_BYTES_MAX, EVENT_NAME_BYTES_MAX, EVENTS_PER_COMMIT_MAX, PAYLOAD_BYTES_MAX, REPLY_BYTES_MAX,
 };
+use serde::Serialize;
+
 use dormouse_domain::{
     AggregateId, AggregateType, Codec, CodecError, CommandFingerprint, CommandId, Event, EventType, Metadata,
     SchemaVersion, SizeLimit, StreamId, Version,
@@ -19,9 +21,6 @@ use crate::format::record::{
 const SYSTEM_CODEC: Codec = Codec::Bincode;
 /// What a typical commit takes, so that encoding one allocates once.
 const TYPICAL_BYTES: usize = 256;
-
-/// Correlation, causation and trace without headers: encoding them allocates once.
-const TYPICAL_METADATA_BYTES: usize = 64;
 
 /// Builds the record of one commit: the events of one command, then what is stored with them.
 ///
@@ -39,13 +38,13 @@ const TYPICAL_METADATA_BYTES: usize = 64;
 /// ```
 #[derive(Debug)]
 pub struct CommitBuilder {
-    /// Header (its length and checksum still open), type, id, the events section so far.
+    /// Header (its length and checksum still open), type, id, the sections so far.
     bytes: Vec<u8>,
-    events_at: usize,
+    /// Where the newest section begins. Its length is written when it ends.
+    section_at: usize,
     first_version: Version,
     events: u32,
-    command: Option<(u128, Vec<u8>)>,
-    metadata: Vec<u8>,
+    command: Option<u128>,
 }
 
 /// A finished commit: one to 10,000 events of one stream, at most 4 MiB. All of it is stored, or nothing.
@@ -111,23 +110,25 @@ impl CommitBuilder {
         bytes.push(FORMAT);
         bytes.extend_from_slice(aggregate_type.as_bytes());
         bytes.extend_from_slice(id.as_bytes());
-        let events_at = bytes.len();
+        let section_at = bytes.len();
         bytes.extend_from_slice(&[SECTION_EVENTS, 0, 0, 0, 0]);
         CommitBuilder {
             bytes,
-            events_at,
+            section_at,
             first_version,
             events: 0,
             command: None,
-            metadata: Vec::new(),
         }
     }
 
-    /// Adds an event.
+    /// Adds an event. Events come before everything else.
     ///
     /// # Errors
     /// `TooLarge` if its payload is over 1 MiB or the commit would be over 4 MiB, `TooManyEvents` after 10,000,
     /// `Unencodable` if the codec can't write it. Nothing was added then.
+    ///
+    /// # Panics
+    /// After [`command`](Self::command) or [`metadata`](Self::metadata).
     pub fn event<E: Event>(&mut self, event: &E, codec: Codec) -> Result<(), CommitError> {
         let EventType { name, version } = event.event_type();
         let limit = SizeLimit {
@@ -144,7 +145,7 @@ impl CommitBuilder {
     /// Adds an event of the runtime's own: it takes a version and an offset, and never reaches `apply`.
     ///
     /// # Errors
-    /// As [`CommitBuilder::event`].
+    /// As [`CommitBuilder::event`]. It panics when that does.
     pub fn system_event(&mut self, name: &'static str, payload: &[u8]) -> Result<(), CommitError> {
         self.add(
             name,
@@ -165,6 +166,11 @@ impl CommitBuilder {
         codec: u8,
         payload: impl FnOnce(&mut Vec<u8>) -> Result<(), CommitError>,
     ) -> Result<(), CommitError> {
+        assert_eq!(
+            self.section(),
+            SECTION_EVENTS,
+            "events come before command and metadata"
+        );
         if self.events() == EVENTS_PER_COMMIT_MAX {
             return Err(CommitError::TooManyEvents {
                 limit: EVENTS_PER_COMMIT_MAX,
@@ -202,28 +208,71 @@ impl CommitBuilder {
         Ok(())
     }
 
-    /// Says which command decided these events, and the reply it gets, also when it is sent again.
-    pub fn command(&mut self, id: CommandId, fingerprint: CommandFingerprint, codec: Codec, reply: &[u8]) {
-        let mut body = Vec::with_capacity(31 + reply.len());
+    /// Says which command decided these events, and the reply it gets, also when it is sent again. After the events.
+    ///
+    /// # Errors
+    /// `TooLarge` if the reply takes over 64 KiB, `Unencodable` if the codec can't write it. Nothing was added then.
+    ///
+    /// # Panics
+    /// The second time, and after [`metadata`](Self::metadata).
+    pub fn command<R: Serialize + ?Sized>(
+        &mut self,
+        id: CommandId,
+        fingerprint: CommandFingerprint,
+        codec: Codec,
+        reply: &R,
+    ) -> Result<(), CommitError> {
         let section = CommandSection {
             id: id.as_u128(),
             name: fingerprint.name,
             version: fingerprint.version.get(),
             fields: fingerprint.fields,
             codec,
-            reply,
+            reply: &[],
         };
-        section.encode_into(&mut body);
-        self.command = Some((id.as_u128(), body));
+        let limit = SizeLimit {
+            field: "reply",
+            bytes_max: REPLY_BYTES_MAX,
+        };
+        let before = (self.bytes.len(), self.section_at);
+        self.begin(SECTION_COMMAND);
+        section.encode_into(&mut self.bytes);
+        if let Err(error) = codec.encode(reply, &mut self.bytes, limit) {
+            self.bytes.truncate(before.0);
+            self.section_at = before.1;
+            return Err(unencodable(limit.field, error));
+        }
+        self.command = Some(section.id);
+        Ok(())
     }
 
-    /// Stores `metadata` with the events. It should have been validated.
+    /// Stores `metadata` with the events, unless it is empty. It should have been validated. Last.
+    ///
+    /// # Panics
+    /// The second time.
     pub fn metadata(&mut self, metadata: &Metadata) {
-        self.metadata.clear();
         if !metadata.is_empty() {
-            self.metadata.reserve(TYPICAL_METADATA_BYTES);
-            metadata.encode_into(&mut self.metadata);
+            self.begin(SECTION_METADATA);
+            metadata.encode_into(&mut self.bytes);
         }
+    }
+
+    /// The newest section's tag.
+    fn section(&self) -> u8 {
+        self.bytes[self.section_at]
+    }
+
+    /// Begins the next section. They are stored in the order of their tags.
+    fn begin(&mut self, section: u8) {
+        assert!(self.section() < section, "events, then command, then metadata");
+        self.end_section();
+        self.section_at = self.bytes.len();
+        self.bytes.extend_from_slice(&[section, 0, 0, 0, 0]);
+    }
+
+    fn end_section(&mut self) {
+        let len = self.bytes.len() - self.section_at - SECTION_HEADER_BYTES;
+        put_len(&mut self.bytes[self.section_at + 1..], len);
     }
 
     /// How many events it holds.
@@ -235,15 +284,7 @@ impl CommitBuilder {
     /// How many bytes its record takes, as far as it is built.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let section = |bytes: usize| {
-            if bytes == 0 {
-                0
-            } else {
-                SECTION_HEADER_BYTES + bytes
-            }
-        };
-        let command = self.command.as_ref().map_or(0, |(_, body)| body.len());
-        self.bytes.len() + section(command) + section(self.metadata.len())
+        self.bytes.len()
     }
 
     /// The version of its last event; one below the first if it holds none.
@@ -255,25 +296,13 @@ impl CommitBuilder {
     /// Closes the record.
     ///
     /// # Errors
-    /// `NoEvents`; `TooLarge` if the reply is over 64 KiB or the whole over 4 MiB.
+    /// `NoEvents`; `TooLarge` if the whole is over 4 MiB.
     pub fn finish(mut self) -> Result<Commit, CommitError> {
         if self.events == 0 {
             return Err(CommitError::NoEvents);
         }
         within("commit", self.bytes(), COMMIT_BYTES_MAX)?;
-        let events_len = self.bytes.len() - self.events_at - SECTION_HEADER_BYTES;
-        put_len(&mut self.bytes[self.events_at + 1..], events_len);
-        if let Some((_, body)) = &self.command {
-            within(
-                "reply",
-                body.len() - CommandSection::HEADER_BYTES,
-                REPLY_BYTES_MAX,
-            )?;
-            push_section(&mut self.bytes, SECTION_COMMAND, body);
-        }
-        if !self.metadata.is_empty() {
-            push_section(&mut self.bytes, SECTION_METADATA, &self.metadata);
-        }
+        self.end_section();
         let len = self.bytes.len();
         put_len(&mut self.bytes, len);
         self.bytes[16..20].copy_from_slice(&self.events.to_le_bytes());
@@ -283,7 +312,7 @@ impl CommitBuilder {
             bytes: self.bytes,
             first_version: self.first_version,
             events: self.events,
-            command: self.command.map(|(id, _)| id),
+            command: self.command,
         })
     }
 }
@@ -320,14 +349,6 @@ impl Commit {
     pub fn last_version(&self) -> Version {
         Version::new((self.first_version.get() + u64::from(self.events)).saturating_sub(1))
     }
-}
-
-fn push_section(bytes: &mut Vec<u8>, tag: u8, body: &[u8]) {
-    bytes.push(tag);
-    bytes.extend_from_slice(&[0; 4]);
-    let len_at = bytes.len() - 4;
-    put_len(&mut bytes[len_at..], body.len());
-    bytes.extend_from_slice(body);
 }
 
 /// Writes a length into the first four bytes.

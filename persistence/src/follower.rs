@@ -13,8 +13,9 @@ use crate::stored::StoredCommit;
 /// A place in the log that moves on as it is read: what a subscription is made of.
 ///
 /// It is told of new commits in bulk: at once in a quiet store, about once a millisecond in a busy one. A follower that
-/// keeps up reads from memory; one that fell behind what the store keeps there (256 MiB by default) reads from the
-/// disk until it has caught up. However slow, it holds up no writer and no other follower. It keeps the store open.
+/// keeps up reads from memory; one that fell behind what the store keeps there (the tail: what was not indexed yet)
+/// reads from the disk until it has caught up. However slow, it holds up no writer and no other follower. It keeps the
+/// store open.
 ///
 /// ```
 /// use std::ops::ControlFlow;

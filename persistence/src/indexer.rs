@@ -120,23 +120,30 @@ fn row_len(contents: &Contents, commits: &[usize]) -> usize {
 }
 
 fn command_rows(shard: ShardId, contents: &Contents) -> Rows {
-    let mut order: Vec<_> = (0..contents.len())
+    let names = |number: u32| record::names(contents.entry(number as usize).0);
+    // Small elements, since there are many to sort, nearly in order. Only commits of one command need their names
+    // compared; of one stream, the older comes first.
+    let mut order: Vec<(u128, u32)> = (0..contents.len())
         .filter_map(|number| {
-            let (record, version, ..) = contents.entry(number);
-            let command = record::command_id(record)?;
-            Some((command, record::names(record), version))
+            let command = record::command_id(contents.entry(number).0)?;
+            let number = u32::try_from(number).expect("a generation is bounded");
+            Some((command, number))
         })
         .collect();
     order.sort_unstable();
+    for same in order.chunk_by_mut(|a, b| a.0 == b.0) {
+        same.sort_by_key(|(_, number)| names(*number));
+    }
     let mut out = Rows::with_capacity(order.len(), order.len() * 64);
-    for (i, (command, names, version)) in order.iter().enumerate() {
+    for (i, (command, number)) in order.iter().enumerate() {
+        let (names, next) = (names(*number), order.get(i + 1));
         // An id that caused several commits of a stream stands for the newest.
-        if order
-            .get(i + 1)
-            .is_some_and(|next| (next.0, next.1) == (*command, *names))
-        {
+        if next.is_some_and(|next| {
+            next.0 == *command && record::names(contents.entry(next.1 as usize).0) == names
+        }) {
             continue;
         }
+        let (_, version, ..) = contents.entry(*number as usize);
         out.push(
             |key| keys::push_command(key, *command, shard, names.0, names.1),
             |value| value.extend_from_slice(&version.get().to_be_bytes()),

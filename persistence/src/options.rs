@@ -135,7 +135,8 @@ impl StoreOptions {
         self
     }
 
-    /// Memory for RocksDB's block cache, log and derived together (default 128 MiB). The memory store has none.
+    /// Memory for RocksDB's block cache, log and derived together (default 128 MiB). 256 MiB for memtables come on
+    /// top; what these leave of them, blocks may use. The memory store has none.
     #[must_use]
     pub fn cache_bytes(mut self, bytes: usize) -> StoreOptions {
         self.cache_bytes = bytes;

@@ -247,8 +247,9 @@ impl Store {
     /// is durable when it is called. Answers the last offset seen, `from - 1` if none. See [`Store::follow`] for
     /// reading on.
     ///
-    /// Costs neither I/O nor copies from where the tail begins, the newest 256 MiB by default; blocks on the disk
-    /// before that. A visitor may take its time: no lock is held that a writer would wait for.
+    /// Costs neither I/O nor copies from where the tail begins, which is what was not indexed yet: up to 64 MiB by
+    /// default, more while the indexer works. Blocks on the disk before that. A visitor may take its time: no lock is
+    /// held that a writer would wait for.
     ///
     /// # Errors
     /// `LogGap` or `Corrupt` when the log is damaged: everything before that place was visited.
@@ -339,10 +340,27 @@ impl Store {
     }
 
     /// Follows the log from the commit that holds offset `from` on. The first follower starts a thread that tells
-    /// all of them what has become durable.
+    /// all of them what has become durable. Nothing of a follower is stored: the offset to go on from is its caller's.
     ///
     /// # Errors
     /// `Closed`; `Engine` if the system can't start the thread.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use dormouse_domain::Offset;
+    /// use dormouse_persistence::Store;
+    ///
+    /// let store = Store::in_memory();
+    /// let checkpoint = Offset::NONE; // the last offset that took effect, kept by whoever follows
+    /// let mut follower = store.follow(checkpoint.next())?;
+    /// // What is there already; `LogFollower::wait` waits for more.
+    /// follower.read(&mut |commit| {
+    ///     println!("{} events of {}", commit.event_count(), commit.id());
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(follower.next(), checkpoint.next(), "nothing is stored yet");
+    /// # Ok::<(), dormouse_persistence::StoreError>(())
+    /// ```
     pub fn follow(&self, from: Offset) -> Result<LogFollower, StoreError> {
         self.check_open()?;
         let announced = self.inner.core.announcer.subscribe();

@@ -205,19 +205,12 @@ impl<A: Aggregate> EntityCore<A> {
         A: Handle<C>,
     {
         if let Some(identity) = about.identity {
-            let mut encoded = Vec::new();
-            let limit = SizeLimit {
-                field: "reply",
-                bytes_max: limits::REPLY_BYTES_MAX,
-            };
-            if let Err(error) = A::CODEC.encode(&reply, &mut encoded, limit) {
-                return Turn::Broken(NotDone::from_codec(limit.field, error));
+            let added = commit.command(identity.id, identity.fingerprint, A::CODEC, &reply);
+            if let Err(error) = added {
+                return Turn::Broken(not_encoded(error));
             }
-            commit.command(identity.id, identity.fingerprint, A::CODEC, &encoded);
         }
-        if !about.metadata.is_empty() {
-            commit.metadata(about.metadata);
-        }
+        commit.metadata(about.metadata);
         let last = commit.last_version();
         match commit.finish() {
             Ok(commit) => {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::format::record::Record;
 use dormouse_domain::{AggregateType, Event};
 
 #[derive(Debug, Event)]
@@ -94,25 +95,48 @@ fn events_are_bounded_and_at_least_one() {
 }
 
 #[test]
-fn a_reply_over_its_limit_is_refused_at_the_end() {
+fn a_reply_over_its_limit_adds_nothing() {
     let fingerprint = CommandFingerprint {
         name: 0,
         version: SchemaVersion::FIRST,
         fields: 0,
     };
-    for (bytes, fits) in [(REPLY_BYTES_MAX, true), (REPLY_BYTES_MAX + 1, false)] {
-        let mut builder = CommitBuilder::new(&stream(), Version::new(1));
-        builder.event(&stored(0), Codec::Bincode).unwrap();
-        builder.command(CommandId::now(), fingerprint, Codec::Bincode, &vec![0; bytes]);
-        let finished = builder.finish();
-        assert_eq!(finished.is_ok(), fits);
-        if let Err(error) = finished {
-            assert_eq!(
-                error.to_string(),
-                "reply has 65537 bytes when encoded; the limit is 65536"
-            );
-        }
-    }
+    let mut builder = CommitBuilder::new(&stream(), Version::new(1));
+    builder.event(&stored(0), Codec::Bincode).unwrap();
+    let mut command = |bytes| {
+        // Its length takes 3 bytes in bincode.
+        let reply = vec![0_u8; bytes - 3];
+        let before = builder.bytes();
+        let added = builder.command(CommandId::now(), fingerprint, Codec::Bincode, &reply);
+        (added, builder.bytes() - before)
+    };
+    let (refused, added) = command(REPLY_BYTES_MAX + 1);
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "reply has 65537 bytes when encoded; the limit is 65536"
+    );
+    assert_eq!(added, 0);
+    let (fits, added) = command(REPLY_BYTES_MAX);
+    // 31 bytes of a command's section come before the reply.
+    assert_eq!(
+        (fits, added),
+        (Ok(()), SECTION_HEADER_BYTES + 31 + REPLY_BYTES_MAX)
+    );
+    let commit = builder.finish().unwrap();
+    let record = Record::parse(&commit.bytes).unwrap();
+    assert_eq!(record.command().unwrap().reply.len(), REPLY_BYTES_MAX);
+}
+
+#[test]
+#[should_panic(expected = "events come before command and metadata")]
+fn an_event_after_the_metadata_is_a_bug() {
+    let mut builder = CommitBuilder::new(&stream(), Version::new(1));
+    builder.event(&stored(0), Codec::Bincode).unwrap();
+    builder.metadata(&Metadata {
+        correlation: Some(uuid::Uuid::nil()),
+        ..Metadata::default()
+    });
+    let _ = builder.event(&stored(0), Codec::Bincode);
 }
 
 #[test]
@@ -133,7 +157,9 @@ fn the_size_told_is_the_size_written() {
         version: SchemaVersion::FIRST,
         fields: 0,
     };
-    builder.command(CommandId::now(), fingerprint, Codec::Bincode, b"reply");
+    builder
+        .command(CommandId::now(), fingerprint, Codec::Bincode, b"reply")
+        .unwrap();
     builder.metadata(&Metadata {
         correlation: Some(uuid::Uuid::nil()),
         ..Metadata::default()

@@ -265,9 +265,6 @@ impl<'a> Sections<'a> {
 }
 
 impl<'a> CommandSection<'a> {
-    /// Bytes before the reply.
-    pub(crate) const HEADER_BYTES: usize = 31;
-
     fn parse(body: &'a [u8]) -> Result<CommandSection<'a>, Malformed> {
         let mut reader = Reader::new(body);
         let (id, rest) = reader
@@ -370,12 +367,14 @@ mod tests {
             version: SchemaVersion::new(2),
             fields: 3,
         };
-        builder.command(
-            CommandId::from(Uuid::from_u128(9)),
-            fingerprint,
-            Codec::Json,
-            b"reply",
-        );
+        builder
+            .command(
+                CommandId::from(Uuid::from_u128(9)),
+                fingerprint,
+                Codec::Bincode,
+                b"reply",
+            )
+            .unwrap();
         builder.metadata(&Metadata {
             correlation: Some(Uuid::from_u128(7)),
             ..Metadata::default()
@@ -410,7 +409,7 @@ mod tests {
             (command.id, command.name, command.version, command.fields),
             (9, 1, 2, 3)
         );
-        assert_eq!((command.codec, command.reply), (Codec::Json, &b"reply"[..]));
+        assert_eq!((command.codec, command.reply), (Codec::Bincode, &b"reply"[..]));
         let events: Vec<_> = record
             .events()
             .map(|event| (event.name, event.payload, event.system))

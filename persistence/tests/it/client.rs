@@ -66,7 +66,9 @@ pub fn commit(stream: &StreamId, first: Version, texts: &[&str], command: Option
     }
     if let Some(id) = command {
         let fingerprint = CommandFingerprint::of::<Add, _>(&texts).unwrap();
-        builder.command(id, fingerprint, Codec::Bincode, b"reply");
+        builder
+            .command(id, fingerprint, Codec::Bincode, b"reply")
+            .unwrap();
     }
     builder.finish().unwrap()
 }

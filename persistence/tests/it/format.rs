@@ -45,7 +45,10 @@ fn write() -> MemoryDisk {
         version: SchemaVersion::new(5),
         fields: 0x0607_0809_0a0b_0c0d,
     };
-    builder.command(command(), fingerprint, Codec::Bincode, b"reply");
+    let reply = b"reply";
+    builder
+        .command(command(), fingerprint, Codec::Bincode, reply)
+        .unwrap();
     let correlation = Some(Uuid::from_u128(0x11));
     builder.metadata(&Metadata {
         correlation,

@@ -75,8 +75,8 @@ impl CommandIds {
         if seen.id.is_time_ordered() {
             known.newest = known.newest.max(Some(seen.id));
         }
-        known.ring.push_back(seen);
-        while known.ring.len() > ring_max.max(1) {
+        // room first: a ring that is one longer for a moment takes twice the memory for good
+        while known.ring.len() >= ring_max.max(1) {
             match known.ring.front() {
                 Some(oldest) if oldest.last_version <= durable => {
                     if oldest.id.is_time_ordered() {
@@ -87,6 +87,7 @@ impl CommandIds {
                 _ => break,
             }
         }
+        known.ring.push_back(seen);
     }
 
     /// The highest v7 id that the stream holds, for a snapshot.
@@ -168,6 +169,16 @@ mod tests {
         assert_eq!(ring_len(&ids), 4, "the first was durable, the others were not");
         ids.remember(seen(v7(6), 6), Version::new(5), 2);
         assert_eq!(ring_len(&ids), 2);
+    }
+
+    #[test]
+    fn a_full_ring_takes_no_more_memory() {
+        let (mut ids, ring_max) = (CommandIds::new(None), 64);
+        for at in 1..=10 * ring_max as u64 {
+            ids.remember(seen(v7(at), at), Version::new(at - 1), ring_max);
+        }
+        let full = size_of::<Known>() + ring_max * size_of::<Seen>();
+        assert_eq!((ring_len(&ids), ids.heap_bytes()), (ring_max, full));
     }
 
     #[test]

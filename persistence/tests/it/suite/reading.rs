@@ -29,7 +29,9 @@ pub fn a_commit_is_read_back_as_it_was_written(place: &dyn Place) {
         version: Default::default(),
         fields: 2,
     };
-    builder.command(id, fingerprint, Codec::Json, b"the reply");
+    builder
+        .command(id, fingerprint, Codec::Json, "the reply")
+        .unwrap();
     builder.metadata(&metadata);
     store.submit(&writer, builder.finish().unwrap(), client.ticket(9));
     let settled = client.settled();
@@ -53,7 +55,7 @@ pub fn a_commit_is_read_back_as_it_was_written(place: &dyn Place) {
             (command.id, command.fingerprint, command.codec),
             (id, fingerprint, Codec::Json)
         );
-        assert_eq!(command.reply, b"the reply");
+        assert_eq!(command.reply, b"\"the reply\"");
         assert_eq!(commit.metadata().unwrap(), metadata);
         let events: Vec<_> = commit.events().collect();
         assert_eq!(
