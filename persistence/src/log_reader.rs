@@ -5,9 +5,12 @@
 //! begins.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use arc_swap::Guard;
 use dormouse_domain::{Offset, Timestamp};
 
+use crate::core::Core;
 use crate::error::StoreError;
 use crate::format::record::{Known, Record};
 use crate::format::{Malformed, Reader, keys, record, segment};
@@ -17,15 +20,18 @@ use crate::stored::StoredCommit;
 
 /// Reads the log from the commit that holds `from` up to what is durable now; the last offset seen.
 ///
-/// `durable` was read before the session was looked up: a session that was reopened meanwhile knows less.
+/// What is durable is read first, and the session looked up after that: the other way round the store might be reopened
+/// in between, and the old session would miss what is durable since.
 pub(crate) fn read_log(
-    session: &Session,
-    durable: Offset,
+    core: &Core,
+    session: impl FnOnce() -> Result<Guard<Arc<Session>>, StoreError>,
     from: Offset,
     visit: VisitCommit<'_>,
 ) -> Result<Offset, StoreError> {
+    let durable = core.durable();
+    let session = session()?;
     let mut walk = Walk {
-        session,
+        session: &session,
         durable,
         next: from.max(Offset::new(1)),
         broken: false,

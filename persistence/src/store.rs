@@ -258,8 +258,7 @@ impl Store {
         from: Offset,
         visit: &mut dyn FnMut(&StoredCommit<'_>) -> ControlFlow<()>,
     ) -> Result<Offset, StoreError> {
-        let durable = self.durable();
-        log_reader::read_log(&*self.reading()?, durable, from, visit)
+        log_reader::read_log(&self.inner.core, || self.reading(), from, visit)
     }
 
     /// Visits a stream's commits in order, beginning with the one that holds version `from`. Blocks on the disk.

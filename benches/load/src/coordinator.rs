@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::arguments::Arguments;
 use crate::machine::Machine;
+use crate::noise;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -36,6 +37,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let about = About::new(arguments, Machine::look(&directory.0));
     let peers = peers::find(arguments);
     let plan = Plan::new(arguments, peers.is_some());
+    if let Some(note) = plan.leaves_out() {
+        eprintln!("{note}");
+    }
     let rounds: Vec<Vec<Step>> = (0..plan.runs)
         .map(|round| plan.round(round, &directory.0))
         .collect();
@@ -57,6 +61,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let (Some(plot), Some(picture)) = (&arguments.plot, report::picture(&summary)) {
         write(plot, &picture)?;
         println!("{}", plot.display());
+    }
+    // Last, where it is not overlooked.
+    if let Some(warning) = noise::warning(&summary) {
+        eprintln!("\n{warning}");
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ impl Plan {
                 add(&format!("spread-{clients}"), Work::Traffic(self.spread(clients)));
             }
         }
-        if limits && self.clients(&[512]).contains(&512) {
+        if limits && self.has_log_for_limits() {
             let from = directory.join("spread-512");
             add("l1", Work::Segments { from: from.clone() });
             add("l2", Work::Rows { from });
@@ -101,6 +101,18 @@ impl Plan {
             }
         }
         works
+    }
+
+    /// What was asked for and can't be measured, and why.
+    pub(crate) fn leaves_out(&self) -> Option<&'static str> {
+        let leaves_out = self.chosen(Scenario::Limits) && !self.has_log_for_limits();
+        leaves_out.then_some(
+            "l1 and l2 are left out: they write again what spread-512 left in its log, and --clients names no 512",
+        )
+    }
+
+    fn has_log_for_limits(&self) -> bool {
+        self.clients(&[512]).contains(&512)
     }
 
     fn clients(&self, default: &[u64]) -> Vec<u64> {
@@ -271,9 +283,13 @@ mod tests {
         names_with(arguments, true, round)
     }
 
-    fn names_with(arguments: &[&str], has_peers: bool, round: u32) -> Vec<String> {
+    fn plan(arguments: &[&str], has_peers: bool) -> Plan {
         let arguments = Arguments::try_parse_from([&["load"], arguments].concat()).unwrap();
-        let steps = Plan::new(&arguments, has_peers).round(round, Path::new("d"));
+        Plan::new(&arguments, has_peers)
+    }
+
+    fn names_with(arguments: &[&str], has_peers: bool, round: u32) -> Vec<String> {
+        let steps = plan(arguments, has_peers).round(round, Path::new("d"));
         steps.into_iter().map(|step| step.name).collect()
     }
 
@@ -281,6 +297,21 @@ mod tests {
     fn limits_bring_the_run_that_they_are_measured_by() {
         assert_eq!(names(&["limits"], 0), ["l0", "raw-put", "spread-512", "l1", "l2"]);
         assert_eq!(names(&["open"], 0), ["spread-512", "open"]);
+    }
+
+    #[test]
+    fn limits_that_lack_that_run_are_left_out_and_named() {
+        let without = ["limits", "--clients", "64"];
+        assert_eq!(names(&without, 0), ["l0", "raw-put"]);
+        let note = plan(&without, false).leaves_out().unwrap();
+        assert!(note.starts_with("l1 and l2 are left out"), "{note}");
+        for all in [
+            &["limits"][..],
+            &["limits", "--clients", "64,512"],
+            &["spread", "--clients", "64"],
+        ] {
+            assert_eq!(plan(all, false).leaves_out(), None, "{all:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::process::machine_cpu_seconds;
 
 /// Busy cores of others below which a machine counts as quiet.
-const QUIET_CORES: f64 = 0.15;
+pub(crate) const QUIET_CORES: f64 = 0.15;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How long a run may still wait in all: a machine that is never quiet is measured all the same, and the figures say so.

@@ -13,11 +13,9 @@ use self::html::{escape, section};
 pub(crate) use self::picture::picture;
 use crate::coordinator::Round;
 use crate::goals::{self, Reached};
+use crate::noise;
 use crate::summary::{Scenario, Summary};
 use crate::table::{count, in_order, micros};
-
-/// Above this, other programs took part in what was measured.
-const OTHERS_CORES_MAX: f64 = 0.1;
 
 /// The whole page.
 pub(crate) fn page(summary: &Summary, rounds: &[Round]) -> String {
@@ -87,17 +85,13 @@ fn header(summary: &Summary) -> String {
 
 /// Says so when the figures are worth little.
 fn noise(summary: &Summary) -> String {
-    let others = summary
-        .scenarios
-        .values()
-        .filter_map(|scenario| scenario.medians.get("others_cores"));
-    let most = others.copied().fold(0.0, f64::max);
-    if most <= OTHERS_CORES_MAX {
+    let Some(warning) = noise::warning(summary) else {
         return String::new();
-    }
+    };
     format!(
-        "<p class=\"noise\">Other programs kept up to {most:.1} cores busy meanwhile. Every rate is too low, and the \
-         limits, which are single threads, suffer more than the program.</p>"
+        "<p class=\"noise\"><b>{}.</b> Every rate is too low, and the limits, which are single threads, suffer more than \
+         the program.</p>",
+        escape(&warning)
     )
 }
 
@@ -138,7 +132,7 @@ fn figures_row(name: &str, scenario: &Scenario) -> String {
     let digits = |name: &str, digits: usize| {
         figure(name).map_or_else(String::new, |value| format!("{value:.digits$}"))
     };
-    let rate = scenario.spread.get("commands_per_s").copied().unwrap_or_default();
+    let rate = scenario.range.get("commands_per_s").copied().unwrap_or_default();
     let latency = |name: &str| micros(figure(name).unwrap_or_default());
     format!(
         "<tr><th>{}</th><td>{}</td><td>{}<small>{} to {}</small></td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
@@ -231,7 +225,7 @@ mod tests {
             "<svg",
             "spread-512",
             "Latency by percentile",
-            "up to 1.5 cores",
+            "NOISY: other programs kept more than 0.15 cores busy during spread-512 (1.50); throw the run away",
         ] {
             assert!(page.contains(wanted), "{wanted}");
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::Arguments;
 use crate::coordinator::Round;
 use crate::machine::Machine;
-use crate::spread::Spread;
+use crate::range::Range;
 
 /// What the figures were measured on, when and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,8 +64,9 @@ pub(crate) struct Scenario {
     /// Medians, by name.
     #[serde(flatten)]
     pub(crate) medians: BTreeMap<String, f64>,
-    /// Least, middle and most, by name.
-    pub(crate) spread: BTreeMap<String, Spread>,
+    /// Least, middle and most, by name. Files of earlier versions call it by the name of a scenario.
+    #[serde(alias = "spread")]
+    pub(crate) range: BTreeMap<String, Range>,
 }
 
 impl Summary {
@@ -97,20 +98,20 @@ impl Scenario {
     fn of(name: &str, rounds: &[Round]) -> Self {
         let runs: Vec<_> = rounds.iter().filter_map(|round| round.get(name)).collect();
         let figures: BTreeSet<&String> = runs.iter().flat_map(|run| run.figures.keys()).collect();
-        let spread: BTreeMap<String, Spread> = figures
+        let range: BTreeMap<String, Range> = figures
             .into_iter()
             .filter_map(|figure| {
                 let values = runs.iter().filter_map(|run| run.get(figure)).collect();
-                Some((figure.clone(), Spread::of(values)?))
+                Some((figure.clone(), Range::of(values)?))
             })
             .collect();
         Self {
             runs: runs.len(),
-            medians: spread
+            medians: range
                 .iter()
-                .map(|(name, spread)| (name.clone(), spread.median))
+                .map(|(name, range)| (name.clone(), range.median))
                 .collect(),
-            spread,
+            range,
         }
     }
 }
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn each_scenario_is_an_object_with_its_medians_and_their_spread() {
+    fn each_scenario_is_an_object_with_its_medians_and_their_range() {
         let arguments = Arguments::try_parse_from(["load"]).unwrap();
         let about = About::new(&arguments, Machine::look(".".as_ref()));
         let summary = Summary::new(about, &[round(100), round(300), round(200)]);
@@ -147,12 +148,17 @@ mod tests {
             let micros = scenario[name].as_f64().unwrap();
             assert!((999.0..1_002.0).contains(&micros), "{name} {micros}");
         }
-        assert_eq!(scenario["spread"]["commands_per_s"]["min"], 50.0);
-        assert_eq!(scenario["spread"]["commands_per_s"]["max"], 150.0);
+        assert_eq!(scenario["range"]["commands_per_s"]["min"], 50.0);
+        assert_eq!(scenario["range"]["commands_per_s"]["max"], 150.0);
         assert!(scenario.get("never").is_none());
         assert_eq!(json["about"]["size"], "short");
         let read = Summary::from_json(&summary.to_json().unwrap()).unwrap();
         assert_eq!(read.to_json().unwrap(), summary.to_json().unwrap());
+        let earlier = summary.to_json().unwrap().replace("\"range\"", "\"spread\"");
+        assert_eq!(
+            Summary::from_json(&earlier).unwrap().to_json().unwrap(),
+            summary.to_json().unwrap()
+        );
         assert!(Summary::from_json("{}").is_err());
         assert!(json["about"]["machine"]["cores"].as_u64().unwrap() > 0);
     }

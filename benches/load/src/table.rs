@@ -61,7 +61,7 @@ pub(crate) fn render(summary: &Summary) -> String {
     for name in in_order(summary) {
         let scenario = &summary.scenarios[name];
         let figure = |name: &str| scenario.medians.get(name).copied();
-        let rate = scenario.spread.get("commands_per_s").copied().unwrap_or_default();
+        let rate = scenario.range.get("commands_per_s").copied().unwrap_or_default();
         let _ = writeln!(
             out,
             "  {name:<15} {:>11} {:>23} {:>9} {:>9} {:>9} {:>8} {:>7}  {}",

@@ -55,6 +55,8 @@ impl Packer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Malformed;
+    use crate::format::segment::RECORDS_BYTES_MAX;
     use dormouse_domain::{Offset, ShardId, Timestamp};
 
     fn sealed(packer: &mut Packer, records: &[u8]) -> (Vec<u8>, Header) {
@@ -126,15 +128,35 @@ mod tests {
         }
     }
 
+    /// What reading a segment says whose header claims another length, under a right checksum.
+    fn claiming(segment: &[u8], records: usize) -> Result<usize, Malformed> {
+        let (mut segment, header) = (segment.to_vec(), segment::decode_header(segment).unwrap());
+        segment::seal_as(&mut segment, &header, Compression::Lz4, records);
+        segment::decode(&segment).map(|(_, records)| records.len())
+    }
+
+    /// The error is that of the header: unpacking, which takes the memory, says something else.
     #[test]
     fn a_length_that_nothing_could_unpack_to_is_refused_before_memory_is_taken() {
-        let mut segment = vec![0; HEADER_BYTES + 10];
-        let (_, header) = sealed(&mut Packer::new(), b"");
-        segment::seal_as(&mut segment, &header, Compression::Lz4, 2_551);
-        let refused = segment::decode(&segment).unwrap_err();
-        assert_eq!(
-            refused,
-            crate::format::Malformed::Value("a segment's compression")
-        );
+        let refused = Err(Malformed::Value("a segment's length before compression"));
+        let (small, _) = sealed(&mut Packer::new(), &[0; 2_000]);
+        let packed = small.len() - HEADER_BYTES;
+        assert_eq!(claiming(&small, packed * 255 + 1), refused);
+        assert_eq!(claiming(&small, u32::MAX as usize), refused);
+        // enough bytes are there for more than any segment holds
+        let (large, _) = sealed(&mut Packer::new(), &vec![0; RECORDS_BYTES_MAX]);
+        assert!((large.len() - HEADER_BYTES) * 255 > RECORDS_BYTES_MAX);
+        assert_eq!(claiming(&large, RECORDS_BYTES_MAX), Ok(RECORDS_BYTES_MAX));
+        assert_eq!(claiming(&large, RECORDS_BYTES_MAX + 1), refused);
+    }
+
+    #[test]
+    fn a_length_that_is_not_what_comes_out_is_refused() {
+        let (segment, _) = sealed(&mut Packer::new(), &[0; 2_000]);
+        assert_eq!(claiming(&segment, 2_000), Ok(2_000));
+        let refused = Err(Malformed::Value("a segment's compressed records"));
+        for records in [0, 1, 1_999, 2_001] {
+            assert_eq!(claiming(&segment, records), refused, "{records}");
+        }
     }
 }

@@ -165,11 +165,14 @@ fn check(segment: &[u8]) -> Result<(Header, Stored<'_>), Malformed> {
             computed,
         });
     }
-    let compression = match flags {
-        [0, 0, 0, 0] if records == stored_bytes => Compression::None,
-        [1, 0, 0, 0] if records <= unpacked_max(stored_bytes) => Compression::Lz4,
+    let (compression, fits) = match flags {
+        [0, 0, 0, 0] => (Compression::None, records == stored_bytes),
+        [1, 0, 0, 0] => (Compression::Lz4, records <= unpacked_max(stored_bytes)),
         _ => return Err(Malformed::Value("a segment's compression")),
     };
+    if !fits {
+        return Err(Malformed::Value("a segment's length before compression"));
+    }
     if first == 0 || first.checked_add(events.into()).is_none() {
         return Err(Malformed::Value("a segment's first offset"));
     }
@@ -275,7 +278,7 @@ mod tests {
         not_allowed(0, b"X", "a segment's magic");
         not_allowed(8, &[2], "a segment's compression");
         not_allowed(9, &[1], "a segment's compression");
-        not_allowed(76, &[0], "a segment's compression");
+        not_allowed(76, &[0], "a segment's length before compression");
         not_allowed(8, &[1], "a segment's compressed records");
         not_allowed(32, &[0; 8], "a segment's first offset");
         not_allowed(32, &[0xff; 8], "a segment's first offset");

@@ -32,7 +32,7 @@ pub(super) fn render(summary: &Summary) -> String {
         .collect();
     let rate = |name: &str| {
         summary.scenarios[name]
-            .spread
+            .range
             .get("commands_per_s")
             .copied()
             .unwrap_or_default()

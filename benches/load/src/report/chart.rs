@@ -37,6 +37,8 @@ pub(super) struct Axis {
     pub(super) whole_steps: bool,
     /// Where the axis begins if no value lies below.
     pub(super) from: Option<f64>,
+    /// Whether it ends with the last value, where a whole step more would promise what was not measured.
+    pub(super) ends_with_values: bool,
 }
 
 /// Plotters knows colours by number only; these are replaced by the page's variables afterwards.
@@ -145,7 +147,8 @@ fn range(values: impl Iterator<Item = f64>, axis: Axis) -> Option<(f64, f64)> {
     }
     let from = axis.from.map_or(least, |from| from.min(least));
     if axis.whole_steps {
-        return Some((from.floor(), most.ceil().max(from.floor() + 1.0)));
+        let to = if axis.ends_with_values { most } else { most.ceil() };
+        return Some((from.floor(), to.max(from.floor() + 1.0)));
     }
     let to = if axis.from.is_some() { most * AIR } else { most };
     Some((from, if to > from { to } else { from + 1.0 }))

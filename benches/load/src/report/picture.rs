@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::html::escape;
-use crate::spread::Spread;
+use crate::range::Range;
 use crate::summary::{About, Summary};
 use crate::table::count;
 
@@ -42,10 +42,10 @@ const SHOWN: [(&str, &str, &str); 6] = [
 
 /// The picture, or nothing if none of its scenarios was measured.
 pub(crate) fn picture(summary: &Summary) -> Option<String> {
-    let bars: Vec<(&str, &str, Spread)> = SHOWN
+    let bars: Vec<(&str, &str, Range)> = SHOWN
         .iter()
         .filter_map(|(scenario, name, colour)| {
-            let rates = &summary.scenarios.get(*scenario)?.spread;
+            let rates = &summary.scenarios.get(*scenario)?.range;
             Some((*name, *colour, *rates.get("commands_per_s")?))
         })
         .collect();
@@ -62,7 +62,7 @@ pub(crate) fn picture(summary: &Summary) -> Option<String> {
     Some(frame(&rows, top, &foot(&summary.about)))
 }
 
-fn row(name: &str, colour: &str, top: f64, rate: Spread, scale: f64) -> String {
+fn row(name: &str, colour: &str, top: f64, rate: Range, scale: f64) -> String {
     let (middle, right) = (top + BAR_HEIGHT / 2.0, |rate: f64| BARS_LEFT + rate * scale);
     let mut out = format!(
         "<text class=\"name\" x=\"{:.1}\" y=\"{middle:.1}\">{}</text>\
@@ -155,11 +155,11 @@ mod tests {
         "scenarios": {
             "spread-512": {
                 "runs": 3, "commands_per_s": 300000.0,
-                "spread": { "commands_per_s": { "min": 200000.0, "median": 300000.0, "max": 400000.0 } }
+                "range": { "commands_per_s": { "min": 200000.0, "median": 300000.0, "max": 400000.0 } }
             },
             "l2": {
                 "runs": 1, "commands_per_s": 100000.0,
-                "spread": { "commands_per_s": { "min": 100000.0, "median": 100000.0, "max": 100000.0 } }
+                "range": { "commands_per_s": { "min": 100000.0, "median": 100000.0, "max": 100000.0 } }
             }
         }
     }"#;

@@ -11,6 +11,7 @@ const SECONDS: Axis = Axis {
     },
     whole_steps: false,
     from: Some(0.0),
+    ends_with_values: false,
 };
 const THOUSANDS: Axis = Axis {
     label: |value| {
@@ -22,6 +23,7 @@ const THOUSANDS: Axis = Axis {
     },
     whole_steps: false,
     from: Some(0.0),
+    ends_with_values: false,
 };
 const NUMBERS: Axis = Axis {
     label: |value| {
@@ -33,6 +35,7 @@ const NUMBERS: Axis = Axis {
     },
     whole_steps: false,
     from: Some(0.0),
+    ends_with_values: false,
 };
 /// Nines: 1 is 90 %, 2 is 99 %.
 const NINES: Axis = Axis {
@@ -44,6 +47,7 @@ const NINES: Axis = Axis {
     },
     whole_steps: true,
     from: Some(0.0),
+    ends_with_values: true,
 };
 const LOG_MICROS: Axis = Axis {
     label: |log| match log {
@@ -53,11 +57,13 @@ const LOG_MICROS: Axis = Axis {
     },
     whole_steps: true,
     from: None,
+    ends_with_values: false,
 };
 const LOG_COUNT: Axis = Axis {
     label: |log| crate::table::count(10_f64.powf(log)),
     whole_steps: true,
     from: Some(0.0),
+    ends_with_values: false,
 };
 
 /// A scenario has one colour in all plots.
@@ -217,7 +223,8 @@ fn batches(rounds: &[Round]) -> String {
     })
 }
 
-/// Quantiles as nines, values as logarithms. The maximum stands where the last of `count` values belongs.
+/// Quantiles as nines, values as logarithms. The maximum stands where the last of `count` values belongs;
+/// what lies beyond it no sample of that size can tell.
 fn by_nines(curve: &[(f64, f64)], count: u64) -> Vec<(f64, f64)> {
     let last = (count.max(1) as f64).log10();
     let nines = |quantile: f64| {
@@ -255,4 +262,45 @@ fn median_run<'a>(rounds: &'a [Round], name: &str) -> Option<&'a Outcome> {
     let rate = |run: &&Outcome| run.get("commands_per_s").unwrap_or_default();
     runs.sort_by(|a, b| rate(a).total_cmp(&rate(b)));
     runs.get(runs.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::latency::Latencies;
+    use std::time::Duration;
+
+    fn of(count: u64) -> Outcome {
+        let latencies = Latencies::new();
+        (1..=count).for_each(|n| latencies.record(0, Duration::from_micros(n)));
+        Outcome::of(1, count, 1.0, latencies.merged())
+    }
+
+    #[test]
+    fn no_percentile_is_drawn_beyond_the_sample() {
+        const NAMES: [&str; 6] = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %"];
+        for (count, last) in [(9, 1), (99, 1), (100, 2), (9_999, 3), (10_000, 4), (90_000, 4)] {
+            let svg = latency(&[Round::from([("l0".to_owned(), of(count))])]);
+            let labels: Vec<&str> = svg.lines().filter(|line| line.ends_with(" %")).collect();
+            assert_eq!(labels, NAMES[..=last], "{count}");
+        }
+    }
+
+    #[test]
+    fn a_line_ends_where_one_value_lies_beyond() {
+        for count in [3_u64, 999, 3_000, 10_001] {
+            let outcome = of(count);
+            let points = by_nines(&outcome.latency.curve, count);
+            let (last, most) = points.last().copied().unwrap();
+            assert!(
+                (last - (count as f64).log10()).abs() < 1e-9,
+                "{count}: {points:?}"
+            );
+            assert!(
+                points
+                    .iter()
+                    .all(|(nines, value)| *nines <= last && *value <= most)
+            );
+        }
+    }
 }
