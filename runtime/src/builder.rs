@@ -70,7 +70,7 @@ impl Builder {
         self
     }
 
-    /// Threads that read the store, and so the activations at once. Default: one a core.
+    /// Threads that read the store, and so the activations at once. Default: four a core, at most 64.
     pub fn readers(mut self, threads: usize) -> Self {
         self.options.readers = threads.max(1);
         self

@@ -30,6 +30,10 @@ pub(crate) const TURNS_BEFORE_YIELD: u16 = 64;
 pub(crate) const LONG_TURN: Duration = Duration::from_millis(10);
 /// A failed activation is answered from memory for so long before it is tried again.
 pub(crate) const FAILED_ACTIVATION_REMEMBERED: Duration = Duration::from_secs(1);
+/// Threads that read, for each core: one that waits for the disk leaves its core to others (docs/decisions/0012).
+const READERS_PER_CORE: usize = 4;
+/// But not more than this by default.
+const READERS_MAX: usize = 64;
 /// Snapshots that wait to be written. Past it a snapshot is dropped: that costs time at the next activation only.
 pub(crate) const SNAPSHOTS_QUEUED: usize = 1_024;
 
@@ -57,7 +61,7 @@ impl Default for Options {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             arbiters: cores,
-            readers: cores,
+            readers: (READERS_PER_CORE * cores).min(READERS_MAX),
             mailbox_commands: MAILBOX_COMMANDS,
             in_flight_max: IN_FLIGHT_MAX,
             memory_budget_bytes: MEMORY_BUDGET_BYTES,

@@ -37,7 +37,6 @@ pub(crate) fn rows_options() -> Result<Options> {
     options.set_universal_compaction_options(&universal);
     options.set_level_zero_file_num_compaction_trigger(RUNS_BEFORE_COMPACTION);
     options.set_compression_type(DBCompressionType::Lz4);
-    options.set_bottommost_compression_type(DBCompressionType::Zstd);
     options.set_prefix_extractor(SliceTransform::create(
         "without-version",
         |key| key.get(..key.len().saturating_sub(VERSION_BYTES)).unwrap_or(key),

@@ -154,10 +154,7 @@ impl Shared {
     fn families(&self) -> Result<Vec<ColumnFamilyDescriptor>, rocksdb::Error> {
         let mut families = vec![ColumnFamilyDescriptor::new("default", self.options("")?)];
         for family in Family::ALL {
-            let mut options = self.family(family)?;
-            if family == Family::Streams {
-                options.set_bottommost_compression_type(DBCompressionType::Zstd);
-            }
+            let options = self.family(family)?;
             families.push(ColumnFamilyDescriptor::new(family.name(), options));
         }
         for name in RESERVED_FAMILIES {
@@ -166,8 +163,7 @@ impl Shared {
         Ok(families)
     }
 
-    /// How the files of runs are made, by family: as the database makes its own, but quickly packed. RocksDB would
-    /// pack them as the bottommost level's, though compaction soon writes them again. Rows of commands are not packed at
+    /// How the files of runs are made, by family: as the database makes its own. But rows of commands are not packed at
     /// all: half of such a row is an id, random for the most part (measured: a quarter of the indexer's work, for 15 bytes
     /// an id).
     ///
@@ -182,6 +178,8 @@ impl Shared {
 
     fn family(&self, family: Family) -> Result<Options, rocksdb::Error> {
         let mut options = self.options("")?;
+        // At the bottom, too: zstd saves 15 bytes an event of 53, and took a quarter of the processor where memory is
+        // short (docs/decisions/0012).
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_write_buffer_size(DERIVED_MEMTABLE_BYTES);
         let mut blocks = self.blocks();
