@@ -10,6 +10,8 @@ use crate::step::{Pace, Step, Traffic, What, Work};
 /// Rounds of `--full`: the figures that count are medians of as many.
 const RUNS_FULL: u32 = 5;
 const RUNS_SHORT: u32 = 3;
+/// Rounds of `--full` in which peers take part.
+const PEERS_RUNS_FULL: u32 = 2;
 /// Bytes of an event of `--random`: about what a deposit takes.
 const RANDOM_BYTES: usize = 120;
 /// Streams of each length that are woken: the figure is their median.
@@ -43,11 +45,18 @@ impl Plan {
         }
     }
 
-    /// The steps of one round. What takes long and varies little is measured in the first round only.
+    /// The steps of one round. What takes long and varies little is measured in the first round only; the short version
+    /// counts waking among it.
     pub(crate) fn round(&self, round: u32, directory: &Path) -> Vec<Step> {
+        let (first, full) = (round == 0, self.arguments.is_full());
         let mut works = self.every_round(directory);
-        if round == 0 || (self.arguments.is_full() && round < 2) {
+        if first || full {
+            works.extend(self.waking());
+        }
+        if first {
             works.extend(self.first_round(directory));
+        }
+        if first || (full && round < PEERS_RUNS_FULL) {
             peers::add_beside(&mut works, self.peers());
         }
         works
@@ -159,11 +168,20 @@ impl Plan {
             what,
             ..self.traffic(512)
         };
+        // As long as what it is compared with: a longer run owes more compaction.
+        let as_spread = self.spread(512);
         let ids = What::Ids {
             retries_per_mille: 10,
         };
         let mut add = |scenario, name: &str, traffic| all.push((scenario, name.into(), traffic));
-        add(Scenario::Ids, "ids-512", many(ids));
+        add(
+            Scenario::Ids,
+            "ids-512",
+            Traffic {
+                what: ids,
+                ..as_spread.clone()
+            },
+        );
         let one = Traffic {
             ids: 1,
             clients: 64,
@@ -184,7 +202,7 @@ impl Plan {
             "metrics-off",
             Traffic {
                 metrics: false,
-                ..self.spread(512)
+                ..as_spread.clone()
             },
         );
         add(
@@ -204,13 +222,14 @@ impl Plan {
             "tail",
             Traffic {
                 tails: 10,
-                ..self.traffic(512)
+                ..as_spread
             },
         );
         all
     }
 
-    fn first_round(&self, directory: &Path) -> Vec<(String, Work)> {
+    /// What is about aggregates that sleep, and what they weigh awake.
+    fn waking(&self) -> Vec<(String, Work)> {
         let full = self.arguments.is_full();
         let pick = |long, short| if full { long } else { short };
         let mut works: Vec<(String, Work)> = Vec::new();
@@ -239,6 +258,13 @@ impl Plan {
             };
             add("zipf", work);
         }
+        works
+    }
+
+    fn first_round(&self, directory: &Path) -> Vec<(String, Work)> {
+        let full = self.arguments.is_full();
+        let mut works: Vec<(String, Work)> = Vec::new();
+        let mut add = |name: &str, work| works.push((name.into(), work));
         if self.chosen(Scenario::Embedded) {
             add(
                 "embedded",
@@ -252,7 +278,10 @@ impl Plan {
             add("flights", Work::Flights { fast: !full });
         }
         if self.chosen(Scenario::Grow) {
-            let events = self.arguments.events.unwrap_or(pick(50_000_000, 2_000_000));
+            let events = self
+                .arguments
+                .events
+                .unwrap_or(if full { 50_000_000 } else { 2_000_000 });
             add("grow", Work::Grow { events, clients: 512 });
             add(
                 "reopen",
@@ -333,6 +362,19 @@ mod tests {
                 .iter()
                 .any(|name| name.starts_with("cqrs"))
         );
+    }
+
+    #[test]
+    fn a_full_run_repeats_what_has_a_goal() {
+        let names = |round| names(&["--full"], round);
+        for name in ["zipf", "cold", "resident", "ids-512", "cqrs-hot-64"] {
+            assert!(
+                names(0).contains(&name.into()) && names(1).contains(&name.into()),
+                "{name}"
+            );
+        }
+        assert!(names(4).contains(&"zipf".into()) && !names(4).contains(&"cqrs-hot-64".into()));
+        assert!(names(0).contains(&"grow".into()) && !names(1).contains(&"grow".into()));
     }
 
     #[test]
