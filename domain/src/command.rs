@@ -160,4 +160,29 @@ mod tests {
             }
         }
     }
+
+    /// Stored fingerprints were made by the streaming hash.
+    #[test]
+    fn every_length_hashes_as_the_stream_did() {
+        let mut random = 88_172_645_463_325_252_u64;
+        let mut next = move || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random
+        };
+        for len in (0..3_000).chain([65_535, 65_536, 1_048_577]) {
+            let fields: Vec<u8> = (0..len).map(|_| next() as u8).collect();
+            let (mut new, mut old) = (Hasher::new(), Xxh3::new());
+            let mut rest = &fields[..];
+            while !rest.is_empty() {
+                let most = [1, 9, 130, 1_500, 70_000][next() as usize % 5];
+                let (part, after) = rest.split_at(rest.len().min(next() as usize % (most + 1)));
+                new.write(part).unwrap();
+                old.update(part);
+                rest = after;
+            }
+            assert_eq!(new.digest(), old.digest(), "{len}");
+        }
+    }
 }

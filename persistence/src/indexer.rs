@@ -209,4 +209,87 @@ mod tests {
         assert!(apart.is_sorted(), "rows go into files in key order");
         assert_eq!(rows(&streams, |_| 5), apart);
     }
+
+    /// Against the plainest rule there is: the last commit of (id, names) wins, rows in key order.
+    #[test]
+    fn rows_of_commands_are_those_of_a_sorted_map() {
+        use dormouse_domain::{Codec, CommandFingerprint, CommandId, SchemaVersion};
+        use std::collections::BTreeMap;
+        let mut random = 88_172_645_463_325_252_u64;
+        let mut below = move |n: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % n
+        };
+        for round in 0..300 {
+            let (ids, streams) = (1 + below(6), 1 + below(7));
+            let mut segment = vec![0; segment::HEADER_BYTES];
+            let mut placed: Vec<Placed> = Vec::new();
+            let mut heads = [0_u64; 8];
+            let mut wanted = BTreeMap::new();
+            for _ in 0..1 + below(120) {
+                let which = below(streams) as usize;
+                let (ty, id) = [
+                    ("a", "b"),
+                    ("ab", "b"),
+                    ("a", "bb"),
+                    ("a", "c"),
+                    ("b", "a"),
+                    ("ab", "a"),
+                    ("a", "a b"),
+                ][which];
+                let stream = StreamId::new(AggregateType::from_static(ty), id.try_into().unwrap());
+                let version = Version::new(heads[which] + 1);
+                let mut commit = CommitBuilder::new(&stream, version);
+                for _ in 0..1 + below(3) {
+                    commit.system_event("e", &[7; 9]).unwrap();
+                    heads[which] += 1;
+                }
+                if below(5) > 0 {
+                    let command = CommandId::from(uuid::Uuid::from_u128(u128::from(below(ids)) << 100));
+                    let fingerprint = CommandFingerprint {
+                        name: 0,
+                        version: SchemaVersion::FIRST,
+                        fields: 0,
+                    };
+                    commit.command(command, fingerprint, Codec::Bincode, &()).unwrap();
+                    wanted.insert(
+                        keys::command(command, ShardId::FIRST, &stream),
+                        version.get().to_be_bytes().to_vec(),
+                    );
+                }
+                let events = commit.events() as u32;
+                let commit = commit.finish().unwrap();
+                placed.push(Placed {
+                    start: segment.len() as u32,
+                    len: commit.bytes.len() as u32,
+                    events,
+                    first_version: version,
+                    stream_hash: which as u64 % 3,
+                    command_hash: None,
+                });
+                segment.extend_from_slice(&commit.bytes);
+            }
+            let header = Header {
+                shard: ShardId::FIRST,
+                epoch: 1,
+                batch: 1,
+                first: Offset::new(1),
+                time: Timestamp::from_micros(1),
+                previous: 0,
+                events: placed.iter().map(|p| p.events).sum(),
+                commits: placed.len() as u32,
+            };
+            let tail = Tail::new(&StoreOptions::default().generation_bytes(1), Indexed::NONE);
+            tail.add(segment.into(), &header, 0, placed.into_iter());
+            let run = build(ShardId::FIRST, &tail.oldest_frozen().unwrap().contents());
+            let rows: Vec<_> = run
+                .commands
+                .iter()
+                .map(|(k, v)| (k.to_vec(), v.to_vec()))
+                .collect();
+            assert_eq!(rows, wanted.into_iter().collect::<Vec<_>>(), "round {round}");
+        }
+    }
 }

@@ -380,3 +380,118 @@ impl End {
         }
     }
 }
+
+#[cfg(test)]
+mod attack {
+    use super::*;
+    use std::sync::Arc;
+
+    fn busy(time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Says whether spinning stays on where work comes every so many microseconds and writing it takes 39.
+    #[test]
+    #[ignore = "an experiment"]
+    fn every_hundred_micros() {
+        for every in [80, 90, 100, 110, 120, 150] {
+            let queue = Arc::new(Queue::new(&StoreOptions::default()));
+            let taken = Arc::clone(&queue);
+            let journal = std::thread::spawn(move || {
+                let (mut pays, mut all) = (0, 0);
+                while let Next::Batch(batch) = taken.next() {
+                    all += 1;
+                    pays += u32::from(taken.spinning_pays.load(Ordering::Relaxed));
+                    busy(Duration::from_micros(39));
+                    taken.recycle(batch);
+                }
+                (pays, all)
+            });
+            let start = Instant::now();
+            for n in 1..=10_000_u64 {
+                while start.elapsed() < Duration::from_micros(n * every) {
+                    std::hint::spin_loop();
+                }
+                let mut state = queue.state.lock();
+                state.filling.items.push(Item {
+                    ticket: Ticket {
+                        sink: crate::settlement::SinkId(0),
+                        key: 0,
+                    },
+                    last_version: Version::new(1),
+                    fate: Fate::Stale(Version::new(1)),
+                });
+                queue.signal(state);
+            }
+            queue.end(End::Finish);
+            println!("every {every}: {:?}", journal.join().unwrap());
+        }
+    }
+
+    /// No wake-up is lost, and both orders to end are heard, wherever in its wait they meet the journal.
+    #[test]
+    fn no_wake_up_is_lost() {
+        let mut random = 88_172_645_463_325_252_u64;
+        let mut below = move |n: u64| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random % n
+        };
+        for round in 0..1_500 {
+            let queue = Arc::new(Queue::new(&StoreOptions::default()));
+            let taken = Arc::clone(&queue);
+            let journal = std::thread::spawn(move || {
+                let mut all = 0;
+                while let Next::Batch(batch) = taken.next() {
+                    all += batch.items.len();
+                    taken.recycle(batch);
+                }
+                all
+            });
+            let items = below(12) as usize;
+            for _ in 0..items {
+                busy(Duration::from_nanos(below(130_000)));
+                let mut state = queue.state.lock();
+                state.filling.items.push(Item {
+                    ticket: Ticket {
+                        sink: crate::settlement::SinkId(0),
+                        key: 0,
+                    },
+                    last_version: Version::new(1),
+                    fate: Fate::Stale(Version::new(1)),
+                });
+                queue.signal(state);
+                if below(2) == 0 {
+                    // Taken without anything else coming: nothing but its own wake-up can help.
+                    let since = Instant::now();
+                    while !queue.state.lock().is_empty() {
+                        assert!(
+                            since.elapsed() < Duration::from_secs(5),
+                            "round {round}: asleep beside work"
+                        );
+                        std::thread::yield_now();
+                    }
+                }
+            }
+            busy(Duration::from_nanos(below(130_000)));
+            queue.end(if round % 2 == 0 {
+                End::Finish
+            } else {
+                End::Abandon("x".into())
+            });
+            let since = Instant::now();
+            while !journal.is_finished() {
+                assert!(
+                    since.elapsed() < Duration::from_secs(5),
+                    "round {round}: it does not end"
+                );
+                std::thread::yield_now();
+            }
+            assert_eq!(journal.join().unwrap(), items);
+        }
+    }
+}

@@ -167,3 +167,59 @@ fn the_size_told_is_the_size_written() {
     let told = builder.bytes();
     assert_eq!(builder.finish().unwrap().bytes(), told);
 }
+
+/// Whatever failed on the way, the record is the one that would have been built without it.
+#[test]
+fn what_failed_leaves_no_trace() {
+    struct Fails(u32);
+    impl serde::Serialize for Fails {
+        fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            use serde::ser::SerializeTuple;
+            let mut tuple = to.serialize_tuple(3)?;
+            for n in 0..self.0 {
+                tuple.serialize_element(&n)?;
+            }
+            Err(serde::ser::Error::custom("it won't"))
+        }
+    }
+    let fingerprint = CommandFingerprint {
+        name: 7,
+        version: SchemaVersion::FIRST,
+        fields: 8,
+    };
+    let metadata = Metadata {
+        correlation: Some(uuid::Uuid::nil()),
+        ..Metadata::default()
+    };
+    let id = CommandId::now();
+    for codec in [Codec::Bincode, Codec::Json] {
+        for has_metadata in [false, true] {
+            let build = |failing: bool| {
+                let mut builder = CommitBuilder::new(&stream(), Version::new(1));
+                builder.event(&stored(0), codec).unwrap();
+                if failing {
+                    assert!(builder.command(id, fingerprint, codec, &Fails(2)).is_err());
+                    assert!(
+                        builder
+                            .command(id, fingerprint, codec, &"x".repeat(REPLY_BYTES_MAX + 1))
+                            .is_err()
+                    );
+                }
+                builder.event(&stored(3), codec).unwrap();
+                if failing {
+                    assert!(builder.command(id, fingerprint, codec, &Fails(0)).is_err());
+                }
+                builder.command(id, fingerprint, codec, "reply").unwrap();
+                if has_metadata {
+                    builder.metadata(&metadata);
+                }
+                let told = builder.bytes();
+                let commit = builder.finish().unwrap();
+                assert_eq!(told, commit.bytes.len());
+                Record::decode(&commit.bytes, &Default::default()).unwrap();
+                commit.bytes
+            };
+            assert_eq!(build(true), build(false));
+        }
+    }
+}

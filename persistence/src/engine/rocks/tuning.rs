@@ -251,3 +251,69 @@ pub(crate) fn without_wal() -> WriteOptions {
     options.disable_wal(true);
     options
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rocksdb::DB;
+
+    /// Files that earlier builds packed with zstd are read, and written again by a compaction.
+    #[test]
+    fn files_of_earlier_builds_are_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("derived");
+        let shared = Shared::new(1 << 20).unwrap();
+        let row = |n: u32| {
+            (
+                format!("{n:020}"),
+                format!("{{\"opened\":{n},\"by\":\"somebody\"}}").repeat(20),
+            )
+        };
+        {
+            let (options, mut families) = shared.derived_with_families().unwrap();
+            let mut streams = shared.family(Family::Streams).unwrap();
+            streams.set_bottommost_compression_type(DBCompressionType::Zstd);
+            families.retain(|family| family.name() != Family::Streams.name());
+            families.push(ColumnFamilyDescriptor::new(Family::Streams.name(), streams));
+            let db = DB::open_cf_descriptors(&options, &path, families).unwrap();
+            let streams = db.cf_handle(Family::Streams.name()).unwrap();
+            for part in 0..2 {
+                for n in (part..20_000).step_by(2) {
+                    let (key, value) = row(n);
+                    db.put_cf_opt(streams, key, value, &without_wal()).unwrap();
+                }
+                db.flush_cf(streams).unwrap();
+            }
+            db.compact_range_cf(streams, None::<&[u8]>, None::<&[u8]>);
+        }
+        let zstd = |path: &std::path::Path| {
+            std::fs::read_dir(path)
+                .unwrap()
+                .filter_map(Result::ok)
+                .any(|file| {
+                    file.path().extension().is_some_and(|e| e == "sst")
+                        && std::fs::read(file.path())
+                            .unwrap()
+                            .windows(4)
+                            .any(|w| w == [0x28, 0xb5, 0x2f, 0xfd])
+                })
+        };
+        assert!(zstd(&path), "zstd frames are in the file");
+        let (options, families) = shared.derived_with_families().unwrap();
+        let db = DB::open_cf_descriptors(&options, &path, families).unwrap();
+        let streams = db.cf_handle(Family::Streams.name()).unwrap();
+        let all = || {
+            (0..20_000).all(|n| {
+                let (k, v) = row(n);
+                db.get_cf(streams, k).unwrap() == Some(v.into_bytes())
+            })
+        };
+        assert!(all());
+        let (key, value) = row(5);
+        db.put_cf_opt(streams, key, value, &without_wal()).unwrap();
+        db.flush_cf(streams).unwrap();
+        db.compact_range_cf(streams, None::<&[u8]>, None::<&[u8]>);
+        assert!(all());
+        drop(db);
+    }
+}
