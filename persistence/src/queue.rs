@@ -22,8 +22,6 @@ use crate::writer::StreamState;
 /// An idle journal looks for work this long before it sleeps, if that paid the last time: one client's next command is
 /// here in 25 to 45 microseconds, and waking the thread would take 10 to 20 more (docs/decisions/0011).
 const SPIN_MAX: Duration = Duration::from_micros(60);
-/// What waking a thread may take: a wait that was slept through looks longer by it.
-const WAKE_UP: Duration = Duration::from_micros(20);
 /// A commit of this size is not copied under the lock: that takes a microsecond, and its submitters wait in turn.
 const LARGE_COMMIT_BYTES: usize = 16 * 1024;
 
@@ -50,6 +48,8 @@ struct State {
     spare: Option<Batch>,
     submissions: u64,
     sleeping: bool,
+    /// When the journal was last woken.
+    woken: Option<Instant>,
     end: Option<End>,
     /// The journal has gone, and why: nobody takes from the queue any more.
     ended: Option<Arc<str>>,
@@ -128,6 +128,7 @@ impl Queue {
             spare: None,
             submissions: 0,
             sleeping: false,
+            woken: None,
             end: None,
             ended: None,
         };
@@ -195,8 +196,9 @@ impl Queue {
         loop {
             if let Some(batch) = state.take() {
                 if let Some(since) = idle_since {
-                    let pays = since.elapsed() <= SPIN_MAX + WAKE_UP;
-                    self.spinning_pays.store(pays, Ordering::Relaxed);
+                    let until = state.woken.take().unwrap_or_else(Instant::now);
+                    self.spinning_pays
+                        .store(until - since <= SPIN_MAX, Ordering::Relaxed);
                 }
                 if state.is_empty() && state.end.is_none() {
                     self.signal.store(false, Ordering::Relaxed);
@@ -271,6 +273,10 @@ impl Queue {
     fn signal(&self, mut state: MutexGuard<'_, State>) {
         self.signal.store(true, Ordering::Relaxed);
         let sleeping = std::mem::take(&mut state.sleeping);
+        if sleeping {
+            // how long waking takes is no part of how long there was nothing to do
+            state.woken = Some(Instant::now());
+        }
         drop(state);
         if sleeping {
             self.wake.notify_one();
@@ -382,7 +388,7 @@ impl End {
 }
 
 #[cfg(test)]
-mod attack {
+mod tests {
     use super::*;
     use std::sync::Arc;
 
@@ -393,42 +399,46 @@ mod attack {
         }
     }
 
-    /// Says whether spinning stays on where work comes every so many microseconds and writing it takes 39.
+    /// A submission of no consequence.
+    fn put(queue: &Queue) {
+        let mut state = queue.state.lock();
+        state.filling.items.push(Item {
+            ticket: Ticket {
+                sink: crate::settlement::SinkId(0),
+                key: 0,
+            },
+            last_version: Version::new(1),
+            fate: Fate::Stale(Version::new(1)),
+        });
+        queue.signal(state);
+    }
+
     #[test]
-    #[ignore = "an experiment"]
-    fn every_hundred_micros() {
-        for every in [80, 90, 100, 110, 120, 150] {
-            let queue = Arc::new(Queue::new(&StoreOptions::default()));
-            let taken = Arc::clone(&queue);
-            let journal = std::thread::spawn(move || {
-                let (mut pays, mut all) = (0, 0);
-                while let Next::Batch(batch) = taken.next() {
-                    all += 1;
-                    pays += u32::from(taken.spinning_pays.load(Ordering::Relaxed));
-                    busy(Duration::from_micros(39));
-                    taken.recycle(batch);
-                }
-                (pays, all)
+    fn a_long_wait_ends_the_spinning_and_waking_is_no_part_of_it() {
+        let queue = Queue::new(&StoreOptions::default());
+        let asleep = || while !queue.state.lock().sleeping {};
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                asleep();
+                busy(SPIN_MAX);
+                put(&queue);
             });
-            let start = Instant::now();
-            for n in 1..=10_000_u64 {
-                while start.elapsed() < Duration::from_micros(n * every) {
-                    std::hint::spin_loop();
-                }
+            assert!(matches!(queue.next(), Next::Batch(_)));
+            assert!(!queue.spinning_pays.load(Ordering::Relaxed));
+            scope.spawn(|| {
+                asleep();
+                // as if work had come at once, and only waking the thread had taken long
                 let mut state = queue.state.lock();
-                state.filling.items.push(Item {
-                    ticket: Ticket {
-                        sink: crate::settlement::SinkId(0),
-                        key: 0,
-                    },
-                    last_version: Version::new(1),
-                    fate: Fate::Stale(Version::new(1)),
-                });
-                queue.signal(state);
-            }
-            queue.end(End::Finish);
-            println!("every {every}: {:?}", journal.join().unwrap());
-        }
+                state.sleeping = false;
+                state.woken = Some(Instant::now() - Duration::from_secs(1));
+                drop(state);
+                busy(SPIN_MAX);
+                put(&queue);
+                queue.wake.notify_one();
+            });
+            assert!(matches!(queue.next(), Next::Batch(_)));
+            assert!(queue.spinning_pays.load(Ordering::Relaxed));
+        });
     }
 
     /// No wake-up is lost, and both orders to end are heard, wherever in its wait they meet the journal.
@@ -455,16 +465,7 @@ mod attack {
             let items = below(12) as usize;
             for _ in 0..items {
                 busy(Duration::from_nanos(below(130_000)));
-                let mut state = queue.state.lock();
-                state.filling.items.push(Item {
-                    ticket: Ticket {
-                        sink: crate::settlement::SinkId(0),
-                        key: 0,
-                    },
-                    last_version: Version::new(1),
-                    fate: Fate::Stale(Version::new(1)),
-                });
-                queue.signal(state);
+                put(&queue);
                 if below(2) == 0 {
                     // Taken without anything else coming: nothing but its own wake-up can help.
                     let since = Instant::now();

@@ -54,6 +54,7 @@ pub(crate) fn read_stream(
         version: walk.head,
         stream: hash,
         as_of,
+        generation: session.generation,
     })
 }
 

@@ -125,6 +125,12 @@ impl Session {
                 as_of: Offset::NONE,
             });
         }
+        if reached.generation != self.generation {
+            return Err(StoreError::ReadOutdated {
+                stream: stream.clone(),
+                as_of: reached.as_of,
+            });
+        }
         let writer = self.registry.open(stream, reached.version)?;
         // The stream is held from here on: what was written to it before is in the tail or was indexed.
         let list = self.tail.list();

@@ -18,6 +18,8 @@ pub struct Reached {
     pub(crate) stream: u64,
     /// Everything up to this offset was seen.
     pub(crate) as_of: Offset,
+    /// The session that was read: what came after a reopening it knows nothing of.
+    pub(crate) generation: u64,
 }
 
 impl Reached {

@@ -4,7 +4,7 @@
 mod answers;
 mod waking;
 
-pub(crate) use self::waking::read;
+pub(crate) use self::waking::{Attempt, read};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -213,13 +213,18 @@ impl<A: Aggregate> EntityActor<A> {
         }));
     }
 
+    /// What a resident weighs whose core takes `heap` bytes beyond its actor.
+    fn weight(heap: usize) -> usize {
+        ENTITY_BYTES + size_of::<Self>() + heap
+    }
+
     fn weigh(&mut self) {
         let heap = if let Phase::Awake(core) = &self.phase {
             core.heap_bytes()
         } else {
             0
         };
-        let weight = ENTITY_BYTES + size_of::<Self>() + heap;
+        let weight = Self::weight(heap);
         if weight != self.residency.weight() {
             self.residency.weigh(weight);
             if self.directory.shared.residents.over_budget() {

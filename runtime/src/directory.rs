@@ -13,7 +13,7 @@ use dashmap::DashMap;
 use dashmap::mapref::one::Ref;
 use dormouse_domain::{Aggregate, AggregateId, AggregateType, Moment, NotDone, StreamId};
 
-use crate::actor::{self, EntityActor};
+use crate::actor::{self, Attempt, EntityActor};
 use crate::residency::{Charge, Evicts, Residency};
 use crate::shared::Shared;
 
@@ -138,6 +138,10 @@ impl<A: Aggregate> Directory<A> {
             self.shared.readers.submit(move || {
                 let stream = directory.stream(&residency.id);
                 let attempted = actor::read(&directory, &stream);
+                // it counts from here on: who is read next makes room for it, too (P14)
+                if let Ok(Attempt::Woken(woken)) = &attempted {
+                    residency.weigh(woken.weight());
+                }
                 let shared = Arc::clone(&directory.shared);
                 shared.lanes[lane].let_in(move || {
                     let mut actor = EntityActor::new(directory, residency, lane);

@@ -32,6 +32,7 @@ mod statistics;
 mod sweeper;
 mod system;
 mod type_map;
+mod waiting;
 
 #[cfg(panic = "abort")]
 compile_error!(

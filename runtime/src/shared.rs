@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use dormouse_domain::Moment;
 use dormouse_persistence::Store;
@@ -14,6 +15,10 @@ use crate::residency::Gauges;
 use crate::residents::Residents;
 use crate::snapshots::SnapshotWriter;
 use crate::statistics::{Counter, LaneCounters, RuntimeCounters, Statistics};
+use crate::waiting::wait;
+
+/// An activation waits so long for residents that are busy: some batches are durable by then.
+const ROOM_PATIENCE: Duration = Duration::from_millis(2);
 
 pub(crate) struct Shared {
     pub(crate) store: Store,
@@ -53,6 +58,24 @@ impl Shared {
             let evicted = self.residents.make_room() as u64;
             self.counters.passivated_memory.add(evicted);
             metrics::counter!(crate::metric_names::PASSIVATIONS, "cause" => "memory").increment(evicted);
+        }
+    }
+
+    /// Makes room for who is about to be read, and waits a moment for it where all residents are busy: readers must not get
+    /// ahead of the arbiters, which let the aggregates in and answer. Then it is read in any case: what keeps the others
+    /// busy may wait for a reader itself. Blocking.
+    pub(crate) fn wait_for_room(&self) {
+        self.make_room();
+        if !self.residents.over_budget() {
+            return;
+        }
+        let until = Instant::now() + ROOM_PATIENCE;
+        while self.residents.over_budget() && !self.is_stopping() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || wait(self.gauges.ended(), left).is_none() {
+                return;
+            }
+            self.make_room();
         }
     }
 

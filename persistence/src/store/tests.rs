@@ -6,7 +6,7 @@ mod log;
 mod reopening;
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dormouse_domain::AggregateType;
 
@@ -81,6 +81,21 @@ impl Fixture {
     fn append(&self, writer: &StreamWriter) -> Settlement {
         self.submit(writer, 0);
         self.settled.recv().unwrap().settlement
+    }
+
+    /// Appends until everything is in the index; the head then.
+    fn append_until_indexed(&self, writer: &StreamWriter) -> Version {
+        let indexed = || self.store.statistics().indexed == self.store.durable();
+        loop {
+            assert!(is_durable(&self.append(writer)));
+            let deadline = Instant::now() + Duration::from_millis(20);
+            while !indexed() && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            if indexed() {
+                return writer.head();
+            }
+        }
     }
 
     fn reason(&self) -> String {

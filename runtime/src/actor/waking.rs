@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::{ActorFuture, ActorFutureExt, WrapFuture};
-use dormouse_domain::{Aggregate, StreamId, Version};
+use dormouse_domain::{Aggregate, Offset, StreamId, Version};
 use dormouse_persistence::{StoreError, StreamWriter};
 
 use super::{EntityActor, Phase};
@@ -21,14 +21,23 @@ const ATTEMPTS_MAX: usize = 100;
 const HELD_RETRY: Duration = Duration::from_millis(10);
 
 /// An aggregate as the store has it, and the right to write to it.
-pub(crate) struct Woken<A> {
-    loaded: Loaded<A>,
+pub(crate) struct Woken<A: Aggregate> {
+    core: EntityCore<A>,
+    /// Offset of its newest event.
+    newest: Option<Offset>,
     writer: StreamWriter,
     generation: u64,
 }
 
+impl<A: Aggregate> Woken<A> {
+    /// Bytes that it takes as a resident.
+    pub(crate) fn weight(&self) -> usize {
+        EntityActor::<A>::weight(self.core.heap_bytes())
+    }
+}
+
 /// What came of reading an aggregate.
-pub(crate) enum Attempt<A> {
+pub(crate) enum Attempt<A: Aggregate> {
     Woken(Woken<A>),
     /// Not all of it was read, or it has a writer still: to be read on, from what was read so far.
     Again {
@@ -65,15 +74,21 @@ fn attempt<A: Aggregate>(
     so_far: Option<Folded<A>>,
 ) -> Result<Attempt<A>, LoadFailed> {
     let shared = &directory.shared;
-    shared.make_room();
+    shared.wait_for_room();
     let generation = shared.store.generation();
     let loaded = load::<A>(&shared.store, stream, directory.state_fingerprint, None, so_far)?;
     match shared.store.open_stream(stream, loaded.reached) {
-        Ok(writer) => Ok(Attempt::Woken(Woken {
-            loaded,
-            writer,
-            generation,
-        })),
+        Ok(writer) => {
+            count(&shared.counters, &loaded);
+            let folded = loaded.folded;
+            let ids = CommandIds::new(folded.newest_command);
+            Ok(Attempt::Woken(Woken {
+                core: EntityCore::new(folded.state, folded.version, folded.snapshot_version, ids),
+                newest: folded.newest,
+                writer,
+                generation,
+            }))
+        }
         Err(
             because @ (StoreError::StaleVersion { .. }
             | StoreError::ReadOutdated { .. }
@@ -115,25 +130,11 @@ impl<A: Aggregate> EntityActor<A> {
     fn woken(&mut self, woken: Result<Woken<A>, LoadFailed>) {
         let shared = Arc::clone(&self.directory.shared);
         match woken {
-            Ok(Woken {
-                loaded,
-                writer,
-                generation,
-            }) => {
-                count(&shared.counters, &loaded);
-                self.generation = generation;
-                let Folded {
-                    state,
-                    version,
-                    snapshot_version,
-                    newest_command,
-                    newest,
-                    ..
-                } = loaded.folded;
-                self.place.activated(version, newest);
-                self.residency.set_writer(writer);
-                let ids = CommandIds::new(newest_command);
-                self.phase = Phase::Awake(EntityCore::new(state, version, snapshot_version, ids));
+            Ok(woken) => {
+                self.generation = woken.generation;
+                self.place.activated(woken.core.version(), woken.newest);
+                self.residency.set_writer(woken.writer);
+                self.phase = Phase::Awake(woken.core);
             }
             // nothing is wrong with this aggregate: it is tried again once the store is back
             Err(LoadFailed::Store(StoreError::Stopped { .. } | StoreError::Closed)) => {
