@@ -1,0 +1,101 @@
+//! The child: clients that send commands to counters and tell the parent, until somebody kills them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use dormouse::{CommandError, CommandId, Dormouse, Store, StoreOptions};
+
+use crate::counter::{Add, Counter, stream_name};
+use crate::random::Random;
+use crate::wire::{Pipe, Word};
+
+/// What the child is to do.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Load {
+    /// The store.
+    #[arg(long)]
+    pub(crate) store: std::path::PathBuf,
+    #[arg(long)]
+    pub(crate) seed: u64,
+    #[arg(long, default_value_t = 64)]
+    pub(crate) clients: u64,
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) streams: u64,
+}
+
+/// Memory for some hundred counters: evictions and activations go on all the time.
+const BUDGET_BYTES: usize = 512 << 10;
+/// Runs are made every few hundred commands.
+const GENERATION_BYTES: usize = 256 << 10;
+const SNAPSHOT_EVERY: u32 = 8;
+/// One command of so many goes to one of a few counters, so that commits follow each other before they are durable.
+const HOT_ONE_IN: u64 = 4;
+const HOT_STREAMS: u64 = 4;
+
+/// Opens the store as every harness does.
+pub(crate) async fn open(directory: &Path) -> Result<Dormouse> {
+    let options = StoreOptions::default().generation_bytes(GENERATION_BYTES);
+    let store = Store::open_with(directory, options)?;
+    let builder = Dormouse::builder(store).aggregate::<Counter>();
+    let runtime = builder
+        .memory_budget_bytes(BUDGET_BYTES)
+        .snapshot_every(SNAPSHOT_EVERY)
+        .passivate_after(Duration::from_millis(200))
+        .start();
+    Ok(runtime.await?)
+}
+
+/// Sends until it is killed.
+pub(crate) async fn run(load: &Load) -> Result<()> {
+    let runtime = open(&load.store).await?;
+    let pipe = Arc::new(Pipe::take()?);
+    pipe.say(Word::Ready)?;
+    let numbers = Arc::new(AtomicU64::new(load.seed << 24));
+    let clients: Vec<_> = (0..load.clients)
+        .map(|client| {
+            let (runtime, pipe, numbers) = (runtime.clone(), Arc::clone(&pipe), Arc::clone(&numbers));
+            let (random, streams) = (Random::new(load.seed, client), load.streams);
+            tokio::spawn(async move { send(&runtime, &pipe, &numbers, random, streams).await })
+        })
+        .collect();
+    for client in clients {
+        client.await??;
+    }
+    Ok(())
+}
+
+async fn send(
+    runtime: &Dormouse,
+    pipe: &Pipe,
+    numbers: &AtomicU64,
+    mut random: Random,
+    streams: u64,
+) -> Result<()> {
+    loop {
+        let stream = match random.below(HOT_ONE_IN) {
+            0 => random.below(HOT_STREAMS),
+            _ => random.below(streams),
+        } as u32;
+        let number = numbers.fetch_add(1, Ordering::Relaxed);
+        let id = CommandId::now();
+        pipe.say(Word::Sent {
+            number,
+            stream,
+            id: id.as_u128(),
+        })?;
+        let counter = runtime.entity::<Counter>(stream_name(stream))?;
+        let answer = counter.execute(Add::numbered(number)).id(id).receipt().await;
+        pipe.say(match answer {
+            Ok(receipt) => Word::Done {
+                number,
+                version: receipt.version.get(),
+                reply: receipt.reply,
+            },
+            Err(CommandError::NotDone(_)) => Word::NotDone { number },
+            Err(_) => Word::Unknown { number },
+        })?;
+    }
+}

@@ -1,0 +1,80 @@
+//! What is tortured: counters that know every command they ever took.
+
+use dormouse::{Aggregate, Command, CommandContext, Decided, Decision, Event, Handle, Never};
+use serde::{Deserialize, Serialize};
+
+/// Counts the events of its commands.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Counter {
+    pub(crate) count: u64,
+}
+
+/// One of the events that one command causes: whoever sees one must see all.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, Event)]
+pub(crate) enum Counted {
+    /// Part `part` of `parts`, from 1, of the command `number`.
+    Added {
+        /// The command's number.
+        number: u64,
+        /// This event's place among the command's.
+        part: u8,
+        /// Events of the command.
+        parts: u8,
+        /// Makes sizes differ.
+        padding: String,
+    },
+}
+
+/// Adds `parts` to the count; replies with the count after.
+#[derive(Debug, Clone, Serialize, Deserialize, Command)]
+#[command(reply = u64)]
+pub(crate) struct Add {
+    pub(crate) number: u64,
+    pub(crate) parts: u8,
+    pub(crate) padding: u16,
+}
+
+impl Aggregate for Counter {
+    const TYPE: &'static str = "counter";
+    type Event = Counted;
+    type Error = Never;
+
+    fn apply(&mut self, _: &Counted) {
+        self.count += 1;
+    }
+}
+
+impl Handle<Add> for Counter {
+    fn handle(&self, add: Add, _: &CommandContext<'_>) -> Decided<Self, Add> {
+        let event = |part| Counted::Added {
+            number: add.number,
+            part,
+            parts: add.parts,
+            padding: "x".repeat(usize::from(add.padding)),
+        };
+        Ok(Decision::events((1..=add.parts).map(event)).reply(|after| after.count))
+    }
+}
+
+impl Add {
+    /// The command with this number: the number alone decides, so that a retry is the same command.
+    pub(crate) fn numbered(number: u64) -> Self {
+        let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+        Self {
+            number,
+            parts: 1 + (mixed % 3) as u8,
+            // now and then a large one, which the journal moves instead of copying
+            padding: if mixed % 97 == 0 { 20_000 } else { (mixed % 300) as u16 },
+        }
+    }
+}
+
+/// A counter's id.
+pub(crate) fn stream_name(stream: u32) -> String {
+    format!("c-{stream:06}")
+}
+
+/// A counter's number, by its id.
+pub(crate) fn stream_number(id: &str) -> Option<u32> {
+    id.strip_prefix("c-")?.parse().ok()
+}

@@ -1,0 +1,231 @@
+//! What the parent knows, and holds the store to.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use anyhow::Result;
+use dormouse::{Offset, Store, StoredCommit, StreamId, Version};
+
+use crate::counter::{Counted, Counter, stream_name, stream_number};
+use crate::wire::Word;
+use dormouse::{Aggregate, AggregateType, Event};
+
+/// A promise that was broken.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct Violation {
+    /// `P1` to `P14`.
+    pub(crate) promise: &'static str,
+    pub(crate) what: String,
+}
+
+/// A command of one child, as its parent heard of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    pub(crate) number: u64,
+    pub(crate) stream: u32,
+    pub(crate) id: u128,
+    pub(crate) answer: Answer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// None before the child was killed, or *unknown*.
+    None,
+    Done { version: u64, reply: u64 },
+    NotDone,
+}
+
+/// What one command did, as the log has it.
+#[derive(Debug, Clone, Copy)]
+struct Effect {
+    stream: u32,
+    last_version: u64,
+}
+
+/// All that is in the log, as far as it was read.
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    offset: u64,
+    versions: HashMap<u32, u64>,
+    ids: HashSet<u128>,
+    /// Since [`Model::begin`].
+    effects: HashMap<u128, Effect>,
+    /// Streams that went on since [`Model::begin`].
+    touched: HashSet<u32>,
+}
+
+/// Hears what a child says.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) ready: bool,
+    pub(crate) commands: HashMap<u64, Told>,
+}
+
+impl Heard {
+    pub(crate) fn word(&mut self, word: Word) {
+        let mut answer = |number: u64, answer| {
+            if let Some(told) = self.commands.get_mut(&number) {
+                told.answer = answer;
+            }
+        };
+        match word {
+            Word::Ready => self.ready = true,
+            Word::Sent { number, stream, id } => {
+                let told = Told {
+                    number,
+                    stream,
+                    id,
+                    answer: Answer::None,
+                };
+                self.commands.insert(number, told);
+            }
+            Word::Done { number, version, reply } => answer(number, Answer::Done { version, reply }),
+            Word::NotDone { number } => answer(number, Answer::NotDone),
+            Word::Unknown { .. } => {}
+        }
+    }
+
+    pub(crate) fn acknowledged(&self) -> usize {
+        let done = |told: &&Told| matches!(told.answer, Answer::Done { .. });
+        self.commands.values().filter(done).count()
+    }
+}
+
+impl Model {
+    /// A new child's life begins.
+    pub(crate) fn begin(&mut self) {
+        self.effects.clear();
+        self.touched.clear();
+    }
+
+    /// Whether a command that was sent since the beginning took effect; the last version of its events.
+    pub(crate) fn effect(&self, id: u128) -> Option<u64> {
+        self.effects.get(&id).map(|effect| effect.last_version)
+    }
+
+    /// Reads on in the log, and holds it to P4 and P6: no gaps, no halves, no id twice.
+    pub(crate) fn read_on(&mut self, store: &Store) -> Result<Vec<Violation>> {
+        let mut broken = Vec::new();
+        store.read_log(Offset::new(self.offset + 1), &mut |commit| {
+            if let Err(violation) = self.take(commit) {
+                broken.push(violation);
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        if broken.is_empty() && store.durable().get() != self.offset {
+            let what = format!("durable up to {}, the log ends at {}", store.durable().get(), self.offset);
+            broken.push(Violation { promise: "P4", what });
+        }
+        Ok(broken)
+    }
+
+    fn take(&mut self, commit: &StoredCommit<'_>) -> Result<(), Violation> {
+        let place = format!("the commit at offset {}", commit.position().offset.get());
+        let gap = |what: String| Violation { promise: "P4", what };
+        if commit.position().offset.get() != self.offset + 1 {
+            return Err(gap(format!("{place} comes after offset {}", self.offset)));
+        }
+        let stream = commit.stream();
+        let Some(number) = stream_number(stream.id.as_str()) else {
+            return Err(gap(format!("{place} is of {stream}, to which nothing was sent")));
+        };
+        let version = self.versions.entry(number).or_default();
+        if commit.first_version().get() != *version + 1 {
+            let first = commit.first_version().get();
+            return Err(gap(format!("{place}: version {first} of {stream} comes after {version}")));
+        }
+        check_parts(commit, &place)?;
+        *version = commit.last_version().get();
+        self.offset = commit.last_offset().get();
+        self.touched.insert(number);
+        let Some(command) = commit.command() else {
+            return Err(Violation {
+                promise: "P6",
+                what: format!("{place} has lost its command's id"),
+            });
+        };
+        let id = command.id.as_u128();
+        let effect = Effect {
+            stream: number,
+            last_version: *version,
+        };
+        self.effects.insert(id, effect);
+        if !self.ids.insert(id) {
+            return Err(Violation {
+                promise: "P6",
+                what: format!("{place}: command {} took effect before", command.id),
+            });
+        }
+        Ok(())
+    }
+
+    /// Holds what was told to P1, P3 and P6: what was acknowledged is there, what was not done is not.
+    pub(crate) fn hold(&self, told: &Told) -> Option<Violation> {
+        let effect = self.effects.get(&told.id);
+        let broken = |promise, what: String| {
+            let what = format!("command {} to counter {}: {what}", told.number, told.stream);
+            Some(Violation { promise, what })
+        };
+        match (told.answer, effect) {
+            (Answer::Done { version, .. }, None) => broken("P1", format!("acknowledged at version {version}, and gone")),
+            (Answer::Done { version, reply }, Some(effect)) => {
+                let there = (effect.stream, effect.last_version, effect.last_version);
+                let said = (told.stream, version, reply);
+                if there == said {
+                    return None;
+                }
+                broken("P1", format!("acknowledged as (stream, version, count) {said:?}, stored as {there:?}"))
+            }
+            (Answer::NotDone, Some(effect)) => {
+                broken("P3", format!("answered not done, and stored at version {}", effect.last_version))
+            }
+            (Answer::NotDone | Answer::None, _) => None,
+        }
+    }
+
+    /// Reads the streams that went on, each by itself, and holds them to the log (P4: the index behind it says the same).
+    pub(crate) fn read_streams(&self, store: &Store) -> Vec<Violation> {
+        let kind = AggregateType::from_static(Counter::TYPE);
+        let mut broken = Vec::new();
+        for number in &self.touched {
+            let name = stream_name(*number);
+            let id = name.as_str().try_into().expect("a valid id");
+            let stream = StreamId::new(kind.clone(), id);
+            let head = store
+                .read_stream(&stream, Version::new(1), &mut |_| ControlFlow::Continue(()))
+                .map(|reached| reached.version().get());
+            let expected = self.versions.get(number).copied().unwrap_or_default();
+            if !matches!(head, Ok(head) if head == expected) {
+                let what = format!("{stream} is at version {expected} in the log, read by itself: {head:?}");
+                broken.push(Violation { promise: "P4", what });
+            }
+        }
+        broken
+    }
+
+    pub(crate) fn events(&self) -> u64 {
+        self.offset
+    }
+}
+
+/// All events of one command, in order.
+fn check_parts(commit: &StoredCommit<'_>, place: &str) -> Result<(), Violation> {
+    let half = |what: String| Violation { promise: "P4", what };
+    let mut seen = 0;
+    let mut of = None;
+    for event in commit.events() {
+        let decoded = Counted::decode(event.name, event.schema, event.codec, event.payload);
+        let Ok(Counted::Added { number, part, parts, .. }) = decoded else {
+            return Err(half(format!("{place}: an event can't be read: {decoded:?}")));
+        };
+        seen += 1;
+        if part != seen || *of.get_or_insert((number, parts)) != (number, parts) {
+            return Err(half(format!("{place}: part {part} of {parts} of command {number} at place {seen}")));
+        }
+    }
+    match of {
+        Some((_, parts)) if parts == seen => Ok(()),
+        _ => Err(half(format!("{place} holds {seen} events of {of:?}"))),
+    }
+}

@@ -1,0 +1,100 @@
+//! What a harness tried and found.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::model::Violation;
+
+/// One harness's figures, as they go into `summary.json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Tally {
+    pub(crate) harness: &'static str,
+    pub(crate) tried: u64,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) seconds: f64,
+    /// What was tried, by kind, and of it what did not come to it.
+    kinds: BTreeMap<String, u64>,
+    counts: BTreeMap<&'static str, u64>,
+    notes: Vec<String>,
+    #[serde(skip)]
+    started: Instant,
+    #[serde(skip)]
+    bar: ProgressBar,
+}
+
+impl Tally {
+    pub(crate) fn new(harness: &'static str, of: u32) -> Self {
+        let bar = ProgressBar::new(of.into());
+        let style = ProgressStyle::with_template("{prefix} {bar:40} {pos}/{len} {elapsed_precise} {msg}");
+        bar.set_style(style.expect("the template is valid"));
+        bar.set_prefix(harness);
+        Self {
+            harness,
+            tried: 0,
+            violations: Vec::new(),
+            seconds: 0.0,
+            kinds: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            notes: Vec::new(),
+            started: Instant::now(),
+            bar,
+        }
+    }
+
+    /// One more try of a kind; `but`: what kept it from being one, or nothing.
+    pub(crate) fn tried(&mut self, kind: &str, but: &str) {
+        self.tried += 1;
+        let kind = if but.is_empty() { kind.to_owned() } else { format!("{kind}, {but}") };
+        *self.kinds.entry(kind).or_default() += 1;
+        self.seconds = self.started.elapsed().as_secs_f64();
+        self.bar.inc(1);
+    }
+
+    pub(crate) fn count(&mut self, what: &'static str, many: u64) {
+        *self.counts.entry(what).or_default() += many;
+    }
+
+    pub(crate) fn longest(&mut self, what: &'static str, value: u64) {
+        let longest = self.counts.entry(what).or_default();
+        *longest = value.max(*longest);
+    }
+
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    /// A promise was broken: says which, where, and how to see it again. The store is kept.
+    pub(crate) fn failed(&mut self, violations: &[Violation], place: &str, store: &Path, rerun: &str) {
+        self.bar.abandon();
+        for violation in violations.iter().take(10) {
+            eprintln!("{} broken: {}", violation.promise, violation.what);
+        }
+        eprintln!("at {place}\nstore kept in {}\nagain: {rerun}", store.display());
+        self.violations.extend(violations.iter().take(10).cloned());
+    }
+
+    /// The table for people.
+    pub(crate) fn print(&self) {
+        self.bar.finish_and_clear();
+        println!(
+            "{}: {} tried in {:.0} s, {} violations",
+            self.harness,
+            self.tried,
+            self.seconds,
+            self.violations.len()
+        );
+        for (kind, many) in &self.kinds {
+            println!("  {many:>9}  {kind}");
+        }
+        for (what, many) in &self.counts {
+            println!("  {many:>9}  {what}");
+        }
+        for note in &self.notes {
+            println!("  {note}");
+        }
+    }
+}

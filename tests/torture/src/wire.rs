@@ -1,0 +1,135 @@
+//! What the child tells its parent through its standard output: words of 41 bytes, each written by itself, so that a
+//! word is in the pipe, whole, before its writer goes on. What is in the pipe stays there when the writer is killed.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+
+use anyhow::{Result, bail};
+
+const WORD_BYTES: usize = 41;
+
+/// One thing that happened in the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// The store is open, clients begin.
+    Ready,
+    /// A command is about to be sent.
+    Sent { number: u64, stream: u32, id: u128 },
+    /// It was answered with a reply.
+    Done { number: u64, version: u64, reply: u64 },
+    /// It was answered: nothing happened.
+    NotDone { number: u64 },
+    /// It was answered: nobody knows.
+    Unknown { number: u64 },
+}
+
+impl Word {
+    fn encode(self) -> [u8; WORD_BYTES] {
+        let mut bytes = [0; WORD_BYTES];
+        let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
+        match self {
+            Self::Ready => put(0, &[0]),
+            Self::Sent { number, stream, id } => {
+                put(0, &[1]);
+                put(1, &number.to_le_bytes());
+                put(9, &stream.to_le_bytes());
+                put(25, &id.to_le_bytes());
+            }
+            Self::Done { number, version, reply } => {
+                put(0, &[2]);
+                put(1, &number.to_le_bytes());
+                put(9, &version.to_le_bytes());
+                put(17, &reply.to_le_bytes());
+            }
+            Self::NotDone { number } => {
+                put(0, &[3]);
+                put(1, &number.to_le_bytes());
+            }
+            Self::Unknown { number } => {
+                put(0, &[4]);
+                put(1, &number.to_le_bytes());
+            }
+        }
+        bytes
+    }
+
+    fn decode(bytes: &[u8; WORD_BYTES]) -> Result<Self> {
+        let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
+        let number = u64_at(1);
+        Ok(match bytes[0] {
+            0 => Self::Ready,
+            1 => Self::Sent {
+                number,
+                stream: u32::from_le_bytes(bytes[9..13].try_into().expect("4 bytes")),
+                id: u128::from_le_bytes(bytes[25..41].try_into().expect("16 bytes")),
+            },
+            2 => Self::Done {
+                number,
+                version: u64_at(9),
+                reply: u64_at(17),
+            },
+            3 => Self::NotDone { number },
+            4 => Self::Unknown { number },
+            tag => bail!("the child says a word that begins with {tag}"),
+        })
+    }
+}
+
+/// The child's end.
+#[derive(Debug)]
+pub(crate) struct Pipe(File);
+
+impl Pipe {
+    /// Takes over standard output.
+    pub(crate) fn take() -> io::Result<Self> {
+        let out = io::stdout().as_fd().try_clone_to_owned()?;
+        Ok(Self(File::from(out)))
+    }
+
+    /// In the pipe when it returns. A pipe takes so few bytes whole or not at all, whoever else writes.
+    pub(crate) fn say(&self, word: Word) -> io::Result<()> {
+        (&self.0).write_all(&word.encode())
+    }
+}
+
+/// Hears words until the child is gone.
+pub(crate) fn hear(mut from: impl Read, mut heard: impl FnMut(Word)) -> Result<()> {
+    let mut bytes = [0; WORD_BYTES];
+    loop {
+        match from.read_exact(&mut bytes) {
+            Ok(()) => heard(Word::decode(&bytes)?),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_heard_as_they_were_said() {
+        let words = [
+            Word::Ready,
+            Word::Sent {
+                number: 1 << 40,
+                stream: 9_999,
+                id: u128::MAX - 1,
+            },
+            Word::Done {
+                number: 7,
+                version: 8,
+                reply: u64::MAX,
+            },
+            Word::NotDone { number: 3 },
+            Word::Unknown { number: 4 },
+        ];
+        let mut said: Vec<u8> = words.iter().flat_map(|word| word.encode()).collect();
+        said.extend([1; 5]); // cut off by a kill
+        let mut heard = Vec::new();
+        hear(&said[..], |word| heard.push(word)).unwrap();
+        assert_eq!(heard, words);
+    }
+}

@@ -1,0 +1,25 @@
+//! The harnesses in short, as `make test` runs them. `make torture` runs them at length.
+
+use std::process::Command;
+
+/// Runs a harness; its output is shown if it finds something.
+fn torture(arguments: &[&str]) {
+    let directory = tempfile::tempdir().unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_torture"))
+        .args(arguments)
+        .arg("--directory")
+        .arg(directory.path().join("kept"))
+        .output()
+        .unwrap();
+    let (told, said) = (
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr),
+    );
+    assert!(out.status.success(), "{arguments:?}\n{told}\n{said}");
+    assert!(told.contains(" 0 violations"), "{told}");
+}
+
+#[test]
+fn killed_at_any_instant_nothing_acknowledged_is_lost() {
+    torture(&["kill", "--points", "24", "--seed", "7"]);
+}
