@@ -6,6 +6,8 @@ env := scripts/env.sh
 without_rocksdb := dormouse-persistence dormouse-runtime dormouse
 # A workspace of its own: nothing but `make peers` and the benches builds it.
 peers := benches/peers/Cargo.toml
+# The scenarios that ARGS names: with none, all are run, and what they need is built.
+scenarios := $(filter limits spread hot ids open metrics mixed large tail cold resident zipf embedded flights grow peers,$(ARGS))
 
 .PHONY: help setup demo demo-fast test check quickstart bench bench-full peers micro instructions
 
@@ -38,8 +40,8 @@ demo-fast: setup
 
 # Figures in target/bench/summary.json, plots in report.html and plot.svg beside it. Leave the machine alone meanwhile.
 bench: setup
-	@scripts/peers.sh || true
-	@$(env) cargo build --release --package flights
+	@$(if $(if $(scenarios),$(filter peers,$(scenarios)),yes),scripts/peers.sh || true)
+	@$(if $(if $(scenarios),$(filter flights,$(scenarios)),yes),$(env) cargo build --release --package flights)
 	@$(env) cargo run --release --package load -- --peers target/peers/release/peers --plot target/bench/plot.svg --short $(ARGS)
 
 bench-full: setup

@@ -20,7 +20,9 @@ pub enum StoreError {
         holder: Option<u32>,
     },
     /// The directory holds something else; nothing in it was touched. Choose an empty or a new one.
-    #[error("{path:?} is not empty and holds no store: nothing was touched")]
+    #[error(
+        "{path:?} is not empty and holds no store (if it is a copy of one, its file FORMAT is missing): nothing was touched"
+    )]
     NotAStore {
         /// The directory.
         path: PathBuf,
@@ -109,7 +111,7 @@ pub enum StoreError {
     },
     /// The stream has a writer, or one that was dropped a moment ago still has commits on their way. Wait for
     /// their settlements.
-    #[error("stream {stream} already has a writer")]
+    #[error("stream {stream} already has a writer: another runtime on this store, or one that ends just now")]
     StreamHeld {
         /// The stream.
         stream: StreamId,
@@ -194,7 +196,7 @@ impl From<EngineError> for StoreError {
                 reason,
             },
             EngineError::Corrupt { context, reason } => StoreError::Corrupt {
-                what: "the engine's files".into(),
+                what: "a file of the engine".into(),
                 place: context.into(),
                 reason,
             },

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use dormouse_domain::{Aggregate, AggregateType, Clock, state_fingerprint};
-use dormouse_persistence::Store;
+use dormouse_persistence::{Health, Store};
 
 use crate::directory::Directory;
 use crate::dormouse::{Dormouse, Inner};
@@ -148,6 +148,9 @@ impl Builder {
             aggregates,
         } = self;
         check_types(&aggregates)?;
+        if let Health::Stopped { reason } = store.health() {
+            return Err(StartError::Stopped { reason });
+        }
         metric_names::describe();
         let (system, lanes) = OwnSystem::start(options.arbiters, &store)?;
         let (gauges, counters) = (Arc::<Gauges>::default(), Arc::<RuntimeCounters>::default());

@@ -20,6 +20,12 @@ pub enum StartError {
     /// An aggregate's type name can't be stored.
     #[error("an aggregate's TYPE is not valid: {0}")]
     InvalidType(#[from] InvalidId),
+    /// The store has stopped writing, or is closed. Reopen it, or open it anew.
+    #[error("the store has stopped ({reason}): reopen it, or open it anew")]
+    Stopped {
+        /// Why.
+        reason: Arc<str>,
+    },
     /// A thread could not be started.
     #[error("the runtime's threads could not be started: {0}")]
     Threads(#[from] std::io::Error),

@@ -17,8 +17,8 @@ use crate::snapshots::SnapshotWriter;
 use crate::statistics::{Counter, LaneCounters, RuntimeCounters, Statistics};
 use crate::waiting::wait;
 
-/// An activation waits so long for residents that are busy: some batches are durable by then.
-const ROOM_PATIENCE: Duration = Duration::from_millis(2);
+/// An activation waits so long for residents that are busy: also on a busy machine some are answered by then.
+const ROOM_PATIENCE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Shared {
     pub(crate) store: Store,

@@ -50,12 +50,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for (number, steps) in rounds.iter().enumerate() {
         let of = (number, plan.runs);
         results.push(round(of, steps, peers.as_deref(), &mut progress, &mut patience)?);
+        // After each round: a run of an hour that is interrupted leaves those that it had.
+        let summary = Summary::new(about.clone(), &results);
+        write(&arguments.json, &summary.to_json()?)?;
+        write(&arguments.report, &report::page(&summary, &results))?;
     }
     progress.finish();
     let summary = Summary::new(about, &results);
     print!("{}", table::render(&summary));
-    write(&arguments.json, &summary.to_json()?)?;
-    write(&arguments.report, &report::page(&summary, &results))?;
     println!("\n{}\n{}", arguments.json.display(), arguments.report.display());
     // Whoever measured other scenarios only has nothing to draw.
     if let (Some(plot), Some(picture)) = (&arguments.plot, report::picture(&summary)) {

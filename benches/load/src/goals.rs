@@ -23,6 +23,7 @@ enum Unit {
     Times,
     Micros,
     Seconds,
+    Count,
 }
 
 /// A goal and what was measured.
@@ -50,7 +51,7 @@ const fn goal(
 }
 
 use self::Bound::{AtLeast, AtMost};
-use self::Unit::{Micros, Seconds, Times};
+use self::Unit::{Count, Micros, Seconds, Times};
 
 static GOALS: [Goal; 23] = [
     goal(
@@ -206,7 +207,7 @@ static GOALS: [Goal; 23] = [
         "spread-512",
         "errors",
         AtMost(0.0),
-        Times,
+        Count,
     ),
 ];
 
@@ -259,6 +260,7 @@ impl Unit {
             Unit::Times => format!("{value:.2} ×"),
             Unit::Micros => crate::table::micros(value),
             Unit::Seconds => format!("{value:.2} s"),
+            Unit::Count => crate::table::count(value),
         }
     }
 }

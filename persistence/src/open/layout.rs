@@ -58,6 +58,9 @@ impl Layout {
             path: root.to_path_buf(),
             source: Arc::new(source),
         };
+        if root.is_file() {
+            return Err(not_writable(io::Error::other("it is a file")));
+        }
         fs::create_dir_all(root).map_err(not_writable)?;
         let layout = Self {
             root: root.to_path_buf(),
@@ -295,6 +298,16 @@ mod tests {
                 }
             ),
             "{newer}"
+        );
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_directory_is_called_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Layout::claim(file.path()).unwrap_err();
+        assert!(
+            error.to_string().ends_with("can't be written: it is a file"),
+            "{error}"
         );
     }
 

@@ -168,6 +168,14 @@ async fn the_state_of_any_version_can_be_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_was_closed_starts_nothing() {
+    let store = Store::in_memory();
+    store.close().unwrap();
+    let started = Dormouse::builder(store).aggregate::<Account>().start().await;
+    assert!(matches!(started, Err(StartError::Stopped { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_type_registered_twice_fails_at_the_start() {
     let twice = Dormouse::builder(Store::in_memory())
         .aggregate::<Account>()
