@@ -9,13 +9,14 @@ peers := benches/peers/Cargo.toml
 # The scenarios that ARGS names: with none, all are run, and what they need is built.
 scenarios := $(filter limits spread hot ids open metrics mixed large tail cold resident zipf embedded flights grow peers,$(ARGS))
 
-.PHONY: help setup demo demo-fast test check quickstart bench bench-full peers micro instructions
+.PHONY: help setup demo demo-fast test check quickstart bench bench-full peers micro instructions torture
 
 help:
 	@echo "make quickstart   a bank account in memory; compiles no C++"
 	@echo "make demo         a year of flights, killed half-way and compared with its table (ARGS='--months 1..6')"
 	@echo "make demo-fast    the same with January only, unoptimised: compiles less"
 	@echo "make test         all tests, the documentation's examples too"
+	@echo "make torture      kills a process under load a thousand times and looks at what is left (ARGS='--seed 7'); strace helps"
 	@echo "make check        format, lints, docs, the build without RocksDB, and licences if cargo-deny is installed"
 	@echo "make bench        what it makes of this machine, in under 10 minutes (ARGS='spread hot --runs 5')"
 	@echo "make bench-full   the same with the sizes that count, an hour or two"
@@ -59,6 +60,10 @@ micro:
 instructions:
 	cargo build --release --package micro
 	@cargo run --quiet --release --package micro --bin instructions -- $(ARGS)
+
+# The short version is one of the tests.
+torture: setup
+	@$(env) cargo run --release --package torture -- kill $(ARGS)
 
 test: setup
 	@if cargo nextest --version >/dev/null 2>&1; then \

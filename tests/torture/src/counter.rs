@@ -64,7 +64,11 @@ impl Add {
             number,
             parts: 1 + (mixed % 3) as u8,
             // now and then a large one, which the journal moves instead of copying
-            padding: if mixed % 97 == 0 { 20_000 } else { (mixed % 300) as u16 },
+            padding: if mixed.is_multiple_of(97) {
+                20_000
+            } else {
+                (mixed % 300) as u16
+            },
         }
     }
 }

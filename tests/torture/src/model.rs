@@ -31,7 +31,10 @@ pub(crate) struct Told {
 pub(crate) enum Answer {
     /// None before the child was killed, or *unknown*.
     None,
-    Done { version: u64, reply: u64 },
+    Done {
+        version: u64,
+        reply: u64,
+    },
     NotDone,
 }
 
@@ -79,7 +82,11 @@ impl Heard {
                 };
                 self.commands.insert(number, told);
             }
-            Word::Done { number, version, reply } => answer(number, Answer::Done { version, reply }),
+            Word::Done {
+                number,
+                version,
+                reply,
+            } => answer(number, Answer::Done { version, reply }),
             Word::NotDone { number } => answer(number, Answer::NotDone),
             Word::Unknown { .. } => {}
         }
@@ -114,7 +121,11 @@ impl Model {
             ControlFlow::Continue(())
         })?;
         if broken.is_empty() && store.durable().get() != self.offset {
-            let what = format!("durable up to {}, the log ends at {}", store.durable().get(), self.offset);
+            let what = format!(
+                "durable up to {}, the log ends at {}",
+                store.durable().get(),
+                self.offset
+            );
             broken.push(Violation { promise: "P4", what });
         }
         Ok(broken)
@@ -133,7 +144,9 @@ impl Model {
         let version = self.versions.entry(number).or_default();
         if commit.first_version().get() != *version + 1 {
             let first = commit.first_version().get();
-            return Err(gap(format!("{place}: version {first} of {stream} comes after {version}")));
+            return Err(gap(format!(
+                "{place}: version {first} of {stream} comes after {version}"
+            )));
         }
         check_parts(commit, &place)?;
         *version = commit.last_version().get();
@@ -168,18 +181,24 @@ impl Model {
             Some(Violation { promise, what })
         };
         match (told.answer, effect) {
-            (Answer::Done { version, .. }, None) => broken("P1", format!("acknowledged at version {version}, and gone")),
+            (Answer::Done { version, .. }, None) => {
+                broken("P1", format!("acknowledged at version {version}, and gone"))
+            }
             (Answer::Done { version, reply }, Some(effect)) => {
                 let there = (effect.stream, effect.last_version, effect.last_version);
                 let said = (told.stream, version, reply);
                 if there == said {
                     return None;
                 }
-                broken("P1", format!("acknowledged as (stream, version, count) {said:?}, stored as {there:?}"))
+                broken(
+                    "P1",
+                    format!("acknowledged as (stream, version, count) {said:?}, stored as {there:?}"),
+                )
             }
-            (Answer::NotDone, Some(effect)) => {
-                broken("P3", format!("answered not done, and stored at version {}", effect.last_version))
-            }
+            (Answer::NotDone, Some(effect)) => broken(
+                "P3",
+                format!("answered not done, and stored at version {}", effect.last_version),
+            ),
             (Answer::NotDone | Answer::None, _) => None,
         }
     }
@@ -216,12 +235,17 @@ fn check_parts(commit: &StoredCommit<'_>, place: &str) -> Result<(), Violation> 
     let mut of = None;
     for event in commit.events() {
         let decoded = Counted::decode(event.name, event.schema, event.codec, event.payload);
-        let Ok(Counted::Added { number, part, parts, .. }) = decoded else {
+        let Ok(Counted::Added {
+            number, part, parts, ..
+        }) = decoded
+        else {
             return Err(half(format!("{place}: an event can't be read: {decoded:?}")));
         };
         seen += 1;
         if part != seen || *of.get_or_insert((number, parts)) != (number, parts) {
-            return Err(half(format!("{place}: part {part} of {parts} of command {number} at place {seen}")));
+            return Err(half(format!(
+                "{place}: part {part} of {parts} of command {number} at place {seen}"
+            )));
         }
     }
     match of {

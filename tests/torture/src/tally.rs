@@ -48,7 +48,11 @@ impl Tally {
     /// One more try of a kind; `but`: what kept it from being one, or nothing.
     pub(crate) fn tried(&mut self, kind: &str, but: &str) {
         self.tried += 1;
-        let kind = if but.is_empty() { kind.to_owned() } else { format!("{kind}, {but}") };
+        let kind = if but.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}, {but}")
+        };
         *self.kinds.entry(kind).or_default() += 1;
         self.seconds = self.started.elapsed().as_secs_f64();
         self.bar.inc(1);

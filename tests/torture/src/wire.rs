@@ -36,7 +36,11 @@ impl Word {
                 put(9, &stream.to_le_bytes());
                 put(25, &id.to_le_bytes());
             }
-            Self::Done { number, version, reply } => {
+            Self::Done {
+                number,
+                version,
+                reply,
+            } => {
                 put(0, &[2]);
                 put(1, &number.to_le_bytes());
                 put(9, &version.to_le_bytes());

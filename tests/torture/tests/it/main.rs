@@ -4,13 +4,13 @@ use std::process::Command;
 
 /// Runs a harness; its output is shown if it finds something.
 fn torture(arguments: &[&str]) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let out = Command::new(env!("CARGO_BIN_EXE_torture"))
         .args(arguments)
         .arg("--directory")
         .arg(directory.path().join("kept"))
         .output()
-        .unwrap();
+        .expect("the harness starts");
     let (told, said) = (
         String::from_utf8_lossy(&out.stdout),
         String::from_utf8_lossy(&out.stderr),
