@@ -2,20 +2,15 @@
 //! then everything it was told, and told, must be true of what is on the disk.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use dormouse::{CommandId, Dormouse};
-use uuid::Uuid;
+use anyhow::{Context, Result};
 
-use crate::child;
-use crate::counter::{Add, Counter, stream_name};
-use crate::model::{Answer, Heard, Model, Told, Violation};
+use crate::judge::judge;
+use crate::life::{Life, child, child_under_strace, has_strace};
+use crate::model::{Heard, Model};
 use crate::random::Random;
 use crate::tally::Tally;
-use crate::wire;
 
 /// The sweep's settings.
 #[derive(Debug, Clone, clap::Args)]
@@ -56,7 +51,18 @@ const CALLS: [(&str, u64, u64); 8] = [
 ];
 /// A child that does not come to its call is killed all the same.
 const LIFE_MAX: Duration = Duration::from_secs(2);
-const OPEN_MAX: Duration = Duration::from_secs(60);
+
+impl Kill {
+    pub(crate) fn new(points: u32, seed: u64) -> Self {
+        let (first, directory) = (0, None);
+        Self {
+            points,
+            seed,
+            first,
+            directory,
+        }
+    }
+}
 
 impl Death {
     fn of(point: u32, random: &mut Random, has_strace: bool) -> Self {
@@ -100,10 +106,6 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
         let (heard, reached) = live(&store, random.next() >> 40, death)?;
         let violations = judge(&store, &mut model, &heard, &mut tally).await;
         tally.tried(death.name(), if reached { "" } else { "not reached" });
-        let violations = violations.unwrap_or_else(|error| {
-            let what = format!("the store does not open: {error:#}");
-            vec![Violation { promise: "P1", what }]
-        });
         if !violations.is_empty() {
             let rerun = format!(
                 "cargo run --release -p torture -- kill --seed {} --first {point} --points 1",
@@ -118,138 +120,23 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
     Ok(tally)
 }
 
-fn has_strace() -> bool {
-    let mut probe = Command::new("strace");
-    probe.arg("-V").stdout(Stdio::null()).stderr(Stdio::null());
-    probe.status().is_ok_and(|status| status.success())
-}
-
 /// One child's life: what it told, and whether it came to its call.
 fn live(store: &Path, seed: u64, death: Death) -> Result<(Heard, bool)> {
-    let mut child = start(store, seed, death)?;
-    let out = child.stdout.take().context("the child's output is piped")?;
-    let (tell, told) = channel();
-    let listener = std::thread::spawn(move || -> Result<Heard> {
-        let mut heard = Heard::default();
-        wire::hear(out, |word| {
-            if word == wire::Word::Ready {
-                let _ = tell.send(());
-            }
-            heard.word(word);
-        })?;
-        Ok(heard)
-    });
-    // killed before it is ready it hangs up without a word
-    if told.recv_timeout(OPEN_MAX) == Err(RecvTimeoutError::Timeout) {
-        kill_all(&mut child)?;
-        bail!("the child does not come up within {OPEN_MAX:?}");
-    }
-    let lives = match death {
-        Death::After(time) => time,
-        Death::Call(..) => LIFE_MAX,
-    };
-    let until = Instant::now() + lives;
-    let mut reached = true;
-    while child.try_wait()?.is_none() {
-        if Instant::now() >= until {
-            reached = matches!(death, Death::After(_));
-            kill_all(&mut child)?;
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(1).min(until.saturating_duration_since(Instant::now())));
-    }
-    child.wait()?;
-    let heard = listener.join().expect("the listener does not panic")?;
-    Ok((heard, reached))
-}
-
-fn start(store: &Path, seed: u64, death: Death) -> Result<Child> {
-    let program = std::env::current_exe()?;
-    let mut command = match death {
-        Death::After(_) => Command::new(program),
+    let command = match death {
+        Death::After(_) => child(store, seed)?,
         Death::Call(call, nth) => {
-            let mut strace = Command::new("strace");
-            // without --seccomp-bpf: strace 6.1 then injects nothing into most calls
-            strace.args(["-f", "-qqq", "-o", "/dev/null"]);
-            strace.args(["-e", &format!("trace={call}")]);
-            strace.args(["-e", &format!("inject={call}:signal=SIGKILL:when={nth}")]);
-            strace.arg(program);
-            strace
+            child_under_strace(store, seed, call, &format!("{call}:signal=SIGKILL:when={nth}"))?
         }
     };
-    command
-        .arg("child")
-        .arg("--store")
-        .arg(store)
-        .arg("--seed")
-        .arg(seed.to_string());
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    // a group of its own: strace and what it traces die together
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn().context("start the child")
-}
-
-fn kill_all(child: &mut Child) -> Result<()> {
-    // by the shell's kill: sending a signal to a group takes `unsafe` otherwise
-    let group = format!("-{}", child.id());
-    Command::new("kill")
-        .args(["-KILL", "--", &group])
-        .status()
-        .context("run kill")?;
-    Ok(())
-}
-
-/// Opens what the child left, and holds it to what the child told.
-async fn judge(store: &Path, model: &mut Model, heard: &Heard, tally: &mut Tally) -> Result<Vec<Violation>> {
-    model.begin();
-    let opening = Instant::now();
-    let runtime = child::open(store).await?;
-    tally.longest("opening, ms", opening.elapsed().as_millis() as u64);
-    let mut broken = model.read_on(runtime.store())?;
-    broken.extend(model.read_streams(runtime.store()));
-    broken.extend(heard.commands.values().filter_map(|told| model.hold(told)));
-    tally.count("acknowledged", heard.acknowledged() as u64);
-    if broken.is_empty() {
-        for told in heard.commands.values().filter(|told| told.answer == Answer::None) {
-            let had_effect = model.effect(told.id);
-            tally.count(
-                if had_effect.is_some() {
-                    "unknown, done"
-                } else {
-                    "unknown, not done"
-                },
-                1,
-            );
-            broken.extend(settle(&runtime, told, had_effect).await);
-        }
-        broken.extend(model.read_on(runtime.store())?);
-    }
-    runtime.shutdown().await?;
-    Ok(broken)
-}
-
-/// Sends again what was not answered: exactly one effect, and the reply of that one (P3, P6).
-async fn settle(runtime: &Dormouse, told: &Told, had_effect: Option<u64>) -> Option<Violation> {
-    let broken = |what: String| {
-        let what = format!(
-            "command {} to counter {} sent again: {what}",
-            told.number, told.stream
-        );
-        Some(Violation { promise: "P6", what })
+    let mut life = Life::start(command)?;
+    life.wait_until_ready()?;
+    let ended = match death {
+        Death::After(time) => life.ends_within(time)?,
+        Death::Call(..) => life.ends_within(LIFE_MAX)?,
     };
-    let counter = runtime
-        .entity::<Counter>(stream_name(told.stream))
-        .expect("a valid id");
-    let id = CommandId::from(Uuid::from_u128(told.id));
-    let again = counter.execute(Add::numbered(told.number)).id(id).receipt().await;
-    match (again, had_effect) {
-        (Ok(receipt), Some(version)) if receipt.replayed && receipt.reply == version => None,
-        (Ok(receipt), None) if !receipt.replayed && receipt.reply == receipt.version.get() => None,
-        (answer, before) => broken(format!(
-            "it had taken effect at version {before:?}; answered {answer:?}"
-        )),
+    if !ended {
+        life.kill()?;
     }
+    let reached = ended || matches!(death, Death::After(_));
+    Ok((life.heard()?, reached))
 }

@@ -2,12 +2,16 @@
 //!
 //! Each is one command that prints what it tried and found, and ends with a failure if a promise was broken.
 
+mod all;
 mod child;
 mod counter;
+mod judge;
 mod kill;
+mod life;
 mod model;
 mod random;
 mod tally;
+mod violation;
 mod wire;
 
 use std::process::ExitCode;
@@ -24,6 +28,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Harness {
+    /// Runs all of the others and writes a summary
+    All(all::All),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
     /// What is killed
@@ -33,15 +39,19 @@ enum Harness {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let tally = match Arguments::parse().harness {
+    let tallies = match Arguments::parse().harness {
         Harness::Child(load) => {
             child::run(&load).await?;
             return Ok(ExitCode::SUCCESS);
         }
-        Harness::Kill(kill) => kill::run(&kill).await?,
+        Harness::All(all) => all::run(&all).await?,
+        Harness::Kill(kill) => vec![kill::run(&kill).await?],
     };
-    tally.print();
-    Ok(if tally.violations.is_empty() {
+    for tally in &tallies {
+        tally.print();
+    }
+    let sound = tallies.iter().all(|tally| tally.violations.is_empty());
+    Ok(if sound {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

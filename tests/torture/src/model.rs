@@ -4,19 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use dormouse::{Offset, Store, StoredCommit, StreamId, Version};
+use dormouse::{Aggregate, AggregateType, Event, Offset, Store, StoredCommit, StreamId, Version};
 
 use crate::counter::{Counted, Counter, stream_name, stream_number};
+use crate::violation::Violation;
 use crate::wire::Word;
-use dormouse::{Aggregate, AggregateType, Event};
-
-/// A promise that was broken.
-#[derive(Debug, Clone, serde::Serialize)]
-pub(crate) struct Violation {
-    /// `P1` to `P14`.
-    pub(crate) promise: &'static str,
-    pub(crate) what: String,
-}
 
 /// A command of one child, as its parent heard of it.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::model::Violation;
+use crate::violation::Violation;
 
 /// One harness's figures, as they go into `summary.json`.
 #[derive(Debug, Serialize)]

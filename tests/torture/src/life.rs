@@ -1,0 +1,119 @@
+//! A child process under load: started, heard, ended.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::model::Heard;
+use crate::wire;
+
+/// A child must be ready after so long.
+const OPEN_MAX: Duration = Duration::from_secs(60);
+
+/// The command that runs this program's child on a store.
+pub(crate) fn child(store: &Path, seed: u64) -> Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    child_arguments(&mut command, store, seed);
+    Ok(command)
+}
+
+/// The same with `strace` around it, which does what `inject` says (its `-e inject=` expression).
+pub(crate) fn child_under_strace(store: &Path, seed: u64, call: &str, inject: &str) -> Result<Command> {
+    let mut strace = Command::new("strace");
+    // without --seccomp-bpf: strace 6.1 then injects nothing into most calls
+    strace.args(["-f", "-qqq", "-o", "/dev/null"]);
+    strace.args(["-e", &format!("trace={call}")]);
+    strace.args(["-e", &format!("inject={inject}")]);
+    strace.arg(std::env::current_exe()?);
+    child_arguments(&mut strace, store, seed);
+    Ok(strace)
+}
+
+fn child_arguments(command: &mut Command, store: &Path, seed: u64) {
+    command.arg("child").arg("--store").arg(store);
+    command.arg("--seed").arg(seed.to_string());
+}
+
+pub(crate) fn has_strace() -> bool {
+    let mut probe = Command::new("strace");
+    probe.arg("-V").stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+}
+
+/// A child that lives, and its parent's ear.
+#[derive(Debug)]
+pub(crate) struct Life {
+    child: Child,
+    ready: Receiver<()>,
+    listener: JoinHandle<Result<Heard>>,
+}
+
+impl Life {
+    /// Starts a child, in a process group of its own: `strace` and what it traces die together.
+    pub(crate) fn start(mut command: Command) -> Result<Self> {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn().context("start the child")?;
+        let out = child.stdout.take().context("the child's output is piped")?;
+        let (tell, ready) = channel();
+        let listener = std::thread::spawn(move || {
+            let mut heard = Heard::default();
+            wire::hear(out, |word| {
+                if word == wire::Word::Ready {
+                    let _ = tell.send(());
+                }
+                heard.word(word);
+            })?;
+            Ok(heard)
+        });
+        Ok(Self {
+            child,
+            ready,
+            listener,
+        })
+    }
+
+    /// Waits until its store is open, or it is gone: a child killed before says nothing.
+    pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
+        if self.ready.recv_timeout(OPEN_MAX) == Err(RecvTimeoutError::Timeout) {
+            self.kill()?;
+            bail!("the child does not come up within {OPEN_MAX:?}");
+        }
+        Ok(())
+    }
+
+    /// Whether it ended by itself within that time.
+    pub(crate) fn ends_within(&mut self, time: Duration) -> Result<bool> {
+        let until = Instant::now() + time;
+        while self.child.try_wait()?.is_none() {
+            if Instant::now() >= until {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(1).min(until.saturating_duration_since(Instant::now())));
+        }
+        Ok(true)
+    }
+
+    /// Kills it and all its group.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        // by the shell's kill: sending a signal to a group takes `unsafe` otherwise
+        let group = format!("-{}", self.child.id());
+        let mut kill = Command::new("kill");
+        kill.args(["-KILL", "--", &group]);
+        kill.status().context("run kill")?;
+        Ok(())
+    }
+
+    /// All that it told, once it is gone.
+    pub(crate) fn heard(mut self) -> Result<Heard> {
+        self.child.wait()?;
+        self.listener.join().expect("the listener does not panic")
+    }
+}
