@@ -5,11 +5,14 @@
 mod all;
 mod child;
 mod counter;
+mod findings;
 mod judge;
 mod kill;
 mod life;
 mod model;
+mod place;
 mod random;
+mod readers;
 mod tally;
 mod violation;
 mod wire;
@@ -32,6 +35,8 @@ enum Harness {
     All(all::All),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
+    /// Reads what was answered in every way there is, while runs are published and aggregates evicted
+    Readers(readers::Readers),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -46,6 +51,7 @@ async fn main() -> Result<ExitCode> {
         }
         Harness::All(all) => all::run(&all).await?,
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
+        Harness::Readers(readers) => vec![readers::run(&readers).await?],
     };
     for tally in &tallies {
         tally.print();
