@@ -43,6 +43,10 @@ impl Findings {
         self.over.load(Ordering::Acquire)
     }
 
+    pub(crate) fn is_broken(&self) -> bool {
+        !self.broken.lock().expect("nobody panics with it").is_empty()
+    }
+
     /// Lets them run until so much was tried, or something is broken.
     pub(crate) async fn until(&self, tries: u64, tally: &mut Tally) {
         while tally.tried < tries && !self.is_over() {

@@ -6,10 +6,12 @@ mod all;
 mod child;
 mod counter;
 mod findings;
+mod fuse;
 mod judge;
 mod kill;
 mod life;
 mod model;
+mod panics;
 mod place;
 mod random;
 mod readers;
@@ -35,6 +37,8 @@ enum Harness {
     All(all::All),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
+    /// Panics in domain code, in the midst of commands to thousands of aggregates
+    Panics(panics::Panics),
     /// Reads what was answered in every way there is, while runs are published and aggregates evicted
     Readers(readers::Readers),
     /// What is killed
@@ -51,6 +55,7 @@ async fn main() -> Result<ExitCode> {
         }
         Harness::All(all) => all::run(&all).await?,
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
+        Harness::Panics(panics) => vec![panics::run(&panics).await?],
         Harness::Readers(readers) => vec![readers::run(&readers).await?],
     };
     for tally in &tallies {

@@ -15,6 +15,17 @@ pub(crate) fn make(asked: Option<&Path>, harness: &str) -> Result<PathBuf> {
     }
 }
 
+/// The same, in memory where the system has a place for files there: a sync costs nothing then.
+pub(crate) fn make_in_memory(asked: Option<&Path>, harness: &str) -> Result<PathBuf> {
+    let in_memory = tempfile::Builder::new()
+        .prefix(&format!("torture-{harness}-"))
+        .tempdir_in("/dev/shm");
+    match (asked, in_memory) {
+        (None, Ok(directory)) => Ok(directory.keep()),
+        _ => make(asked, harness),
+    }
+}
+
 pub(crate) fn remove(place: &Path) -> Result<()> {
     std::fs::remove_dir_all(place).context("remove the store")
 }

@@ -26,20 +26,20 @@ pub(crate) struct Readers {
     pub(crate) readings: u32,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Where the store is made; removed if nothing is found. Default: a temporary directory.
+    /// Where the store is made; removed if nothing is found. Default: in memory, or else a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
 
-const WRITERS: u64 = 32;
+const WRITERS: u64 = 64;
 /// So few that each run holds commits of all of them.
 const STREAMS: u64 = 32;
 /// Threads that read the store, beside the aggregates' own readers.
-const READERS: u64 = 3;
+const READERS: u64 = 2;
 /// A run every few dozen commands: what a reader must not miss moves from the tail to the index all the time.
-const GENERATION_BYTES: usize = 16 << 10;
+const GENERATION_BYTES: usize = 8 << 10;
 /// Memory for a third of the counters.
-const BUDGET_BYTES: usize = 16 << 10;
+const BUDGET_BYTES: usize = 48 << 10;
 const SNAPSHOT_EVERY: u32 = 8;
 /// Ids leave an aggregate's memory after so many commands, ...
 const RECENT_IDS: usize = 4;
@@ -61,7 +61,8 @@ struct Shared {
 }
 
 pub(crate) async fn run(readers: &Readers) -> Result<Tally> {
-    let place = place::make(readers.directory.as_deref(), "readers")?;
+    // many runs count here, not what a disk makes of them
+    let place = place::make_in_memory(readers.directory.as_deref(), "readers")?;
     let store = place.join("store");
     let mut tally = Tally::new("readers", readers.readings);
     let shared = Arc::new(Shared {
