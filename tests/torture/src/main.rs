@@ -7,6 +7,7 @@ mod child;
 mod counter;
 mod findings;
 mod fuse;
+mod holes;
 mod judge;
 mod kill;
 mod life;
@@ -15,6 +16,8 @@ mod panics;
 mod place;
 mod random;
 mod readers;
+mod schemas;
+mod sum;
 mod tally;
 mod violation;
 mod wire;
@@ -35,12 +38,16 @@ struct Arguments {
 enum Harness {
     /// Runs all of the others and writes a summary
     All(all::All),
+    /// Deletes rows of a store beneath it
+    Holes(holes::Holes),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
     /// Panics in domain code, in the midst of commands to thousands of aggregates
     Panics(panics::Panics),
     /// Reads what was answered in every way there is, while runs are published and aggregates evicted
     Readers(readers::Readers),
+    /// Lets two programs of different state schemas take turns with one store
+    Schemas(schemas::Schemas),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -54,9 +61,11 @@ async fn main() -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Harness::All(all) => all::run(&all).await?,
+        Harness::Holes(holes) => vec![holes::run(&holes).await?],
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
         Harness::Panics(panics) => vec![panics::run(&panics).await?],
         Harness::Readers(readers) => vec![readers::run(&readers).await?],
+        Harness::Schemas(schemas) => vec![schemas::run(&schemas).await?],
     };
     for tally in &tallies {
         tally.print();
