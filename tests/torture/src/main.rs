@@ -12,11 +12,14 @@ mod judge;
 mod kill;
 mod life;
 mod model;
+mod overload;
 mod panics;
 mod place;
+mod planted;
 mod random;
 mod readers;
 mod schemas;
+mod slow;
 mod sum;
 mod tally;
 mod violation;
@@ -32,6 +35,9 @@ use clap::{Parser, Subcommand};
 struct Arguments {
     #[command(subcommand)]
     harness: Harness,
+    /// Writes what was tried and found there, too.
+    #[arg(long, global = true, hide = true)]
+    tally: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -42,8 +48,12 @@ enum Harness {
     Holes(holes::Holes),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
+    /// Asks for more than can be done, and of more than there is memory for
+    Overload(overload::Overload),
     /// Panics in domain code, in the midst of commands to thousands of aggregates
     Panics(panics::Panics),
+    /// Shows that the others see: runs them in a build with known bugs
+    Planted(planted::Planted),
     /// Reads what was answered in every way there is, while runs are published and aggregates evicted
     Readers(readers::Readers),
     /// Lets two programs of different state schemas take turns with one store
@@ -55,7 +65,8 @@ enum Harness {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let tallies = match Arguments::parse().harness {
+    let arguments = Arguments::parse();
+    let tallies = match arguments.harness {
         Harness::Child(load) => {
             child::run(&load).await?;
             return Ok(ExitCode::SUCCESS);
@@ -63,12 +74,17 @@ async fn main() -> Result<ExitCode> {
         Harness::All(all) => all::run(&all).await?,
         Harness::Holes(holes) => vec![holes::run(&holes).await?],
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
+        Harness::Overload(overload) => vec![overload::run(&overload).await?],
         Harness::Panics(panics) => vec![panics::run(&panics).await?],
+        Harness::Planted(planted) => vec![planted::run(&planted)?.0],
         Harness::Readers(readers) => vec![readers::run(&readers).await?],
         Harness::Schemas(schemas) => vec![schemas::run(&schemas).await?],
     };
     for tally in &tallies {
         tally.print();
+    }
+    if let Some(path) = arguments.tally {
+        std::fs::write(path, serde_json::to_vec(&tallies)?)?;
     }
     let sound = tallies.iter().all(|tally| tally.violations.is_empty());
     Ok(if sound {
