@@ -63,6 +63,8 @@ enum Manner {
     Plain,
     Within(Duration),
     WithinForRoom(Duration),
+    /// However long that takes; its deadline does not wait.
+    ForRoom,
 }
 
 struct Shared {
@@ -201,6 +203,7 @@ async fn send(
         Manner::Plain => (execute, DEFAULT_DEADLINE),
         Manner::Within(time) => (execute.within(time), time),
         Manner::WithinForRoom(time) => (execute.within(time).wait_for_room(), time),
+        Manner::ForRoom => (execute.wait_for_room(), DEFAULT_DEADLINE),
     };
     let (sent_us, sent) = (shared.notes.now_us(), Instant::now());
     let answer = answered(execute).await;
@@ -224,7 +227,7 @@ async fn send(
             not_done.push(number);
             drop(not_done);
             match (reason, manner) {
-                (NotDone::Overloaded { .. }, Manner::WithinForRoom(_)) => {
+                (NotDone::Overloaded { .. }, Manner::WithinForRoom(_) | Manner::ForRoom) => {
                     broken("it was to wait for room");
                 }
                 (NotDone::Overloaded { .. }, _) if took > late_max => {
@@ -244,14 +247,15 @@ async fn send(
     true
 }
 
-/// More slow commands than a mailbox holds, at once: most of them must not be handled.
+/// More slow commands than a mailbox holds, at once, from callers who don't mind waiting: their time is up long before
+/// most of them could be handled, so they must not be.
 async fn pile(shared: &Arc<Shared>, entity: &Entity<Slow>, weight_bytes: u32) {
     let takes_us = PILE_TAKES.as_micros() as u64;
     let mut sent = Vec::with_capacity(PILE);
     for _ in 0..PILE {
         let (shared, entity) = (Arc::clone(shared), entity.clone());
         sent.push(tokio::spawn(async move {
-            send(&shared, &entity, Manner::Plain, takes_us, weight_bytes).await
+            send(&shared, &entity, Manner::ForRoom, takes_us, weight_bytes).await
         }));
     }
     for one in sent {
