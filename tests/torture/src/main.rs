@@ -20,6 +20,7 @@ mod random;
 mod readers;
 mod schemas;
 mod slow;
+mod soak;
 mod sum;
 mod tally;
 mod violation;
@@ -58,6 +59,8 @@ enum Harness {
     Readers(readers::Readers),
     /// Lets two programs of different state schemas take turns with one store
     Schemas(schemas::Schemas),
+    /// Lets it work at seventy percent for a long time, and looks for what drifts
+    Soak(soak::Soak),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -79,6 +82,7 @@ async fn main() -> Result<ExitCode> {
         Harness::Planted(planted) => vec![planted::run(&planted)?.0],
         Harness::Readers(readers) => vec![readers::run(&readers).await?],
         Harness::Schemas(schemas) => vec![schemas::run(&schemas).await?],
+        Harness::Soak(soak) => vec![soak::run(&soak).await?],
     };
     for tally in &tallies {
         tally.print();
