@@ -6,8 +6,8 @@ use crate::violation::Violation;
 
 /// The first part fills caches, memtables and the tail; the rest is judged.
 const WARM_UP_SHARE: usize = 4;
-/// Fewer samples say nothing of a drift.
-const SAMPLES_MIN: usize = 40;
+/// A shorter run says nothing of a drift: caches and memtables are still filling.
+const JUDGED_FROM_S: f64 = 450.0;
 /// Memory may grow by this share of itself over all that is judged, ...
 const GROWTH_MAX: f64 = 0.10;
 /// ... and what stays within so many standard errors of the slope is noise: memtables fill and are flushed.
@@ -44,11 +44,10 @@ impl Verdict {
 
 pub(crate) fn judge(samples: &[Sample]) -> Verdict {
     let mut verdict = Verdict::default();
-    if samples.len() < SAMPLES_MIN {
-        let few = samples.len();
-        verdict
-            .notes
-            .push(format!("{few} samples: too few to judge a drift"));
+    let seconds = samples.last().map_or(0.0, |last| last.at_s);
+    if seconds < JUDGED_FROM_S {
+        let note = format!("{seconds:.0} s: too short to judge a drift");
+        verdict.notes.push(note);
         return verdict;
     }
     let quarter = samples.len() / WARM_UP_SHARE;
