@@ -108,6 +108,7 @@ pub(crate) async fn run(soak: &Soak) -> Result<Tally> {
     tally.count("commands a second sent", rate as u64);
     tally.count("commands", traffic.commands());
     tally.count("events", traffic.events());
+    tally.count("commands the machine had no time for", traffic.passed_over());
     tally.count("evicted", runtime.statistics().passivated_memory);
     tally.count("snapshots written", runtime.statistics().snapshots_written);
     verdict.notes.into_iter().for_each(|note| tally.note(note));

@@ -14,7 +14,7 @@ const GROWTH_MAX: f64 = 0.10;
 const ERRORS: f64 = 3.0;
 /// The last quarter's latencies against the second's: twice as slow is a drift, ...
 const SLOWER_MAX: f64 = 2.0;
-/// ... but not below this: other programs on the machine do as much.
+/// ... unless the disk became as much slower by itself, and not below this: other programs on the machine do as much.
 const SLOWER_BY_US_MIN: f64 = 10_000.0;
 /// What RocksDB may have open of both instances (96 and 256), and the rest of the process.
 const FILES_MAX: u64 = 96 + 256 + 64;
@@ -116,11 +116,15 @@ fn memory(verdict: &mut Verdict, samples: &[Sample]) {
 
 fn latency(verdict: &mut Verdict, name: &str, second: &[Sample], last: &[Sample], of: fn(&Sample) -> f64) {
     let (early, late) = (median(second, of), median(last, of));
-    let is_kept = late <= early * SLOWER_MAX || late <= early + SLOWER_BY_US_MIN;
+    let sync = |samples: &[Sample]| median(samples, |sample| sample.sync_us as f64).max(1.0);
+    let machine = (sync(last) / sync(second)).max(1.0);
+    let is_kept = late <= early * SLOWER_MAX * machine || late <= early + SLOWER_BY_US_MIN;
     let what = format!(
-        "latency {name}: {:.1} ms in the second quarter, {:.1} ms in the last",
+        "latency {name}: {:.1} ms in the second quarter, {:.1} ms in the last; the disk by itself {:.1} and {:.1} ms",
         early / 1e3,
-        late / 1e3
+        late / 1e3,
+        sync(second) / 1e3,
+        sync(last) / 1e3
     );
     verdict.hold("P13", what, is_kept);
 }
@@ -158,6 +162,7 @@ mod tests {
             commands_per_s: 10_000.0,
             p50_us: 2_000 + n % 7 * 100,
             p99_us: 15_000,
+            sync_us: 1_000,
             rss_bytes: 300_000_000 + n % 10 * 5_000_000,
             resident_bytes: BUDGET_BYTES as u64,
             residents: 5_000,

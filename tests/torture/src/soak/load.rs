@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dormouse::{CommandId, Dormouse};
+use dormouse::{CommandError, CommandId, Dormouse, NotDone};
 use hdrhistogram::Histogram;
 
 use crate::counter::{Add, Counter, stream_name};
@@ -20,6 +20,8 @@ const FAVOURITES: u64 = 2_000;
 const CLIENTS: u64 = 512;
 /// Commands are sent in bulks: as many as are due.
 const BULK_EVERY: Duration = Duration::from_millis(2);
+/// Who comes later than this was kept from running: what was due meanwhile is never sent, since nobody is that patient.
+const LATE_MAX: Duration = Duration::from_secs(1);
 /// Latencies are kept up to so much, ...
 const LATENCY_US_MAX: u64 = 60_000_000;
 /// ... to three digits.
@@ -33,6 +35,8 @@ pub(crate) struct Traffic {
     in_flight: AtomicU64,
     commands: AtomicU64,
     events: AtomicU64,
+    /// Not sent in time, or not let in: the machine had no time for them.
+    passed_over: AtomicU64,
     over: AtomicBool,
     /// Since the last sample.
     latency_us: Mutex<Histogram<u64>>,
@@ -48,6 +52,7 @@ impl Traffic {
             in_flight: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             events: AtomicU64::new(0),
+            passed_over: AtomicU64::new(0),
             over: AtomicBool::new(false),
             latency_us: Mutex::new(empty()),
             broken: Mutex::default(),
@@ -76,6 +81,10 @@ impl Traffic {
 
     pub(crate) fn events(&self) -> u64 {
         self.events.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn passed_over(&self) -> u64 {
+        self.passed_over.load(Ordering::Relaxed)
     }
 
     pub(crate) fn take_latencies(&self) -> Histogram<u64> {
@@ -113,6 +122,9 @@ impl Traffic {
                 let us = due.elapsed().as_micros() as u64;
                 let mut latency_us = self.latency_us.lock().expect("nobody panics with it");
                 latency_us.saturating_record(us.min(LATENCY_US_MAX));
+            }
+            Some(Err(CommandError::NotDone(NotDone::Overloaded { .. } | NotDone::DeadlinePassed))) => {
+                self.passed_over.fetch_add(1, Ordering::Relaxed);
             }
             other => {
                 let what = format!("command {number} to counter {stream}, in a healthy store: {other:?}");
@@ -152,10 +164,16 @@ pub(crate) async fn at_most(traffic: &Arc<Traffic>, time: Duration) -> Result<f6
 /// Sends evenly, and never waits for an answer.
 pub(crate) async fn at_rate(traffic: Arc<Traffic>, per_second: f64) {
     let (started, mut sent) = (Instant::now(), 0_u64);
+    let late_max = (LATE_MAX.as_secs_f64() * per_second) as u64;
     let mut bulks = tokio::time::interval(BULK_EVERY);
+    bulks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while !traffic.over.load(Ordering::Acquire) {
         bulks.tick().await;
         let due = (started.elapsed().as_secs_f64() * per_second) as u64;
+        if due - sent > late_max {
+            traffic.passed_over.fetch_add(due - sent, Ordering::Relaxed);
+            sent = due;
+        }
         while sent < due {
             let was_due = started + Duration::from_secs_f64(sent as f64 / per_second);
             sent += 1;

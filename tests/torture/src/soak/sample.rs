@@ -1,6 +1,7 @@
 //! What is looked at, all few seconds.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
@@ -16,6 +17,8 @@ pub(crate) struct Sample {
     pub(crate) commands_per_s: f64,
     pub(crate) p50_us: u64,
     pub(crate) p99_us: u64,
+    /// How long a small file beside the store takes to be written and synced: what the machine does by itself.
+    pub(crate) sync_us: u64,
     /// The process's memory.
     pub(crate) rss_bytes: u64,
     /// What resident aggregates are reckoned to take.
@@ -65,6 +68,7 @@ impl Look {
             commands_per_s: (self.commands - before.commands) as f64 / seconds,
             p50_us: latency_us.value_at_quantile(0.5),
             p99_us: latency_us.value_at_quantile(0.99),
+            sync_us: sync_us(store),
             rss_bytes: status("VmRSS:") * 1_024,
             resident_bytes: self.resident_bytes,
             residents: self.residents,
@@ -76,6 +80,16 @@ impl Look {
             wals: entries(&store.join("log"), |name| name.ends_with(".log")),
         }
     }
+}
+
+fn sync_us(store: &Path) -> u64 {
+    let started = Instant::now();
+    let path = store.with_extension("probe");
+    let synced = fs::File::create(path).and_then(|mut file| {
+        file.write_all(&[7; 4_096])?;
+        file.sync_data()
+    });
+    synced.map_or(0, |()| started.elapsed().as_micros() as u64)
 }
 
 /// A number that the system tells of this process; 0 where it does not.
