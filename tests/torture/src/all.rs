@@ -6,10 +6,12 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use crate::kill;
+use crate::power;
 use crate::tally::Tally;
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
+const POWER_CUTS: u32 = 1_000;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,6 +36,8 @@ impl All {
 pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
     let mut tallies = Vec::new();
     tallies.push(kill::run(&kill::Kill::new(all.scaled(KILL_POINTS), all.seed)).await?);
+    write(all, &tallies)?;
+    tallies.push(power::run(&power::Power::new(all.scaled(POWER_CUTS), all.seed)).await?);
     write(all, &tallies)?;
     Ok(tallies)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::derived::Derived;
 use crate::judge::judge;
 use crate::life::{Life, child, child_under_strace, has_strace};
 use crate::model::{Heard, Model};
@@ -103,7 +104,9 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
     for point in kill.first..kill.first + kill.points {
         let mut random = Random::new(kill.seed, u64::from(point));
         let death = Death::of(point, &mut random, has_strace);
-        let (heard, reached) = live(&store, random.next() >> 40, death)?;
+        let derived = Derived::of(&mut random);
+        let (heard, reached) = live(&store, random.next() >> 40, death, derived, &mut tally)?;
+        derived.before_opening(&store, &mut tally)?;
         let violations = judge(&store, &mut model, &heard, &mut tally).await;
         tally.tried(death.name(), if reached { "" } else { "not reached" });
         if !violations.is_empty() {
@@ -111,7 +114,12 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
                 "cargo run --release -p torture -- kill --seed {} --first {point} --points 1",
                 kill.seed
             );
-            tally.failed(&violations, &format!("point {point}, {death:?}"), &store, &rerun);
+            tally.failed(
+                &violations,
+                &format!("point {point}, {death:?}, derived/ {derived:?}"),
+                &store,
+                &rerun,
+            );
             return Ok(tally);
         }
     }
@@ -121,7 +129,7 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
 }
 
 /// One child's life: what it told, and whether it came to its call.
-fn live(store: &Path, seed: u64, death: Death) -> Result<(Heard, bool)> {
+fn live(store: &Path, seed: u64, death: Death, derived: Derived, tally: &mut Tally) -> Result<(Heard, bool)> {
     let command = match death {
         Death::After(_) => child(store, seed)?,
         Death::Call(call, nth) => {
@@ -130,6 +138,7 @@ fn live(store: &Path, seed: u64, death: Death) -> Result<(Heard, bool)> {
     };
     let mut life = Life::start(command)?;
     life.wait_until_ready()?;
+    derived.while_running(&mut life, store, tally)?;
     let ended = match death {
         Death::After(time) => life.ends_within(time)?,
         Death::Call(..) => life.ends_within(LIFE_MAX)?,

@@ -5,10 +5,12 @@
 mod all;
 mod child;
 mod counter;
+mod derived;
 mod judge;
 mod kill;
 mod life;
 mod model;
+mod power;
 mod random;
 mod tally;
 mod violation;
@@ -32,6 +34,8 @@ enum Harness {
     All(all::All),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
+    /// Cuts the power of a disk under load; takes root
+    Power(power::Power),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -46,6 +50,7 @@ async fn main() -> Result<ExitCode> {
         }
         Harness::All(all) => all::run(&all).await?,
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
+        Harness::Power(power) => vec![power::run(&power).await?],
     };
     for tally in &tallies {
         tally.print();

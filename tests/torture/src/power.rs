@@ -1,0 +1,313 @@
+//! Power cuts (P1, P2, P4, P5): a child under load on a file system of its own, which loses everything that was not synced;
+//! then all that was told, and shown, must be true of what the disk kept.
+//!
+//! Half of the cuts fall at a random instant while the child lives, and it lives on a moment without its disk. The
+//! other half fall as it begins an exact system call; of what was written and not synced by then, random pages are
+//! put back ([`unsynced`]), since a real cut may leave any of them.
+
+mod disk;
+mod unsynced;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use self::disk::{Cut, Disk};
+use self::unsynced::Written;
+use crate::derived::Derived;
+use crate::judge::judge;
+use crate::life::{Life, child, child_under_strace, has_strace};
+use crate::model::{Heard, Model};
+use crate::random::Random;
+use crate::tally::Tally;
+
+/// The power cuts' settings.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Power {
+    /// How often the power is cut.
+    #[arg(long, default_value_t = 1_000)]
+    pub(crate) cuts: u32,
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Begins with this cut; with the seed of a failure it runs that one again, on a new store.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) first: u32,
+    /// Where the disk's image is made; removed if nothing is found. Default: a temporary directory.
+    #[arg(long)]
+    pub(crate) directory: Option<PathBuf>,
+}
+
+/// When the power goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// So long after the child was started: it opens the store, or makes it.
+    Opening(Duration),
+    /// So long after it was ready.
+    Load(Duration),
+    /// So long after the log began its next write-ahead file.
+    Rotation(Duration),
+    /// As it begins the nth call of this name, counted in each of its threads.
+    Call(&'static str, u64),
+}
+
+/// After so many cuts a new store begins, on a new disk: the making of one is cut, too, and looking stays quick.
+const CUTS_A_STORE: u32 = 25;
+/// One cut of so many waits for the log's next write-ahead file, which takes 64 MiB of commands.
+const ROTATION_ONE_IN: u64 = 64;
+/// The next write-ahead file must come within so long, or the cut comes without.
+const ROTATION_MAX: Duration = Duration::from_secs(20);
+/// An opening takes about so long.
+const OPENING: Duration = Duration::from_millis(120);
+const LOAD: Duration = Duration::from_millis(250);
+/// A child that does not come to its call is killed all the same.
+const CALL_MAX: Duration = Duration::from_secs(1);
+
+/// Calls at which the power goes, how many of ten cuts, and up to which one: the log's own sync is the call where most
+/// is at stake. The rest is where files are made, renamed and removed.
+const CALLS: [(&str, u64, u64); 5] = [
+    ("fdatasync", 6, 150),
+    ("fsync", 1, 12),
+    ("write", 1, 1_000),
+    ("rename", 1, 6),
+    ("ftruncate", 1, 8),
+];
+
+impl Power {
+    pub(crate) fn new(cuts: u32, seed: u64) -> Self {
+        let (first, directory) = (0, None);
+        Self {
+            cuts,
+            seed,
+            first,
+            directory,
+        }
+    }
+}
+
+impl Moment {
+    fn of(cut: u32, random: &mut Random, has_strace: bool) -> Self {
+        if !cut.is_multiple_of(2) && has_strace {
+            return Self::call(random);
+        }
+        if random.below(ROTATION_ONE_IN / 2) == 0 {
+            return Self::Rotation(up_to(Duration::from_millis(20), random));
+        }
+        match random.below(3) {
+            0 => Self::Opening(up_to(OPENING, random)),
+            _ => Self::Load(up_to(LOAD, random)),
+        }
+    }
+
+    fn call(random: &mut Random) -> Self {
+        let mut share = random.below(CALLS.iter().map(|(_, share, _)| share).sum());
+        let (call, _, most) = CALLS
+            .into_iter()
+            .find(|(_, of_ten, _)| {
+                let is_it = share < *of_ten;
+                share = share.saturating_sub(*of_ten);
+                is_it
+            })
+            .expect("the shares are summed up");
+        // low numbers, where the store is opened, in every third
+        let span = if random.below(3) == 0 {
+            most.div_ceil(10)
+        } else {
+            most
+        };
+        Self::Call(call, 1 + random.below(span))
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Opening(_) => "while the store opens",
+            Self::Load(_) => "under load",
+            Self::Rotation(_) => "after a new write-ahead file",
+            Self::Call(call, _) => call,
+        }
+    }
+}
+
+fn up_to(time: Duration, random: &mut Random) -> Duration {
+    Duration::from_micros(random.below(time.as_micros() as u64))
+}
+
+pub(crate) async fn run(power: &Power) -> Result<Tally> {
+    let place = match &power.directory {
+        Some(directory) => directory.clone(),
+        None => tempfile::Builder::new().prefix("torture-power").tempdir()?.keep(),
+    };
+    std::fs::create_dir_all(&place)?;
+    let mut tally = Tally::new("power", power.cuts);
+    if let Err(error) =
+        Disk::make(&place).and_then(|disk| disk.prepare_cut()?.now().and_then(|()| disk.power_on()))
+    {
+        tally.note(format!(
+            "no power was cut, which takes root, mkfs.ext4, loop mounts and xfs_io: {error:#}"
+        ));
+        return Ok(tally);
+    }
+    let has_strace = has_strace();
+    if !has_strace {
+        tally.note("strace is not installed: no cut at a system call, and no torn write");
+    }
+    let mut store = Tortured::new(&place)?;
+    for cut in power.first..power.first + power.cuts {
+        if cut.is_multiple_of(CUTS_A_STORE) && cut > power.first {
+            tally.count("events in the logs", store.model.events());
+            drop(store);
+            store = Tortured::new(&place)?;
+        }
+        let mut random = Random::new(power.seed, u64::from(cut));
+        let moment = Moment::of(cut, &mut random, has_strace);
+        let derived = Derived::of(&mut random);
+        let (heard, came) = store.live(moment, derived, &mut random, &mut tally)?;
+        store.keep_as_cut()?;
+        derived.before_opening(&store.directory(), &mut tally)?;
+        let violations = judge(&store.directory(), &mut store.model, &heard, &mut tally).await;
+        tally.tried(moment.name(), if came { "" } else { "not reached" });
+        if !violations.is_empty() {
+            let rerun = format!(
+                "cargo run --release -p torture -- power --seed {} --first {cut} --cuts 1",
+                power.seed
+            );
+            let cut = format!("cut {cut}, {moment:?}, derived/ {derived:?}");
+            tally.failed(&violations, &cut, &store.as_cut(), &rerun);
+            return Ok(tally);
+        }
+    }
+    tally.count("events in the logs", store.model.events());
+    drop(store);
+    std::fs::remove_dir_all(&place).context("remove the disk")?;
+    Ok(tally)
+}
+
+/// A store on a disk whose power is cut again and again.
+#[derive(Debug)]
+struct Tortured {
+    place: PathBuf,
+    disk: Disk,
+    model: Model,
+}
+
+impl Tortured {
+    fn new(place: &Path) -> Result<Self> {
+        Ok(Self {
+            place: place.to_path_buf(),
+            disk: Disk::make(place)?,
+            model: Model::default(),
+        })
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.disk.path().join("store")
+    }
+
+    /// A copy of the store as the cut left it, before anybody opened it.
+    fn as_cut(&self) -> PathBuf {
+        self.place.join("as-cut")
+    }
+
+    /// One child's life up to the cut, and the disk's return: what the child told, and whether its moment came.
+    fn live(
+        &self,
+        moment: Moment,
+        derived: Derived,
+        random: &mut Random,
+        tally: &mut Tally,
+    ) -> Result<(Heard, bool)> {
+        let cut = self.disk.prepare_cut()?;
+        let mut life = Life::start(self.command(moment, random.next() >> 40)?)?;
+        if !matches!(moment, Moment::Opening(_)) {
+            life.wait_until_ready()?;
+        }
+        derived.while_running(&mut life, &self.directory(), tally)?;
+        let came = match moment {
+            Moment::Opening(time) | Moment::Load(time) => !life.ends_within(time)?,
+            Moment::Rotation(time) => self.wait_for_next_wal(&mut life)? && !life.ends_within(time)?,
+            Moment::Call(..) => life.ends_within(CALL_MAX)?,
+        };
+        let heard = match moment {
+            Moment::Call(..) => self.cut_dead(life, cut, random, tally)?,
+            _ => self.cut_alive(life, cut)?,
+        };
+        Ok((heard, came))
+    }
+
+    fn command(&self, moment: Moment, seed: u64) -> Result<Command> {
+        let store = self.directory();
+        Ok(match moment {
+            Moment::Opening(_) | Moment::Load(_) => child(&store, seed)?,
+            Moment::Rotation(_) => {
+                let mut command = child(&store, seed)?;
+                command.arg("--heavy");
+                command
+            }
+            Moment::Call(call, nth) => {
+                child_under_strace(&store, seed, call, &format!("{call}:signal=SIGKILL:when={nth}"))?
+            }
+        })
+    }
+
+    /// Whether it came before the child ended, or time ran out.
+    fn wait_for_next_wal(&self, life: &mut Life) -> Result<bool> {
+        let until = Instant::now() + ROTATION_MAX;
+        let begun = self.newest_wal();
+        while self.newest_wal() == begun {
+            if Instant::now() > until || life.ends_within(Duration::from_millis(1))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The name of the log's last write-ahead file; RocksDB numbers them with leading zeroes.
+    fn newest_wal(&self) -> Option<OsString> {
+        let files = std::fs::read_dir(self.directory().join("log")).ok()?;
+        let names = files.flatten().map(|file| file.file_name());
+        names
+            .filter(|name| Path::new(name).extension() == Some("log".as_ref()))
+            .max()
+    }
+
+    /// The power goes while the child lives: for a moment it goes on, and gets errors.
+    fn cut_alive(&self, mut life: Life, cut: Cut) -> Result<Heard> {
+        life.loses_its_disk()?;
+        cut.now()?;
+        life.kill()?;
+        let heard = life.heard()?;
+        self.disk.power_on()?;
+        Ok(heard)
+    }
+
+    /// The power goes as the child dies, in the midst of what it wrote.
+    fn cut_dead(&self, mut life: Life, cut: Cut, random: &mut Random, tally: &mut Tally) -> Result<Heard> {
+        life.kill()?;
+        let heard = life.heard()?;
+        let written = Written::read(&self.directory())?;
+        cut.now()?;
+        self.disk.power_on()?;
+        let mut is_log_torn = false;
+        written.tear(random, |file, pages| {
+            is_log_torn |= file.extension() == Some("log".as_ref());
+            tally.count("unsynced pages, kept", pages.kept);
+            tally.count("unsynced pages, lost", pages.lost);
+        })?;
+        tally.count("cuts with a torn write to the log", is_log_torn.into());
+        Ok(heard)
+    }
+
+    fn keep_as_cut(&self) -> Result<()> {
+        let _ = std::fs::remove_dir_all(self.as_cut());
+        if self.directory().exists() {
+            disk::run(
+                Command::new("cp")
+                    .arg("-a")
+                    .args([self.directory(), self.as_cut()]),
+            )?;
+        }
+        Ok(())
+    }
+}
