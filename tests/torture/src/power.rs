@@ -6,6 +6,7 @@
 //! put back ([`unsynced`]), since a real cut may leave any of them.
 
 mod disk;
+mod moment;
 mod unsynced;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use self::disk::{Cut, Disk};
+use self::moment::Moment;
 use self::unsynced::Written;
 use crate::derived::Derived;
 use crate::judge::judge;
@@ -40,40 +42,14 @@ pub(crate) struct Power {
     pub(crate) directory: Option<PathBuf>,
 }
 
-/// When the power goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
-    /// So long after the child was started: it opens the store, or makes it.
-    Opening(Duration),
-    /// So long after it was ready.
-    Load(Duration),
-    /// So long after the log began its next write-ahead file.
-    Rotation(Duration),
-    /// As it begins the nth call of this name, counted in each of its threads.
-    Call(&'static str, u64),
-}
-
 /// After so many cuts a new store begins, on a new disk: the making of one is cut, too, and looking stays quick.
 const CUTS_A_STORE: u32 = 25;
-/// One cut of so many waits for the log's next write-ahead file, which takes 64 MiB of commands.
-const ROTATION_ONE_IN: u64 = 64;
+/// In one life of so many all commands are large: batches of a megabyte, too.
+const HEAVY_ONE_IN: u64 = 10;
 /// The next write-ahead file must come within so long, or the cut comes without.
 const ROTATION_MAX: Duration = Duration::from_secs(20);
-/// An opening takes about so long.
-const OPENING: Duration = Duration::from_millis(120);
-const LOAD: Duration = Duration::from_millis(250);
 /// A child that does not come to its call is killed all the same.
 const CALL_MAX: Duration = Duration::from_secs(1);
-
-/// Calls at which the power goes, how many of ten cuts, and up to which one: the log's own sync is the call where most
-/// is at stake. The rest is where files are made, renamed and removed.
-const CALLS: [(&str, u64, u64); 5] = [
-    ("fdatasync", 6, 150),
-    ("fsync", 1, 12),
-    ("write", 1, 1_000),
-    ("rename", 1, 6),
-    ("ftruncate", 1, 8),
-];
 
 impl Power {
     pub(crate) fn new(cuts: u32, seed: u64) -> Self {
@@ -85,53 +61,6 @@ impl Power {
             directory,
         }
     }
-}
-
-impl Moment {
-    fn of(cut: u32, random: &mut Random, has_strace: bool) -> Self {
-        if !cut.is_multiple_of(2) && has_strace {
-            return Self::call(random);
-        }
-        if random.below(ROTATION_ONE_IN / 2) == 0 {
-            return Self::Rotation(up_to(Duration::from_millis(20), random));
-        }
-        match random.below(3) {
-            0 => Self::Opening(up_to(OPENING, random)),
-            _ => Self::Load(up_to(LOAD, random)),
-        }
-    }
-
-    fn call(random: &mut Random) -> Self {
-        let mut share = random.below(CALLS.iter().map(|(_, share, _)| share).sum());
-        let (call, _, most) = CALLS
-            .into_iter()
-            .find(|(_, of_ten, _)| {
-                let is_it = share < *of_ten;
-                share = share.saturating_sub(*of_ten);
-                is_it
-            })
-            .expect("the shares are summed up");
-        // low numbers, where the store is opened, in every third
-        let span = if random.below(3) == 0 {
-            most.div_ceil(10)
-        } else {
-            most
-        };
-        Self::Call(call, 1 + random.below(span))
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Opening(_) => "while the store opens",
-            Self::Load(_) => "under load",
-            Self::Rotation(_) => "after a new write-ahead file",
-            Self::Call(call, _) => call,
-        }
-    }
-}
-
-fn up_to(time: Duration, random: &mut Random) -> Duration {
-    Duration::from_micros(random.below(time.as_micros() as u64))
 }
 
 pub(crate) async fn run(power: &Power) -> Result<Tally> {
@@ -147,6 +76,7 @@ pub(crate) async fn run(power: &Power) -> Result<Tally> {
         tally.note(format!(
             "no power was cut, which takes root, mkfs.ext4, loop mounts and xfs_io: {error:#}"
         ));
+        std::fs::remove_dir_all(&place).context("remove the disk")?;
         return Ok(tally);
     }
     let has_strace = has_strace();
@@ -219,7 +149,7 @@ impl Tortured {
         tally: &mut Tally,
     ) -> Result<(Heard, bool)> {
         let cut = self.disk.prepare_cut()?;
-        let mut life = Life::start(self.command(moment, random.next() >> 40)?)?;
+        let mut life = Life::start(self.command(moment, random)?)?;
         if !matches!(moment, Moment::Opening(_)) {
             life.wait_until_ready()?;
         }
@@ -236,19 +166,18 @@ impl Tortured {
         Ok((heard, came))
     }
 
-    fn command(&self, moment: Moment, seed: u64) -> Result<Command> {
-        let store = self.directory();
-        Ok(match moment {
-            Moment::Opening(_) | Moment::Load(_) => child(&store, seed)?,
-            Moment::Rotation(_) => {
-                let mut command = child(&store, seed)?;
-                command.arg("--heavy");
-                command
-            }
+    fn command(&self, moment: Moment, random: &mut Random) -> Result<Command> {
+        let (store, seed) = (self.directory(), random.next() >> 40);
+        let mut command = match moment {
             Moment::Call(call, nth) => {
                 child_under_strace(&store, seed, call, &format!("{call}:signal=SIGKILL:when={nth}"))?
             }
-        })
+            _ => child(&store, seed)?,
+        };
+        if random.below(HEAVY_ONE_IN) == 0 || matches!(moment, Moment::Rotation(_)) {
+            command.arg("--heavy");
+        }
+        Ok(command)
     }
 
     /// Whether it came before the child ended, or time ran out.

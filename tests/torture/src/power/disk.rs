@@ -26,18 +26,15 @@ pub(crate) struct Disk {
 impl Disk {
     /// An empty one in this directory.
     pub(crate) fn make(place: &Path) -> Result<Self> {
-        let disk = Self {
-            image: place.join("disk"),
-            mounted_at: place.join("mounted"),
-        };
-        fs::create_dir_all(&disk.mounted_at)?;
-        File::create(&disk.image)?.set_len(DISK_BYTES)?;
+        let (image, mounted_at) = (place.join("disk"), place.join("mounted"));
+        fs::create_dir_all(&mounted_at)?;
+        File::create(&image)?.set_len(DISK_BYTES)?;
         let mut make = Command::new("mkfs.ext4");
         run(make
             .args(["-q", "-F", "-E", "lazy_itable_init=0,nodiscard"])
-            .arg(&disk.image))?;
-        disk.mount()?;
-        Ok(disk)
+            .arg(&image))?;
+        mount(&image, &mounted_at)?;
+        Ok(Self { image, mounted_at })
     }
 
     /// Where its files are.
@@ -58,24 +55,19 @@ impl Disk {
 
     /// Starts it again, with what it kept. Nobody may use it any more.
     pub(crate) fn power_on(&self) -> Result<()> {
+        self.unmount()?;
+        mount(&self.image, &self.mounted_at)
+    }
+
+    fn unmount(&self) -> Result<()> {
         let until = Instant::now() + UNMOUNT_MAX;
-        while let Err(error) = self.unmount() {
+        while let Err(error) = run(Command::new("umount").arg(&self.mounted_at)) {
             if Instant::now() > until {
                 return Err(error);
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        self.mount()
-    }
-
-    fn mount(&self) -> Result<()> {
-        run(Command::new("mount")
-            .args(["-o", "loop"])
-            .args([&self.image, &self.mounted_at]))
-    }
-
-    fn unmount(&self) -> Result<()> {
-        run(Command::new("umount").arg(&self.mounted_at))
+        Ok(())
     }
 }
 
@@ -107,6 +99,10 @@ impl Drop for Disk {
         }
         let _ = fs::remove_file(&self.image);
     }
+}
+
+fn mount(image: &Path, at: &Path) -> Result<()> {
+    run(Command::new("mount").args(["-o", "loop"]).args([image, at]))
 }
 
 /// Runs a program; what it says is the error if it fails.

@@ -23,3 +23,8 @@ fn torture(arguments: &[&str]) {
 fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     torture(&["kill", "--points", "24", "--seed", "7"]);
 }
+
+#[test]
+fn with_the_power_cut_nothing_acknowledged_or_shown_is_lost() {
+    torture(&["power", "--cuts", "12", "--seed", "7"]);
+}
