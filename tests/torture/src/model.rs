@@ -39,7 +39,7 @@ struct Effect {
 }
 
 /// All that is in the log, as far as it was read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Model {
     offset: u64,
     versions: HashMap<u32, u64>,

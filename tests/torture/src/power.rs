@@ -25,6 +25,7 @@ use crate::life::{Life, child, child_under_strace, has_strace};
 use crate::model::{Heard, Model};
 use crate::random::Random;
 use crate::tally::Tally;
+use crate::violation::Violation;
 
 /// The power cuts' settings.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,6 +47,8 @@ pub(crate) struct Power {
 const CUTS_A_STORE: u32 = 25;
 /// In one life of so many all commands are large: batches of a megabyte, too.
 const HEAVY_ONE_IN: u64 = 10;
+/// A write to the log that the cut met is torn in so many ways more.
+const TORN_COPIES: u32 = 2;
 /// The next write-ahead file must come within so long, or the cut comes without.
 const ROTATION_MAX: Duration = Duration::from_secs(20);
 /// A child that does not come to its call is killed all the same.
@@ -93,11 +96,7 @@ pub(crate) async fn run(power: &Power) -> Result<Tally> {
         let mut random = Random::new(power.seed, u64::from(cut));
         let moment = Moment::of(cut, &mut random, has_strace);
         let derived = Derived::of(&mut random);
-        let (heard, came) = store.live(moment, derived, &mut random, &mut tally)?;
-        store.keep_as_cut()?;
-        derived.before_opening(&store.directory(), &mut tally)?;
-        let violations = judge(&store.directory(), &mut store.model, &heard, &mut tally).await;
-        tally.tried(moment.name(), if came { "" } else { "not reached" });
+        let violations = store.cut(moment, derived, &mut random, &mut tally).await?;
         if !violations.is_empty() {
             let rerun = format!(
                 "cargo run --release -p torture -- power --seed {} --first {cut} --cuts 1",
@@ -140,30 +139,69 @@ impl Tortured {
         self.place.join("as-cut")
     }
 
-    /// One child's life up to the cut, and the disk's return: what the child told, and whether its moment came.
-    fn live(
-        &self,
+    /// One child's life, the cut, and what is broken by it.
+    async fn cut(
+        &mut self,
         moment: Moment,
         derived: Derived,
         random: &mut Random,
         tally: &mut Tally,
-    ) -> Result<(Heard, bool)> {
+    ) -> Result<Vec<Violation>> {
+        let store = self.directory();
         let cut = self.disk.prepare_cut()?;
         let mut life = Life::start(self.command(moment, random)?)?;
         if !matches!(moment, Moment::Opening(_)) {
             life.wait_until_ready()?;
         }
-        derived.while_running(&mut life, &self.directory(), tally)?;
+        derived.while_running(&mut life, &store, tally)?;
         let came = match moment {
             Moment::Opening(time) | Moment::Load(time) => !life.ends_within(time)?,
             Moment::Rotation(time) => self.wait_for_next_wal(&mut life)? && !life.ends_within(time)?,
             Moment::Call(..) => life.ends_within(CALL_MAX)?,
         };
+        tally.tried(moment.name(), if came { "" } else { "not reached" });
         let heard = match moment {
-            Moment::Call(..) => self.cut_dead(life, cut, random, tally)?,
+            Moment::Call(..) => {
+                let (heard, written) = self.cut_dead(life, cut)?;
+                let violations = self.tear_copies(&written, &heard, random, tally).await?;
+                if !violations.is_empty() {
+                    return Ok(violations);
+                }
+                tear(&written, &store, random, tally)?;
+                heard
+            }
             _ => self.cut_alive(life, cut)?,
         };
-        Ok((heard, came))
+        derived.before_opening(&store, tally)?;
+        self.keep_as_cut(&store)?;
+        Ok(judge(&store, &mut self.model, &heard, tally).await)
+    }
+
+    /// Where a write to the log was under way, it is torn in other ways, too, on copies of the store.
+    async fn tear_copies(
+        &self,
+        written: &Written,
+        heard: &Heard,
+        random: &mut Random,
+        tally: &mut Tally,
+    ) -> Result<Vec<Violation>> {
+        let copy = self.disk.path().join("torn");
+        for _ in 0..TORN_COPIES {
+            let _ = std::fs::remove_dir_all(&copy);
+            copy_store(&self.directory(), &copy)?;
+            if !tear(written, &copy, random, tally)? {
+                break;
+            }
+            self.keep_as_cut(&copy)?;
+            // What is counted is counted of the store itself.
+            let mut aside = Tally::new("power", 0);
+            let violations = judge(&copy, &mut self.model.clone(), heard, &mut aside).await;
+            if !violations.is_empty() {
+                return Ok(violations);
+            }
+        }
+        let _ = std::fs::remove_dir_all(&copy);
+        Ok(Vec::new())
     }
 
     fn command(&self, moment: Moment, random: &mut Random) -> Result<Command> {
@@ -212,31 +250,37 @@ impl Tortured {
     }
 
     /// The power goes as the child dies, in the midst of what it wrote.
-    fn cut_dead(&self, mut life: Life, cut: Cut, random: &mut Random, tally: &mut Tally) -> Result<Heard> {
+    fn cut_dead(&self, mut life: Life, cut: Cut) -> Result<(Heard, Written)> {
         life.kill()?;
         let heard = life.heard()?;
         let written = Written::read(&self.directory())?;
         cut.now()?;
         self.disk.power_on()?;
-        let mut is_log_torn = false;
-        written.tear(random, |file, pages| {
-            is_log_torn |= file.extension() == Some("log".as_ref());
-            tally.count("unsynced pages, kept", pages.kept);
-            tally.count("unsynced pages, lost", pages.lost);
-        })?;
-        tally.count("cuts with a torn write to the log", is_log_torn.into());
-        Ok(heard)
+        Ok((heard, written))
     }
 
-    fn keep_as_cut(&self) -> Result<()> {
+    fn keep_as_cut(&self, store: &Path) -> Result<()> {
         let _ = std::fs::remove_dir_all(self.as_cut());
-        if self.directory().exists() {
-            disk::run(
-                Command::new("cp")
-                    .arg("-a")
-                    .args([self.directory(), self.as_cut()]),
-            )?;
-        }
-        Ok(())
+        copy_store(store, &self.as_cut())
     }
+}
+
+fn copy_store(from: &Path, to: &Path) -> Result<()> {
+    if from.exists() {
+        disk::run(Command::new("cp").arg("-a").args([from, to]))?;
+    }
+    Ok(())
+}
+
+/// Tears what was not synced; whether a write to the log was.
+fn tear(written: &Written, store: &Path, random: &mut Random, tally: &mut Tally) -> Result<bool> {
+    let torn = written.tear(store, random)?;
+    for (_, pages) in &torn {
+        tally.count("unsynced pages, kept", pages.kept);
+        tally.count("unsynced pages, lost", pages.lost);
+    }
+    let is_log = |file: &Path| file.starts_with("log") && file.extension() == Some("log".as_ref());
+    let is_log_torn = torn.iter().any(|(file, _)| is_log(file));
+    tally.count("torn writes to the log", is_log_torn.into());
+    Ok(is_log_torn)
 }

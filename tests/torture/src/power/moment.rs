@@ -22,10 +22,10 @@ const ROTATION_ONE_IN: u64 = 64;
 /// An opening takes about so long.
 const OPENING: Duration = Duration::from_millis(120);
 const LOAD: Duration = Duration::from_millis(250);
-/// Calls at which the power goes, how many of ten cuts, and up to which one: the log's own sync is the call where most
+/// Calls at which the power goes, how many of sixteen cuts, and up to which one: the log's own sync is the call where most
 /// is at stake. The rest is where files are made, renamed and removed.
 const CALLS: [(&str, u64, u64); 5] = [
-    ("fdatasync", 6, 150),
+    ("fdatasync", 12, 150),
     ("fsync", 1, 12),
     ("write", 1, 1_000),
     ("rename", 1, 6),
@@ -50,14 +50,14 @@ impl Moment {
         let mut share = random.below(CALLS.iter().map(|(_, share, _)| share).sum());
         let (call, _, most) = CALLS
             .into_iter()
-            .find(|(_, of_ten, _)| {
-                let is_it = share < *of_ten;
-                share = share.saturating_sub(*of_ten);
+            .find(|(_, share_of_it, _)| {
+                let is_it = share < *share_of_it;
+                share = share.saturating_sub(*share_of_it);
                 is_it
             })
             .expect("the shares are summed up");
-        // low numbers, where the store is opened, in every third
-        let span = if random.below(3) == 0 {
+        // low numbers, where the store is opened, in every fourth
+        let span = if random.below(4) == 0 {
             most.div_ceil(10)
         } else {
             most

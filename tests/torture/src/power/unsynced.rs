@@ -19,7 +19,7 @@ const PAGE_BYTES: usize = 4096;
 /// Of ten pages of a file, so many are lost: half, most, few.
 const LOST_OF_TEN: [u64; 3] = [5, 9, 1];
 
-/// All that a process had written into the files of a directory.
+/// All that a process had written into the files of a store, by their paths in it.
 #[derive(Debug)]
 pub(crate) struct Written {
     files: Vec<(PathBuf, Vec<u8>)>,
@@ -35,17 +35,20 @@ pub(crate) struct Pages {
 }
 
 impl Written {
-    /// Reads all files below `directory`.
-    pub(crate) fn read(directory: &Path) -> Result<Self> {
+    /// Reads them.
+    pub(crate) fn read(store: &Path) -> Result<Self> {
         let mut files = Vec::new();
-        read_below(directory, &mut files)?;
+        read_below(store, store, &mut files)?;
         Ok(Self { files })
     }
 
-    /// Puts random pages of what is not on the disk back onto it; tells of each file that got or missed any.
-    pub(crate) fn tear(&self, random: &mut Random, mut torn: impl FnMut(&Path, Pages)) -> Result<()> {
-        for (path, written) in &self.files {
-            let Ok(on_disk) = fs::read(path) else { continue };
+    /// Puts random pages back that the disk does not have, into the store or a copy of it; says what became of them, by
+    /// file.
+    pub(crate) fn tear(&self, store: &Path, random: &mut Random) -> Result<Vec<(&Path, Pages)>> {
+        let mut torn = Vec::new();
+        for (name, written) in &self.files {
+            let path = store.join(name);
+            let Ok(on_disk) = fs::read(&path) else { continue };
             let lost = LOST_OF_TEN[random.below(LOST_OF_TEN.len() as u64) as usize];
             let (mut left, pages) = torn_file(&on_disk, written, || random.below(10) < lost);
             if random.below(2) == 0 {
@@ -58,9 +61,9 @@ impl Written {
             let file = OpenOptions::new().write(true).open(path)?;
             file.write_all_at(&left, 0)?;
             file.sync_all()?;
-            torn(path, pages);
+            torn.push((name.as_path(), pages));
         }
-        Ok(())
+        Ok(torn)
     }
 }
 
@@ -87,17 +90,17 @@ fn torn_file(on_disk: &[u8], written: &[u8], mut is_lost: impl FnMut() -> bool) 
     (left, pages)
 }
 
-fn read_below(directory: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<()> {
+fn read_below(store: &Path, directory: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<()> {
     if !directory.exists() {
         return Ok(());
     }
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         if path.is_dir() {
-            read_below(&path, files)?;
+            read_below(store, &path, files)?;
         } else {
             let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-            files.push((path, bytes));
+            files.push((path.strip_prefix(store)?.to_path_buf(), bytes));
         }
     }
     Ok(())
