@@ -14,6 +14,8 @@ use crate::wire::{self, Pipe};
 
 /// A child must be ready after so long.
 const OPEN_MAX: Duration = Duration::from_secs(60);
+/// The last of a killed child's group is gone after so long.
+const GONE_MAX: Duration = Duration::from_secs(10);
 /// How often it is looked whether a child still lives.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -114,17 +116,28 @@ impl Life {
         Ok(true)
     }
 
-    /// Kills it and all its group, unless it is gone.
+    /// Kills it and all its group, unless it is gone. What `strace` traced may outlive it for a moment, and hold the
+    /// store: all are gone on return.
     pub(crate) fn kill(&mut self) -> Result<()> {
         if self.child.try_wait()?.is_some() {
             return Ok(());
         }
+        self.signal_group("KILL")?;
+        self.child.wait()?;
+        let until = Instant::now() + GONE_MAX;
+        while self.signal_group("0")? && Instant::now() < until {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// Whether anybody was there to get it.
+    fn signal_group(&self, signal: &str) -> Result<bool> {
         // by the shell's kill: sending a signal to a group takes `unsafe` otherwise
         let group = format!("-{}", self.child.id());
         let mut kill = Command::new("kill");
-        kill.args(["-KILL", "--", &group]);
-        kill.status().context("run kill")?;
-        Ok(())
+        kill.args(["-s", signal, "--", &group]).stderr(Stdio::null());
+        Ok(kill.status().context("run kill")?.success())
     }
 
     /// What it says from now on is based on a disk that is gone.
