@@ -1,5 +1,7 @@
 //! What is tortured: counters that know every command they ever took.
 
+use std::sync::LazyLock;
+
 use dormouse::{Aggregate, Command, CommandContext, Decided, Decision, Event, Handle, Never};
 use serde::{Deserialize, Serialize};
 
@@ -60,14 +62,21 @@ impl Handle<Add> for Counter {
 
 /// Every other command's packs to nothing; the others' letters don't pack, so that batches have many pages.
 fn padding(number: u64, length: u16) -> String {
+    static NOISE: LazyLock<String> = LazyLock::new(|| {
+        let mut random = Random::new(0, 0);
+        let mut letter = || char::from(b'a' + random.below(26) as u8);
+        (0..NOISE_BYTES).map(|_| letter()).collect()
+    });
+    let length = usize::from(length);
     if number.is_multiple_of(2) && number & HEAVY == 0 {
-        return "x".repeat(length.into());
+        return "x".repeat(length);
     }
-    let mut random = Random::new(number, 0);
-    let letter = |_| char::from(b'a' + random.below(26) as u8);
-    (0..length).map(letter).collect()
+    let start = Random::new(number, 0).below((NOISE_BYTES - length) as u64) as usize;
+    NOISE[start..start + length].to_owned()
 }
 
+/// So much that two commands of a batch seldom share a part of it.
+const NOISE_BYTES: usize = 1 << 20;
 /// Commands with this bit in their number are large: the log comes to its next write-ahead file soon.
 pub(crate) const HEAVY: u64 = 1 << 63;
 

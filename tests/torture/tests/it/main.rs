@@ -26,5 +26,5 @@ fn killed_at_any_instant_nothing_acknowledged_is_lost() {
 
 #[test]
 fn with_the_power_cut_nothing_acknowledged_or_shown_is_lost() {
-    torture(&["power", "--cuts", "12", "--seed", "7"]);
+    torture(&["power", "--cuts", "8", "--seed", "4"]);
 }
