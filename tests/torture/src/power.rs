@@ -35,7 +35,7 @@ pub(crate) struct Power {
     pub(crate) cuts: u32,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Begins with this cut; with the seed of a failure it runs that one again, on a new store.
+    /// Begins with this cut, on a new store.
     #[arg(long, default_value_t = 0)]
     pub(crate) first: u32,
     /// Where the disk's image is made; removed if nothing is found. Default: a temporary directory.
@@ -98,9 +98,11 @@ pub(crate) async fn run(power: &Power) -> Result<Tally> {
         let derived = Derived::of(&mut random);
         let violations = store.cut(moment, derived, &mut random, &mut tally).await?;
         if !violations.is_empty() {
+            let first = power.first.max(cut - cut % CUTS_A_STORE);
             let rerun = format!(
-                "cargo run --release -p torture -- power --seed {} --first {cut} --cuts 1",
-                power.seed
+                "cargo run --release -p torture -- power --seed {} --first {first} --cuts {}",
+                power.seed,
+                cut - first + 1
             );
             let cut = format!("cut {cut}, {moment:?}, derived/ {derived:?}");
             tally.failed(&violations, &cut, &store.as_cut(), &rerun);
