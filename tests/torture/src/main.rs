@@ -5,6 +5,7 @@
 mod all;
 mod child;
 mod counter;
+mod ioerr;
 mod judge;
 mod kill;
 mod life;
@@ -32,9 +33,14 @@ enum Harness {
     All(all::All),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
+    /// Lets a process under load meet errors of its disk
+    Ioerr(ioerr::IoErrors),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
+    /// Whose disk fails
+    #[command(hide = true)]
+    IoerrChild(child::Load),
 }
 
 #[tokio::main]
@@ -44,8 +50,13 @@ async fn main() -> Result<ExitCode> {
             child::run(&load).await?;
             return Ok(ExitCode::SUCCESS);
         }
+        Harness::IoerrChild(load) => {
+            ioerr::subject::run(&load).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Harness::All(all) => all::run(&all).await?,
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
+        Harness::Ioerr(ioerr) => vec![ioerr::run(&ioerr).await?],
     };
     for tally in &tallies {
         tally.print();

@@ -80,7 +80,7 @@ impl Heard {
                 reply,
             } => answer(number, Answer::Done { version, reply }),
             Word::NotDone { number } => answer(number, Answer::NotDone),
-            Word::Unknown { .. } => {}
+            Word::Unknown { .. } | Word::Turn(_) => {}
         }
     }
 

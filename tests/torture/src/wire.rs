@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 const WORD_BYTES: usize = 41;
 
@@ -22,7 +22,38 @@ pub(crate) enum Word {
     NotDone { number: u64 },
     /// It was answered: nobody knows.
     Unknown { number: u64 },
+    /// The child's own state has changed.
+    Turn(Turn),
 }
+
+/// What a child with a failing disk says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A client saw that the store's health is *stopped*.
+    Stopped,
+    /// A client was told that a write had failed, and health said that all was well.
+    NotStopped,
+    /// All clients rest: nothing is in flight.
+    Resting,
+    /// The store was reopened, in process.
+    Reopened,
+    /// It was not, or did not open: the system failed.
+    NotOpened,
+    /// It was not, or did not open: the store is said to be damaged.
+    Damaged,
+    /// A thread panicked.
+    Panicked,
+}
+
+const TURNS: [Turn; 7] = [
+    Turn::Stopped,
+    Turn::NotStopped,
+    Turn::Resting,
+    Turn::Reopened,
+    Turn::NotOpened,
+    Turn::Damaged,
+    Turn::Panicked,
+];
 
 impl Word {
     fn encode(self) -> [u8; WORD_BYTES] {
@@ -54,6 +85,7 @@ impl Word {
                 put(0, &[4]);
                 put(1, &number.to_le_bytes());
             }
+            Self::Turn(turn) => put(0, &[5, turn as u8]),
         }
         bytes
     }
@@ -75,6 +107,7 @@ impl Word {
             },
             3 => Self::NotDone { number },
             4 => Self::Unknown { number },
+            5 => Self::Turn(*TURNS.get(usize::from(bytes[1])).context("a turn that is none")?),
             tag => bail!("the child says a word that begins with {tag}"),
         })
     }
@@ -130,6 +163,7 @@ mod tests {
             Word::NotDone { number: 3 },
             Word::Unknown { number: 4 },
         ];
+        let words: Vec<_> = words.into_iter().chain(TURNS.map(Word::Turn)).collect();
         let mut said: Vec<u8> = words.iter().flat_map(|word| word.encode()).collect();
         said.extend([1; 5]); // cut off by a kill
         let mut heard = Vec::new();
