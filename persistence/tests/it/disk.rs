@@ -169,6 +169,34 @@ fn reopening_in_process_finds_what_is_stored() {
     }
 }
 
+/// What is written into deleted files succeeds, and is lost: the store must notice by itself.
+#[test]
+fn a_store_whose_files_are_deleted_stops_soon_and_makes_no_new_one() {
+    for what in ["", "log"] {
+        let directory = Directory::new();
+        let options = StoreOptions::default().watermark_every_ms(1);
+        let store = directory.open(options).unwrap();
+        let client = Client::new(&store);
+        let writer = client.open(&stream("a"));
+        client.durable(&writer, &["x"]);
+        // the store makes files meanwhile
+        eventually("they are gone", || {
+            let gone = std::fs::remove_dir_all(directory.path().join(what));
+            gone.is_ok_and(|()| !directory.path().join("log").exists())
+        });
+        eventually("it stops", || {
+            !matches!(client.append(&writer, &["x"], None), Settlement::Durable { .. })
+        });
+        assert!(matches!(store.health(), Health::Stopped { .. }));
+        store.reopen().unwrap_err();
+        assert!(
+            !directory.path().join("FORMAT").exists() || !what.is_empty(),
+            "nothing is made in its place"
+        );
+        drop(store);
+    }
+}
+
 #[test]
 fn sizes_on_disk_are_told() {
     let directory = Directory::new();
