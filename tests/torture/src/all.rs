@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use crate::kill;
 use crate::tally::Tally;
+use crate::{ioerr, kill};
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
+const IO_ERRORS: u32 = 500;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,6 +35,8 @@ impl All {
 pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
     let mut tallies = Vec::new();
     tallies.push(kill::run(&kill::Kill::new(all.scaled(KILL_POINTS), all.seed)).await?);
+    write(all, &tallies)?;
+    tallies.push(ioerr::run(&ioerr::IoErrors::new(all.scaled(IO_ERRORS), all.seed)).await?);
     write(all, &tallies)?;
     Ok(tallies)
 }

@@ -31,6 +31,8 @@ pub(crate) struct Course {
     pub(crate) longest: Duration,
     stopped: bool,
     sent: HashMap<u64, Sent>,
+    /// When each was acknowledged first.
+    acknowledged: HashMap<u64, Instant>,
 }
 
 impl Course {
@@ -74,6 +76,7 @@ impl Course {
                 format!("command {number}, sent to a stopped store, is acknowledged"),
             );
         }
+        self.acknowledged.entry(number).or_insert_with(Instant::now);
         let before = self.heard.commands.get(&number).map(|told| told.answer);
         if let Some(Answer::Done { version, reply }) = before
             && (version, reply) != told
@@ -99,6 +102,20 @@ impl Course {
         };
         *longest = took.max(*longest);
         Some(sent)
+    }
+
+    /// Takes what was acknowledged since then for unknown; how much that is.
+    pub(crate) fn doubt_since(&mut self, instant: Instant) -> u64 {
+        let mut doubted = 0;
+        for (number, at) in &self.acknowledged {
+            if *at >= instant
+                && let Some(told) = self.heard.commands.get_mut(number)
+            {
+                told.answer = Answer::None;
+                doubted += 1;
+            }
+        }
+        doubted
     }
 
     fn turn(&mut self, turn: Turn) {

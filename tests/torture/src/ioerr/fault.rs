@@ -43,19 +43,20 @@ pub(crate) enum Fault {
     Stall { injection: Injection, time: Duration },
 }
 
-/// Calls of a running child, with the highest number that is drawn: about so many does one thread make.
-const RUNNING: [(&str, u64); 11] = [
+/// Calls of a running child on its log, with the highest number that is drawn: about so many does one thread make.
+/// Files of the log come and go while it is opened.
+const RUNNING_LOG: [(&str, u64); 3] = [("write", 60), ("fdatasync", 60), ("fsync", 4)];
+/// Calls of a running child on what is derived: runs are written, linked, read and removed.
+const RUNNING_DERIVED: [(&str, u64); 9] = [
     ("write", 60),
-    ("fdatasync", 60),
-    ("fsync", 6),
-    ("openat", 8),
-    ("link", 3),
-    ("unlink", 4),
-    ("rename", 1),
-    ("ftruncate", 3),
-    ("fallocate", 3),
-    ("sync_file_range", 2),
+    ("fdatasync", 6),
+    ("fsync", 12),
+    ("openat", 12),
+    ("link", 6),
+    ("unlink", 6),
     ("pread64", 12),
+    ("sync_file_range", 4),
+    ("fallocate", 4),
 ];
 /// Calls while a store is opened.
 const OPENING: [(&str, u64); 16] = [
@@ -117,12 +118,12 @@ impl Fault {
         }
         match kind {
             1 | 3 | 5 | 7 | 9 => Self::Opening {
-                injection: failing(&OPENING, random),
+                injection: failing(part(random), &OPENING, random),
                 is_new: random.below(4) == 0,
             },
-            11 => Self::Running(interrupted(&RUNNING, random)),
+            11 => Self::running(random, interrupted),
             12 => Self::Opening {
-                injection: interrupted(&OPENING, random),
+                injection: interrupted(part(random), &OPENING, random),
                 is_new: random.below(4) == 0,
             },
             13 => Self::full(random),
@@ -141,8 +142,19 @@ impl Fault {
                 },
                 time: means.stall,
             },
-            _ => Self::Running(failing(&RUNNING, random)),
+            _ => Self::running(random, failing),
         }
+    }
+
+    fn running(
+        random: &mut Random,
+        injection: fn(Part, &[(&'static str, u64)], &mut Random) -> Injection,
+    ) -> Self {
+        let part = part(random);
+        Self::Running(match part {
+            Part::Log => injection(part, &RUNNING_LOG, random),
+            Part::Derived | Part::All => injection(part, &RUNNING_DERIVED, random),
+        })
     }
 
     fn full(random: &mut Random) -> Self {
@@ -221,7 +233,7 @@ impl Fault {
     }
 }
 
-fn failing(calls: &[(&'static str, u64)], random: &mut Random) -> Injection {
+fn failing(part: Part, calls: &[(&'static str, u64)], random: &mut Random) -> Injection {
     let (call, most) = calls[random.below(calls.len() as u64) as usize];
     let errors: &[&str] = match call {
         "read" | "pread64" | "getdents64" | "statx" | "newfstatat" => &READ_ERRORS,
@@ -238,7 +250,7 @@ fn failing(calls: &[(&'static str, u64)], random: &mut Random) -> Injection {
     let nth = 1 + random.below(most);
     let lasts = if random.below(2) == 0 { "+" } else { "" };
     Injection {
-        part: part(random),
+        part,
         call,
         what: format!("error={error}"),
         when: format!("{nth}{lasts}"),
@@ -246,7 +258,7 @@ fn failing(calls: &[(&'static str, u64)], random: &mut Random) -> Injection {
 }
 
 /// Of the calls that may be.
-fn interrupted(calls: &[(&'static str, u64)], random: &mut Random) -> Injection {
+fn interrupted(part: Part, calls: &[(&'static str, u64)], random: &mut Random) -> Injection {
     const INTERRUPTED: [&str; 6] = ["write", "openat", "read", "pread64", "fdatasync", "fsync"];
     let calls: Vec<_> = calls
         .iter()
@@ -256,7 +268,7 @@ fn interrupted(calls: &[(&'static str, u64)], random: &mut Random) -> Injection 
     let nth = 1 + random.below(most);
     let last = nth + random.below(BURST);
     Injection {
-        part: part(random),
+        part,
         call,
         what: "error=EINTR".to_owned(),
         when: format!("{nth}..{last}"),

@@ -177,7 +177,7 @@ pub(crate) fn injected(notes: &Path) -> Result<Injected> {
         if call.contains("<unfinished") {
             unfinished.insert(thread.to_owned(), call.to_owned());
         }
-        if !call.contains("(INJECTED)") {
+        if !call.contains("(INJECTED)") && !call.contains("(DELAYED)") {
             continue;
         }
         injected.calls += 1;
@@ -190,6 +190,7 @@ pub(crate) fn injected(notes: &Path) -> Result<Injected> {
         injected.hit_log |= ["write", "fdatasync", "fsync"].contains(&name)
             && begun.contains("/log/")
             && begun.contains(".log>")
+            && call.contains("(INJECTED)")
             && !call.contains("EINTR");
     }
     Ok(injected)

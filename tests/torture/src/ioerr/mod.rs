@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use self::fault::{Case, Fault, Means};
 use self::place::{Kind, Place, can_mount};
@@ -37,7 +37,7 @@ pub(crate) struct IoErrors {
     /// How long a stalled sync takes.
     #[arg(long, default_value_t = 30_000)]
     pub(crate) stall_ms: u64,
-    /// Where the stores are made; removed if nothing is found. Default: a temporary directory.
+    /// Where the stores are made, empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -58,6 +58,12 @@ pub(crate) async fn run(settings: &IoErrors) -> Result<Tally> {
     let root = match &settings.directory {
         Some(directory) => {
             std::fs::create_dir_all(directory)?;
+            let is_empty = std::fs::read_dir(directory)?.next().is_none();
+            ensure!(
+                is_empty,
+                "{} is not empty: stores of an earlier run?",
+                directory.display()
+            );
             directory.canonicalize()?
         }
         None => tempfile::Builder::new().prefix("torture-ioerr").tempdir()?.keep(),
@@ -128,7 +134,7 @@ impl Places {
             Fault::Full { kind, .. } => *kind,
             Fault::ShutDown | Fault::ReadOnly => Kind::Ext4,
             Fault::Opening { is_new: true, .. } | Fault::Deleted(_) => {
-                return Ok((self.new(Kind::Directory)?, false));
+                return Ok((self.make(Kind::Directory)?, false));
             }
             _ => Kind::Directory,
         };
@@ -137,10 +143,10 @@ impl Places {
             Some(place) => return Ok((place, true)),
             None => {}
         }
-        Ok((self.new(kind)?, true))
+        Ok((self.make(kind)?, true))
     }
 
-    fn new(&mut self, kind: Kind) -> Result<Place> {
+    fn make(&mut self, kind: Kind) -> Result<Place> {
         self.made += 1;
         Place::new(
             kind,

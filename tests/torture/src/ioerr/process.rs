@@ -38,7 +38,7 @@ impl Process {
     /// Starts it, in a process group of its own; what it says to standard error goes to a file.
     pub(crate) fn start(mut command: Command, stderr: &Path) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        command.stderr(File::create(stderr)?);
+        command.stderr(File::create(stderr)?).env("RUST_BACKTRACE", "0");
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().context("start the child")?;
         let out = child.stdout.take().context("the child's output is piped")?;

@@ -118,6 +118,10 @@ impl Subject {
             };
             rested.push(client);
         }
+        // the indexer may have failed after the last answer
+        if self.is_stopped() {
+            self.pipe.say(Word::Turn(Turn::Stopped))?;
+        }
         self.pipe.say(Word::Turn(Turn::Resting))?;
         Ok(rested)
     }
@@ -142,6 +146,10 @@ impl Subject {
                 _ => return Ok(false),
             }
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        matches!(self.runtime.health(), Health::Stopped { .. })
     }
 
     async fn send(&self, mut client: Client) -> Result<Client> {
@@ -205,7 +213,7 @@ impl Subject {
             }
         };
         self.pipe.say(said)?;
-        let stopped = matches!(self.runtime.health(), Health::Stopped { .. });
+        let stopped = self.is_stopped();
         if stopped {
             self.pipe.say(Word::Turn(Turn::Stopped))?;
         } else if failed_write && !is_retry {
@@ -243,7 +251,7 @@ fn say_panics(pipe: Pipe) {
 fn orders() -> Result<UnboundedReceiver<u8>> {
     let (tell, orders) = unbounded_channel();
     std::thread::Builder::new().spawn(move || {
-        for order in std::io::stdin().bytes().map_while(Result::ok) {
+        for order in std::io::stdin().lock().bytes().map_while(Result::ok) {
             if tell.send(order).is_err() {
                 return;
             }

@@ -23,3 +23,8 @@ fn torture(arguments: &[&str]) {
 fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     torture(&["kill", "--points", "24", "--seed", "7"]);
 }
+
+#[test]
+fn a_disk_that_fails_stops_the_store_and_costs_nothing() {
+    torture(&["ioerr", "--cases", "20", "--seed", "7", "--stall-ms", "1000"]);
+}
