@@ -164,8 +164,10 @@ fn instance(directory: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
 #[derive(Debug, Default)]
 pub(crate) struct Injected {
     pub(crate) calls: u64,
-    /// One of them was a write or a sync of a write-ahead log of `log/`, and failed for good.
+    /// One of them was a write or a sync of a write-ahead log of `log/`, and failed.
     pub(crate) hit_log: bool,
+    /// The same of a run in the making.
+    pub(crate) hit_run: bool,
 }
 
 /// Reads the notes.
@@ -187,11 +189,11 @@ pub(crate) fn injected(notes: &Path) -> Result<Injected> {
             call
         };
         let name = begun.trim_start().split('(').next().unwrap_or_default();
-        injected.hit_log |= ["write", "fdatasync", "fsync"].contains(&name)
-            && begun.contains("/log/")
-            && begun.contains(".log>")
-            && call.contains("(INJECTED)")
-            && !call.contains("EINTR");
+        let has_failed = call.contains("(INJECTED)") && !call.contains("EINTR");
+        if has_failed && ["write", "fdatasync", "fsync"].contains(&name) {
+            injected.hit_log |= begun.contains("/log/") && begun.contains(".log>");
+            injected.hit_run |= begun.contains("/derived/runs/") && begun.contains(".sst>");
+        }
     }
     Ok(injected)
 }

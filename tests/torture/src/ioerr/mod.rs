@@ -7,6 +7,7 @@ mod injection;
 mod place;
 mod process;
 mod script;
+mod strike;
 pub(crate) mod subject;
 
 use std::collections::HashMap;
@@ -132,7 +133,7 @@ impl Places {
     fn take(&mut self, fault: &Fault) -> Result<(Place, bool)> {
         let kind = match fault {
             Fault::Full { kind, .. } => *kind,
-            Fault::ShutDown | Fault::ReadOnly => Kind::Ext4,
+            fault if fault.fails_filesystem() => Kind::Ext4,
             Fault::Opening { is_new: true, .. } | Fault::Deleted(_) => {
                 return Ok((self.make(Kind::Directory)?, false));
             }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use super::course::Course;
 use super::fault::{Case, Fault};
@@ -33,8 +33,6 @@ const DELETED_MAX: Duration = Duration::from_secs(10);
 const TIGHT_BYTES: u64 = 32 << 20;
 const CLIENTS: u32 = 32;
 const STREAMS: u32 = 2_000;
-/// The usual soft limit.
-const DESCRIPTORS: u64 = 1_024;
 
 pub(crate) struct Script<'a> {
     case: &'a Case,
@@ -147,12 +145,7 @@ impl<'a> Script<'a> {
     /// Whether the store opens.
     fn opens(&mut self, process: &mut Process) -> bool {
         let event = process.next(ANSWERS_MAX);
-        let may_fail = matches!(
-            self.case.fault,
-            Fault::Opening { .. }
-                | Fault::Full { opening: true, .. }
-                | Fault::Descriptors { opening: true, .. }
-        );
+        let may_fail = self.case.fault.is_there_at_opening();
         match event {
             Event::Ready => return true,
             Event::Nothing => self.breaks("P11", "opening does not end"),
@@ -169,20 +162,29 @@ impl<'a> Script<'a> {
     /// From the first command to the last order but one.
     fn live(&mut self, process: &mut Process, place: &Place) -> Result<()> {
         std::thread::sleep(CALM);
-        self.attached = self.strike(process.id(), place)?;
+        let fails = self.case.fault.fails_filesystem();
+        self.failed_at = fails.then(Instant::now);
+        self.attached = self.case.fault.strike(process.id(), place, &self.notes)?;
         if !self.rest(process, self.load()) {
             return Ok(());
         }
-        let must_close = matches!(self.case.fault, Fault::ShutDown | Fault::ReadOnly);
-        let early = self.case.reopens_early || (must_close && self.case.heals);
+        // a mount can be made anew once nobody has files open on it
+        let early = self.case.reopens_early || (fails && self.case.heals);
         if process.stopped && early && self.reopen(process) {
+            if fails {
+                self.breaks("P11", "the store reopens on a filesystem that fails");
+                return Ok(());
+            }
             process.order(order::GO_ON);
             if !self.rest(process, LOAD) {
                 return Ok(());
             }
         }
-        if self.case.heals && self.lift(process.id(), place)? {
-            self.heal(process);
+        if self.case.heals {
+            self.attached = None;
+            if self.case.fault.lift(process.id(), place)? {
+                self.heal(process);
+            }
         }
         Ok(())
     }
@@ -193,53 +195,6 @@ impl<'a> Script<'a> {
             Fault::Deleted(_) => DELETED_MAX,
             _ => LOAD,
         }
-    }
-
-    /// Brings the fault about.
-    fn strike(&mut self, process: u32, place: &Place) -> Result<Option<Attached>> {
-        if matches!(self.case.fault, Fault::ShutDown | Fault::ReadOnly) {
-            self.failed_at = Some(Instant::now());
-        }
-        match &self.case.fault {
-            Fault::Running(injection) | Fault::Stall { injection, .. } => {
-                return injection.beside(process, &place.store, &self.notes).map(Some);
-            }
-            Fault::Full {
-                left, opening: false, ..
-            } => place.fill(*left)?,
-            Fault::FileSize { above, .. } => {
-                let bytes = newest_log_bytes(&place.store)? + above;
-                limit(process, &format!("--fsize={bytes}:"))?;
-            }
-            Fault::Descriptors {
-                allowed,
-                opening: false,
-            } => limit(process, &format!("--nofile={allowed}:"))?,
-            Fault::ShutDown => place.shut_down()?,
-            Fault::ReadOnly => place.make_read_only()?,
-            Fault::Deleted(what) => {
-                let what = if *what == "store" { "" } else { what };
-                remove_under_way(&place.store.join(what))?;
-            }
-            Fault::Opening { .. } | Fault::Full { .. } | Fault::Descriptors { .. } => {}
-        }
-        Ok(None)
-    }
-
-    /// Takes the fault away; false if a living child can't be rid of it.
-    fn lift(&mut self, process: u32, place: &Place) -> Result<bool> {
-        self.attached = None;
-        match &self.case.fault {
-            Fault::Opening { injection, .. } => return Ok(!injection.lasts()),
-            Fault::Full { .. } => place.make_room(),
-            Fault::FileSize { .. } => limit(process, "--fsize=unlimited:")?,
-            Fault::Descriptors { .. } => limit(process, &format!("--nofile={DESCRIPTORS}:"))?,
-            // a reopening that failed has let go of all files
-            Fault::ShutDown | Fault::ReadOnly => place.remount()?,
-            Fault::Deleted(what) => return Ok(*what == "derived"),
-            Fault::Running(_) | Fault::Stall { .. } => {}
-        }
-        Ok(true)
     }
 
     /// The fault is gone: a store that stopped is reopened, and goes on.
@@ -284,7 +239,7 @@ impl<'a> Script<'a> {
         }
         match event {
             Event::Turn(Turn::Resting) => return true,
-            Event::Gone if matches!(self.case.fault, Fault::FileSize { ignored: false, .. }) => {}
+            Event::Gone if self.case.fault.kills() => {}
             Event::Gone => self.breaks("P11", "the child is gone"),
             Event::Nothing => self.breaks("P11", "commands are not answered"),
             other => self.breaks("-", format!("the child says {other:?} and should rest")),
@@ -305,7 +260,7 @@ impl<'a> Script<'a> {
         match process.next(ANSWERS_MAX) {
             Event::Turn(Turn::Reopened) => return true,
             Event::Turn(_) | Event::Ready => {}
-            Event::Gone if matches!(self.case.fault, Fault::FileSize { ignored: false, .. }) => {}
+            Event::Gone if self.case.fault.kills() => {}
             Event::Gone => self.breaks("P11", "the child is gone while it reopens its store"),
             Event::Nothing => self.breaks("P11", "reopening does not end"),
         }
@@ -319,11 +274,10 @@ impl<'a> Script<'a> {
             self.breaks("P11", "the child does not end");
             return process.kill();
         };
-        let may_be_killed = matches!(self.case.fault, Fault::FileSize { ignored: false, .. });
         match status.code() {
             Some(0) => {}
             Some(1) if !self.is_healed => {}
-            None if may_be_killed && status.signal() == Some(XFSZ) => self.is_killed = true,
+            None if self.case.fault.kills() && status.signal() == Some(XFSZ) => self.is_killed = true,
             _ => self.breaks("P11", format!("the child ends with {status}")),
         }
         Ok(())
@@ -342,10 +296,8 @@ impl<'a> Script<'a> {
             self.breaks("P11", format!("a stopped store took {fast:?} for an answer"));
         }
         // a log that is gone, or a sync that was only claimed, is damage
-        let may_lose = matches!(
-            self.case.fault,
-            Fault::Deleted("store" | "log") | Fault::ShutDown | Fault::ReadOnly
-        );
+        let fault = &self.case.fault;
+        let may_lose = fault.fails_filesystem() || matches!(fault, Fault::Deleted("store" | "log"));
         if course.said_damaged && !may_lose {
             self.breaks("P5", "a fault of the system is called damage");
         }
@@ -357,15 +309,22 @@ impl<'a> Script<'a> {
             Fault::Running(_) | Fault::Opening { .. } | Fault::Stall { .. }
         );
         let injected = injected(&self.notes)?;
-        if injected.hit_log
-            && is_open
-            && !course.ever_stopped
-            && !matches!(self.case.fault, Fault::Stall { .. })
-        {
+        let goes_on = is_open && !course.ever_stopped && !matches!(self.case.fault, Fault::Stall { .. });
+        if injected.hit_log && goes_on {
             self.breaks(
                 "P11",
                 "a write or a sync of the log failed, and the store did not stop",
             );
+        }
+        // where it was healed, there was time to tell of it
+        if injected.hit_run && goes_on && self.case.heals {
+            self.breaks(
+                "P11",
+                "a write or a sync of a run failed, and the store did not stop",
+            );
+        }
+        if self.is_killed {
+            return Ok("killed");
         }
         Ok(
             match (is_injected && injected.calls == 0, is_open, course.ever_stopped) {
@@ -411,42 +370,3 @@ impl<'a> Script<'a> {
 
 /// SIGXFSZ on Linux.
 const XFSZ: i32 = 25;
-
-/// Sets a soft limit of a process that runs.
-fn limit(process: u32, limit: &str) -> Result<()> {
-    let mut prlimit = Command::new("prlimit");
-    prlimit.args(["--pid", &process.to_string(), limit]);
-    let out = prlimit.output().context("run prlimit")?;
-    if !out.status.success() {
-        bail!("{prlimit:?}: {}", String::from_utf8_lossy(&out.stderr));
-    }
-    Ok(())
-}
-
-fn newest_log_bytes(store: &Path) -> Result<u64> {
-    let mut newest = None;
-    for entry in std::fs::read_dir(store.join("log"))? {
-        let entry = entry?;
-        if entry
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "log")
-        {
-            newest = newest.max(Some((entry.file_name(), entry.metadata()?.len())));
-        }
-    }
-    Ok(newest.context("an open store has a write-ahead log")?.1)
-}
-
-/// Removes a directory while files come and go in it.
-fn remove_under_way(directory: &Path) -> Result<()> {
-    const ATTEMPTS: u32 = 100;
-    let mut removed = Ok(());
-    for _ in 0..ATTEMPTS {
-        removed = std::fs::remove_dir_all(directory);
-        if removed.is_ok() {
-            break;
-        }
-    }
-    removed.context("remove the store's files")
-}

@@ -26,5 +26,16 @@ fn killed_at_any_instant_nothing_acknowledged_is_lost() {
 
 #[test]
 fn a_disk_that_fails_stops_the_store_and_costs_nothing() {
-    torture(&["ioerr", "--cases", "20", "--seed", "7", "--stall-ms", "1000"]);
+    // one of each kind
+    torture(&[
+        "ioerr",
+        "--first",
+        "9",
+        "--cases",
+        "11",
+        "--seed",
+        "7",
+        "--stall-ms",
+        "1000",
+    ]);
 }
