@@ -141,12 +141,13 @@ fn instance(directory: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
+            // RocksDB's text logs may fail, and their names hold times
+            if name.starts_with("LOG") || path.is_dir() {
+                continue;
+            }
             let number = name.split(['.', '-']).find_map(|part| part.parse().ok());
             newest = newest.max(number.unwrap_or(0));
-            // RocksDB's text logs may fail
-            if path.is_file() && !name.starts_with("LOG") {
-                paths.push(path);
-            }
+            paths.push(path);
         }
     }
     for number in newest + 1..=newest + NEW_FILES {

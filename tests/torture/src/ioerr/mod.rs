@@ -155,7 +155,8 @@ impl Places {
         )
     }
 
-    fn give_back(&mut self, place: Place) {
+    fn give_back(&mut self, mut place: Place) {
+        place.lives += 1;
         self.standing.insert(place.kind, place);
     }
 

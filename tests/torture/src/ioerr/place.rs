@@ -21,6 +21,8 @@ pub(crate) enum Kind {
 const MOUNT_MIB: u64 = 384;
 /// A mount with less free space than this is made anew.
 const FREE_MIN: u64 = 192 << 20;
+/// Lives of children on one store: each leaves files, and the later ones would take long.
+const LIVES_MAX: u32 = 30;
 /// A mount that nobody uses any more can be taken away after so long.
 const UNMOUNT_MAX: Duration = Duration::from_secs(10);
 const FILLER: &str = "filler";
@@ -32,6 +34,7 @@ pub(crate) struct Place {
     root: PathBuf,
     pub(crate) store: PathBuf,
     pub(crate) model: Model,
+    pub(crate) lives: u32,
 }
 
 impl Place {
@@ -44,6 +47,7 @@ impl Place {
             store: mount.join("store"),
             root,
             model: Model::default(),
+            lives: 0,
         };
         if kind == Kind::Ext4 {
             let image = File::create(place.image())?;
@@ -94,9 +98,9 @@ impl Place {
         self.mount()
     }
 
-    /// Whether there is too little space for another child.
+    /// Whether there is too little space for another child, or too much was done there.
     pub(crate) fn is_used_up(&self) -> Result<bool> {
-        Ok(self.kind != Kind::Directory && self.free()? < FREE_MIN)
+        Ok(self.lives >= LIVES_MAX || self.kind != Kind::Directory && self.free()? < FREE_MIN)
     }
 
     fn free(&self) -> Result<u64> {

@@ -24,7 +24,7 @@ const ANSWERS_MAX: Duration = Duration::from_secs(60);
 /// A stopped store answers within.
 const FAST_MAX: Duration = Duration::from_secs(10);
 /// Clients that meet no fault are told to rest after.
-const LOAD: Duration = Duration::from_millis(500);
+const LOAD: Duration = Duration::from_millis(400);
 /// Load before the fault, and after it.
 const CALM: Duration = Duration::from_millis(60);
 /// A store whose files are gone has noticed after so long: it looks with each watermark, and starts runs under load.
