@@ -95,6 +95,7 @@ impl Journal {
                 let waited = session.tail.wait_for_room(|| session.refusal().is_some());
                 self.count_room_wait(waited);
             }
+            self.session.notice_failure();
             if let Some(reason) = self.session.refusal() {
                 self.settle(batch, &Verdict::Stopped(reason));
                 continue;

@@ -168,6 +168,14 @@ impl Session {
         self.core.space.notify_waiters();
     }
 
+    /// Stops if the engine has failed behind the journal's back: what was not handed to a write then is surely not done,
+    /// and health says so without waiting for one.
+    pub(crate) fn notice_failure(&self) {
+        if let Some(reason) = self.engine.failure() {
+            self.stop(&reason);
+        }
+    }
+
     /// The session is over, for this reason.
     pub(crate) fn retire(&self, reason: &str) {
         *self.stopped.lock() = Some(reason.into());

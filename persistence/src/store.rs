@@ -166,7 +166,9 @@ impl Store {
     /// Whether the store takes commits.
     #[must_use]
     pub fn health(&self) -> Health {
-        match self.inner.session.load().stopped() {
+        let session = self.inner.session.load();
+        session.notice_failure();
+        match session.stopped() {
             None => Health::Healthy,
             Some(reason) => Health::Stopped { reason },
         }

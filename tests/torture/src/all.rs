@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use crate::kill;
-use crate::power;
 use crate::tally::Tally;
+use crate::{ioerr, kill, power};
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
 const POWER_CUTS: u32 = 1_000;
+const IO_ERRORS: u32 = 500;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,6 +38,8 @@ pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
     tallies.push(kill::run(&kill::Kill::new(all.scaled(KILL_POINTS), all.seed)).await?);
     write(all, &tallies)?;
     tallies.push(power::run(&power::Power::new(all.scaled(POWER_CUTS), all.seed)).await?);
+    write(all, &tallies)?;
+    tallies.push(ioerr::run(&ioerr::IoErrors::new(all.scaled(IO_ERRORS), all.seed)).await?);
     write(all, &tallies)?;
     Ok(tallies)
 }

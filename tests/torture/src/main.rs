@@ -6,6 +6,7 @@ mod all;
 mod child;
 mod counter;
 mod derived;
+mod ioerr;
 mod judge;
 mod kill;
 mod life;
@@ -36,9 +37,14 @@ enum Harness {
     Kill(kill::Kill),
     /// Cuts the power of a disk under load; takes root
     Power(power::Power),
+    /// Lets a process under load meet errors of its disk
+    Ioerr(ioerr::IoErrors),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
+    /// Whose disk fails
+    #[command(hide = true)]
+    IoerrChild(child::Load),
 }
 
 #[tokio::main]
@@ -48,9 +54,14 @@ async fn main() -> Result<ExitCode> {
             child::run(&load).await?;
             return Ok(ExitCode::SUCCESS);
         }
+        Harness::IoerrChild(load) => {
+            ioerr::subject::run(&load).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Harness::All(all) => all::run(&all).await?,
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
         Harness::Power(power) => vec![power::run(&power).await?],
+        Harness::Ioerr(ioerr) => vec![ioerr::run(&ioerr).await?],
     };
     for tally in &tallies {
         tally.print();

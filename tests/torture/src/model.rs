@@ -88,13 +88,13 @@ impl Heard {
                 reply,
             } => answer(number, Answer::Done { version, reply }),
             Word::NotDone { number } => answer(number, Answer::NotDone),
-            Word::Unknown { .. } => {}
             Word::Cut => self.is_cut = true,
             Word::Shown { offset, id } => self.shown.push((offset, id)),
             Word::Looked { stream, count } => {
                 let highest = self.looked.entry(stream).or_default();
                 *highest = count.max(*highest);
             }
+            Word::Unknown { .. } | Word::Turn(_) => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 const WORD_BYTES: usize = 41;
 
@@ -28,7 +28,38 @@ pub(crate) enum Word {
     Looked { stream: u32, count: u64 },
     /// Said by the parent: the disk's power is about to be cut.
     Cut,
+    /// The child's own state has changed.
+    Turn(Turn),
 }
+
+/// What a child with a failing disk says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A client saw that the store's health is *stopped*.
+    Stopped,
+    /// A client was told that a write had failed, and health said that all was well.
+    NotStopped,
+    /// All clients rest: nothing is in flight.
+    Resting,
+    /// The store was reopened, in process.
+    Reopened,
+    /// It was not, or did not open: the system failed.
+    NotOpened,
+    /// It was not, or did not open: the store is said to be damaged.
+    Damaged,
+    /// A thread panicked.
+    Panicked,
+}
+
+const TURNS: [Turn; 7] = [
+    Turn::Stopped,
+    Turn::NotStopped,
+    Turn::Resting,
+    Turn::Reopened,
+    Turn::NotOpened,
+    Turn::Damaged,
+    Turn::Panicked,
+];
 
 impl Word {
     fn encode(self) -> [u8; WORD_BYTES] {
@@ -71,6 +102,7 @@ impl Word {
                 put(9, &stream.to_le_bytes());
             }
             Self::Cut => put(0, &[7]),
+            Self::Turn(turn) => put(0, &[8, turn as u8]),
         }
         bytes
     }
@@ -99,6 +131,7 @@ impl Word {
                 count: u64_at(1),
             },
             7 => Self::Cut,
+            8 => Self::Turn(*TURNS.get(usize::from(bytes[1])).context("a turn that is none")?),
             tag => bail!("the child says a word that begins with {tag}"),
         })
     }
@@ -168,6 +201,7 @@ mod tests {
             },
             Word::Cut,
         ];
+        let words: Vec<_> = words.into_iter().chain(TURNS.map(Word::Turn)).collect();
         let mut said: Vec<u8> = words.iter().flat_map(|word| word.encode()).collect();
         said.extend([1; 5]); // cut off by a kill
         let mut heard = Vec::new();

@@ -28,3 +28,19 @@ fn killed_at_any_instant_nothing_acknowledged_is_lost() {
 fn with_the_power_cut_nothing_acknowledged_or_shown_is_lost() {
     torture(&["power", "--cuts", "8", "--seed", "4"]);
 }
+
+#[test]
+fn a_disk_that_fails_stops_the_store_and_costs_nothing() {
+    // one of each kind
+    torture(&[
+        "ioerr",
+        "--first",
+        "9",
+        "--cases",
+        "11",
+        "--seed",
+        "7",
+        "--stall-ms",
+        "1000",
+    ]);
+}
