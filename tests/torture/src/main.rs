@@ -10,6 +10,7 @@ mod kill;
 mod life;
 mod model;
 mod random;
+mod simulation;
 mod tally;
 mod violation;
 mod wire;
@@ -32,6 +33,8 @@ enum Harness {
     All(all::All),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
+    /// Runs the runtime without its threads, in an order that a seed decides, against a reference
+    Simulate(simulation::Simulate),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -46,6 +49,7 @@ async fn main() -> Result<ExitCode> {
         }
         Harness::All(all) => all::run(&all).await?,
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
+        Harness::Simulate(simulate) => vec![simulation::run(&simulate)?],
     };
     for tally in &tallies {
         tally.print();
