@@ -6,10 +6,14 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use crate::kill;
+use crate::linearizability::{self, Linearize};
+use crate::simulation::{self, Simulate};
 use crate::tally::Tally;
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
+const SIMULATED_SEEDS: u32 = 100_000;
+const HISTORIES: u32 = 1_000;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,6 +38,13 @@ impl All {
 pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
     let mut tallies = Vec::new();
     tallies.push(kill::run(&kill::Kill::new(all.scaled(KILL_POINTS), all.seed)).await?);
+    write(all, &tallies)?;
+    tallies.push(simulation::run(&Simulate::new(
+        all.scaled(SIMULATED_SEEDS),
+        all.seed,
+    ))?);
+    write(all, &tallies)?;
+    tallies.push(linearizability::run(&Linearize::new(all.scaled(HISTORIES), all.seed)).await?);
     write(all, &tallies)?;
     Ok(tallies)
 }

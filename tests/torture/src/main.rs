@@ -8,6 +8,7 @@ mod counter;
 mod judge;
 mod kill;
 mod life;
+mod linearizability;
 mod model;
 mod random;
 mod simulation;
@@ -35,6 +36,8 @@ enum Harness {
     Kill(kill::Kill),
     /// Runs the runtime without its threads, in an order that a seed decides, against a reference
     Simulate(simulation::Simulate),
+    /// Holds what several clients of one aggregate are told to what one alone could be told
+    Linearize(linearizability::Linearize),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -49,6 +52,7 @@ async fn main() -> Result<ExitCode> {
         }
         Harness::All(all) => all::run(&all).await?,
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
+        Harness::Linearize(linearize) => vec![linearizability::run(&linearize).await?],
         Harness::Simulate(simulate) => vec![simulation::run(&simulate)?],
     };
     for tally in &tallies {

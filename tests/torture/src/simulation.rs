@@ -1,7 +1,7 @@
 //! The simulation (P1 to P4, P6 to P8, P10, P13, P14): the runtime and the store without their threads, run a step at a time
 //! in an order that a seed decides, and held to a reference after each step.
 
-mod account;
+pub(crate) mod account;
 mod client;
 mod judge;
 mod plan;

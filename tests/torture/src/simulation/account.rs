@@ -57,7 +57,7 @@ pub(crate) struct Short {
 
 /// What a planned panic says, so that nobody prints it.
 pub(crate) const PLANNED: &str = "planned";
-/// In the event of a command that panics when it is applied.
+/// In the last event of a command that panics when it is applied.
 const PANICS: u8 = u8::MAX;
 
 /// An account, whatever the layout of its state.
@@ -86,16 +86,16 @@ impl Seen {
             return Err(Short { seen: self });
         }
         let (number, at_ms) = (command.number, context.now().as_millis());
-        let parts = match command.planned {
-            Planned::PanicInApply => PANICS,
-            _ => command.parts,
-        };
         let entry = move |part| Entry::Moved {
             number,
             // the first moves all of it
             cents: if part == 1 { command.cents } else { 0 },
             part,
-            parts,
+            // the last panics: the others have changed the state by then
+            parts: match command.planned {
+                Planned::PanicInApply if part == command.parts => PANICS,
+                _ => command.parts,
+            },
             at_ms,
         };
         Ok(Decision::events((1..=command.parts).map(entry)).reply(A::seen))

@@ -27,9 +27,11 @@ const BEGIN: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 const DEADLINE: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_millis(20);
 /// Steps after which what was begun must have ended.
-const SETTLED_AFTER: u32 = 200_000;
-/// One command of so many has a large payload of events, panics, and so on.
+const SETTLED_AFTER: u32 = 20_000;
+/// One command of so many stores nothing, another one many events, others panic.
 const RARE: u64 = 24;
+/// The last attempts, which are likely to be in flight or just answered.
+const RECENT: usize = 12;
 
 /// What was done, for the tally.
 #[derive(Debug, Default, Clone, Copy)]
@@ -255,8 +257,12 @@ impl<'t> World<'t> {
     /// Any earlier command that has an id.
     fn earlier(&self, choice: u64) -> Option<(usize, Request)> {
         let attempts = &self.judge.attempts;
-        let from = attempts.len() - (attempts.len()).min(if choice % 2 == 0 { 12 } else { usize::MAX });
-        let at = from + (choice / 2) as usize % (attempts.len() - from).max(1);
+        // one of the last as often as any
+        let of = match choice % 2 {
+            0 => attempts.len().min(RECENT),
+            _ => attempts.len(),
+        };
+        let at = attempts.len() - of + (choice / 2) as usize % of.max(1);
         let attempt = attempts.get(at)?;
         let request = attempt.request.filter(|request| request.id.is_some())?;
         Some((attempt.stream, request))
@@ -276,7 +282,6 @@ impl<'t> World<'t> {
     }
 
     fn send(&mut self, stream: usize, request: Option<Request>) {
-        let in_flight = |attempt: &Attempt| attempt.standing == Standing::Pending;
         let pending = self
             .callers
             .iter()
@@ -297,7 +302,6 @@ impl<'t> World<'t> {
             reopened: self.reopened,
             beside,
         });
-        debug_assert!(in_flight(&self.judge.attempts[attempt]));
         let patience = Rc::<Cell<Patience>>::default();
         let caller = Caller {
             attempt,
@@ -361,10 +365,10 @@ impl<'t> World<'t> {
     }
 
     fn crash(&mut self, choices: [u64; 4]) -> Result<(), Violation> {
-        self.disk.keep_unsynced(choices[1] % 2 == 0);
+        self.disk.keep_unsynced(choices[1].is_multiple_of(2));
         self.count_stop()?;
         self.disk.crash();
-        if choices[2] % 8 == 0 {
+        if choices[2].is_multiple_of(8) {
             self.life = None;
             self.disk.delete_derived();
         }
@@ -378,7 +382,7 @@ impl<'t> World<'t> {
         self.gone.clear();
         self.answers.borrow_mut().clear();
         self.judge.crashed();
-        if choice % 3 == 0 {
+        if choice.is_multiple_of(3) {
             self.is_other_program = !self.is_other_program;
         }
         self.open();

@@ -23,3 +23,13 @@ fn torture(arguments: &[&str]) {
 fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     torture(&["kill", "--points", "24", "--seed", "7"]);
 }
+
+#[test]
+fn whatever_the_order_of_steps_each_answer_is_what_the_reference_says() {
+    torture(&["simulate", "--seeds", "400", "--seed", "7"]);
+}
+
+#[test]
+fn what_several_clients_are_told_could_be_told_to_one() {
+    torture(&["linearize", "--histories", "20", "--seed", "7"]);
+}
