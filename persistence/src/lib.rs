@@ -64,6 +64,8 @@ mod session;
 mod settlement;
 mod snapshot;
 mod statistics;
+#[cfg(feature = "simulation")]
+mod steps;
 mod store;
 mod stored;
 mod tail;
@@ -81,6 +83,9 @@ pub use crate::options::{OpenProgress, StoreOptions};
 pub use crate::settlement::{NotCommitted, Settled, Settlement, SettlementSink, SinkId, Ticket};
 pub use crate::snapshot::Snapshot;
 pub use crate::statistics::StoreStatistics;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub use crate::steps::Steps;
 pub use crate::store::{Health, Store};
 pub use crate::stored::{StoredCommand, StoredCommit, StoredEvent};
 pub use crate::writer::{Reached, StreamWriter};

@@ -14,6 +14,7 @@ use dashmap::mapref::one::Ref;
 use dormouse_domain::{Aggregate, AggregateId, AggregateType, Moment, NotDone, StreamId};
 
 use crate::actor::{self, Attempt, EntityActor};
+use crate::lane;
 use crate::residency::{Charge, Evicts, Residency};
 use crate::shared::Shared;
 
@@ -146,7 +147,7 @@ impl<A: Aggregate> Directory<A> {
                 shared.lanes[lane].let_in(move || {
                     let mut actor = EntityActor::new(directory, residency, lane);
                     actor.arrive(attempted);
-                    actix::spawn(Context::with_receiver(receiver).into_future(actor));
+                    lane::spawn(Context::with_receiver(receiver).into_future(actor));
                 });
             });
         }

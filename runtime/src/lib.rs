@@ -27,6 +27,9 @@ mod residency;
 mod residents;
 mod sending;
 mod shared;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 mod snapshots;
 mod statistics;
 mod sweeper;

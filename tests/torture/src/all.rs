@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
+use crate::linearizability::{self, Linearize};
+use crate::simulation::{self, Simulate};
 use crate::tally::Tally;
 use crate::{ioerr, kill, power};
 
@@ -12,6 +14,8 @@ use crate::{ioerr, kill, power};
 const KILL_POINTS: u32 = 1_000;
 const POWER_CUTS: u32 = 1_000;
 const IO_ERRORS: u32 = 500;
+const SIMULATED_SEEDS: u32 = 100_000;
+const HISTORIES: u32 = 1_000;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,6 +44,13 @@ pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
     tallies.push(power::run(&power::Power::new(all.scaled(POWER_CUTS), all.seed)).await?);
     write(all, &tallies)?;
     tallies.push(ioerr::run(&ioerr::IoErrors::new(all.scaled(IO_ERRORS), all.seed)).await?);
+    write(all, &tallies)?;
+    tallies.push(simulation::run(&Simulate::new(
+        all.scaled(SIMULATED_SEEDS),
+        all.seed,
+    ))?);
+    write(all, &tallies)?;
+    tallies.push(linearizability::run(&Linearize::new(all.scaled(HISTORIES), all.seed)).await?);
     write(all, &tallies)?;
     Ok(tallies)
 }

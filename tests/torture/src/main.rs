@@ -10,9 +10,11 @@ mod ioerr;
 mod judge;
 mod kill;
 mod life;
+mod linearizability;
 mod model;
 mod power;
 mod random;
+mod simulation;
 mod tally;
 mod violation;
 mod wire;
@@ -39,6 +41,10 @@ enum Harness {
     Power(power::Power),
     /// Lets a process under load meet errors of its disk
     Ioerr(ioerr::IoErrors),
+    /// Runs the runtime without its threads, in an order that a seed decides, against a reference
+    Simulate(simulation::Simulate),
+    /// Holds what several clients of one aggregate are told to what one alone could be told
+    Linearize(linearizability::Linearize),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -62,6 +68,8 @@ async fn main() -> Result<ExitCode> {
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
         Harness::Power(power) => vec![power::run(&power).await?],
         Harness::Ioerr(ioerr) => vec![ioerr::run(&ioerr).await?],
+        Harness::Linearize(linearize) => vec![linearizability::run(&linearize).await?],
+        Harness::Simulate(simulate) => vec![simulation::run(&simulate)?],
     };
     for tally in &tallies {
         tally.print();

@@ -45,7 +45,13 @@ struct Control {
     holds: usize,
     waiting: usize,
     keep_unsynced: bool,
+    #[cfg(feature = "simulation")]
+    between: Option<Between>,
 }
+
+/// What happens between a reader's looks at the disk.
+#[cfg(feature = "simulation")]
+type Between = Arc<dyn Fn() + Send + Sync>;
 
 /// How an append fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +122,22 @@ impl MemoryDisk {
             .families
             .lock()
             .edit(family.expect("a family's name"), edit);
+    }
+
+    /// Has `between` run before and after each reading of derived rows: what other threads do meanwhile.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn between_readings(&self, between: impl Fn() + Send + Sync + 'static) {
+        self.inner.control.lock().between = Some(Arc::new(between));
+    }
+
+    /// A reader is about to look, or has looked.
+    pub(super) fn reading(&self) {
+        #[cfg(feature = "simulation")]
+        {
+            let between = self.inner.control.lock().between.clone();
+            between.into_iter().for_each(|between| between());
+        }
     }
 
     pub(super) fn begin_opening(&self) -> Result<u64, StoreError> {

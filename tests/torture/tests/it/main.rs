@@ -44,3 +44,13 @@ fn a_disk_that_fails_stops_the_store_and_costs_nothing() {
         "1000",
     ]);
 }
+
+#[test]
+fn whatever_the_order_of_steps_each_answer_is_what_the_reference_says() {
+    torture(&["simulate", "--seeds", "400", "--seed", "7"]);
+}
+
+#[test]
+fn what_several_clients_are_told_could_be_told_to_one() {
+    torture(&["linearize", "--histories", "20", "--seed", "7"]);
+}
