@@ -56,6 +56,7 @@ pub mod metric_names;
 #[cfg(feature = "rocksdb")]
 mod open;
 mod options;
+mod planted;
 mod queue;
 mod reader;
 mod recovery;
@@ -90,3 +91,6 @@ pub use crate::store::{Health, Store};
 pub use crate::stored::{StoredCommand, StoredCommit, StoredEvent};
 pub use crate::writer::{Reached, StreamWriter};
 pub use crate::writing::{Admission, Writing};
+
+#[doc(hidden)]
+pub use crate::planted::{Planted, planted};

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use dormouse_domain::{CommandFingerprint, CommandId, Version};
+use dormouse_persistence::{Planted, planted};
 
 /// An id that took effect, or is about to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl CommandIds {
         while known.ring.len() >= ring_max.max(1) {
             match known.ring.front() {
                 Some(oldest) if oldest.last_version <= durable => {
-                    if oldest.id.is_time_ordered() {
+                    if oldest.id.is_time_ordered() && !planted(Planted::FloorNotRaised) {
                         known.floor = known.floor.max(Some(oldest.id));
                     }
                     known.ring.pop_front();

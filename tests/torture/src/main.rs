@@ -6,15 +6,27 @@ mod all;
 mod child;
 mod counter;
 mod derived;
+mod findings;
+mod fuse;
+mod holes;
 mod ioerr;
 mod judge;
 mod kill;
 mod life;
 mod linearizability;
 mod model;
+mod overload;
+mod panics;
+mod place;
+mod planted;
 mod power;
 mod random;
+mod readers;
+mod schemas;
 mod simulation;
+mod slow;
+mod soak;
+mod sum;
 mod tally;
 mod violation;
 mod wire;
@@ -29,12 +41,17 @@ use clap::{Parser, Subcommand};
 struct Arguments {
     #[command(subcommand)]
     harness: Harness,
+    /// Writes what was tried and found there, too.
+    #[arg(long, global = true, hide = true)]
+    tally: Option<std::path::PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Harness {
     /// Runs all of the others and writes a summary
     All(all::All),
+    /// Deletes rows of a store beneath it
+    Holes(holes::Holes),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
     /// Cuts the power of a disk under load; takes root
@@ -45,6 +62,18 @@ enum Harness {
     Simulate(simulation::Simulate),
     /// Holds what several clients of one aggregate are told to what one alone could be told
     Linearize(linearizability::Linearize),
+    /// Asks for more than can be done, and of more than there is memory for
+    Overload(overload::Overload),
+    /// Panics in domain code, in the midst of commands to thousands of aggregates
+    Panics(panics::Panics),
+    /// Shows that the others see: runs them in a build with known bugs
+    Planted(planted::Planted),
+    /// Reads what was answered in every way there is, while runs are published and aggregates evicted
+    Readers(readers::Readers),
+    /// Lets two programs of different state schemas take turns with one store
+    Schemas(schemas::Schemas),
+    /// Lets it work at seventy percent for a long time, and looks for what drifts
+    Soak(soak::Soak),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -55,7 +84,8 @@ enum Harness {
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let tallies = match Arguments::parse().harness {
+    let arguments = Arguments::parse();
+    let tallies = match arguments.harness {
         Harness::Child(load) => {
             child::run(&load).await?;
             return Ok(ExitCode::SUCCESS);
@@ -65,14 +95,24 @@ async fn main() -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Harness::All(all) => all::run(&all).await?,
+        Harness::Holes(holes) => vec![holes::run(&holes).await?],
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
         Harness::Power(power) => vec![power::run(&power).await?],
         Harness::Ioerr(ioerr) => vec![ioerr::run(&ioerr).await?],
         Harness::Linearize(linearize) => vec![linearizability::run(&linearize).await?],
         Harness::Simulate(simulate) => vec![simulation::run(&simulate)?],
+        Harness::Overload(overload) => vec![overload::run(&overload).await?],
+        Harness::Panics(panics) => vec![panics::run(&panics).await?],
+        Harness::Planted(planted) => vec![planted::run(&planted)?.0],
+        Harness::Readers(readers) => vec![readers::run(&readers).await?],
+        Harness::Schemas(schemas) => vec![schemas::run(&schemas).await?],
+        Harness::Soak(soak) => vec![soak::run(&soak).await?],
     };
     for tally in &tallies {
         tally.print();
+    }
+    if let Some(path) = arguments.tally {
+        std::fs::write(path, serde_json::to_vec(&tallies)?)?;
     }
     let sound = tallies.iter().all(|tally| tally.violations.is_empty());
     Ok(if sound {

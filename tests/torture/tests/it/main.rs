@@ -54,3 +54,36 @@ fn whatever_the_order_of_steps_each_answer_is_what_the_reference_says() {
 fn what_several_clients_are_told_could_be_told_to_one() {
     torture(&["linearize", "--histories", "20", "--seed", "7"]);
 }
+
+#[test]
+fn what_is_missing_beneath_the_store_is_told_to_its_readers() {
+    torture(&["holes", "--holes", "20"]);
+}
+
+#[test]
+fn overloaded_it_handles_nothing_that_was_not_done_and_keeps_its_budget() {
+    torture(&["overload", "--commands", "20000"]);
+}
+
+#[test]
+fn panics_harm_their_own_aggregate_only() {
+    torture(&["panics", "--panics", "500"]);
+}
+
+#[test]
+fn readers_see_what_was_answered_while_runs_are_published() {
+    torture(&["readers", "--readings", "20000"]);
+}
+
+#[test]
+fn snapshots_of_another_schema_cost_time_only() {
+    torture(&["schemas", "--turns", "4"]);
+}
+
+#[test]
+fn under_steady_load_all_is_answered() {
+    let samples = tempfile::tempdir().expect("a temporary directory can be made");
+    let samples = samples.path().join("soak.json");
+    let samples = samples.to_str().expect("its name is text");
+    torture(&["soak", "--minutes", "0.05", "--samples", samples]);
+}
