@@ -60,12 +60,19 @@ mod queue;
 mod reader;
 mod recovery;
 mod registry;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod session;
 mod settlement;
 mod snapshot;
 mod statistics;
 mod store;
 mod stored;
+#[cfg(not(shuttle))]
+mod sync;
+#[cfg(shuttle)]
+#[doc(hidden)]
+pub mod sync;
 mod tail;
 #[cfg(feature = "rocksdb")]
 mod watermark;
