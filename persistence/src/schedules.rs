@@ -17,6 +17,7 @@ use dormouse_domain::{
 use uuid::Uuid;
 
 use crate::commit::CommitBuilder;
+use crate::engine::Disk;
 use crate::engine::memory::MemoryDisk;
 use crate::error::StoreError;
 use crate::options::StoreOptions;
@@ -91,8 +92,13 @@ struct House {
 impl House {
     fn new(options: StoreOptions) -> Arc<House> {
         let disk = MemoryDisk::new();
+        House::on_disk(disk.clone(), Box::new(disk), options)
+    }
+
+    /// `disk` has the switches of what is below `opened`.
+    fn on_disk(disk: MemoryDisk, opened: Box<dyn Disk>, options: StoreOptions) -> Arc<House> {
         let clock = Clock::held(Timestamp::EPOCH);
-        let store = Store::on_memory(&disk, options.clock(clock)).unwrap();
+        let store = Store::on_disk(opened, options.clock(clock)).unwrap();
         let fates = Arc::<Fates>::default();
         let sink = store.register_sink(Arc::clone(&fates) as _);
         Arc::new(House {

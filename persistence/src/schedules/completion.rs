@@ -3,9 +3,12 @@
 use shuttle::future::block_on;
 
 use super::*;
+use crate::announcer::Announcer;
+use crate::engine::faulty::FaultyDisk;
 use crate::engine::memory::AppendFault;
 use crate::follower::LogFollower;
 use crate::settlement::NotCommitted;
+use crate::sync::atomic::Ordering;
 use crate::sync::thread;
 use dormouse_domain::Offset;
 
@@ -96,6 +99,22 @@ fn a_failed_append_settles_all() {
     });
 }
 
+/// The indexer fails while the tail is at its bound: nobody makes room any more, and all who wait for it are told.
+#[test]
+fn a_failed_run_settles_all() {
+    explore("a failed run settles all", || {
+        let disk = FaultyDisk::default();
+        disk.switches.index_fails.store(true, Ordering::SeqCst);
+        let options = every_batch_a_run().tail_bytes_max(1);
+        let house = House::on_disk(disk.memory.clone(), Box::new(disk), options);
+        join(clients(&house));
+        let durable = durable(&house);
+        house.store.reopen().unwrap();
+        assert_eq!(offsets(&house.store), durable);
+        house.store.close().unwrap();
+    });
+}
+
 /// Reopened meanwhile: what was written to the old session is stale or not done, and settled once.
 #[test]
 fn a_store_that_is_reopened_settles_all() {
@@ -142,6 +161,24 @@ fn a_follower_is_told_of_the_end() {
         write(&house);
         house.store.close().unwrap();
         join(followers);
+    });
+}
+
+/// The same of the announcer alone, as a follower uses it: a small world is explored better.
+#[test]
+fn the_last_move_is_announced() {
+    explore("the last move is announced", || {
+        let announcer = Arc::new(Announcer::new());
+        let mut announced = announcer.subscribe().unwrap();
+        let journal = {
+            let announcer = Arc::clone(&announcer);
+            thread::spawn(move || (1..=2).for_each(|offset| announcer.moved(Offset::new(offset))))
+        };
+        while announced.borrow_and_update().get() < 2 {
+            announcer.want(Offset::new(2));
+            block_on(announced.changed()).unwrap();
+        }
+        journal.join().unwrap();
     });
 }
 
