@@ -60,7 +60,8 @@ mod queue;
 mod reader;
 mod recovery;
 mod registry;
-#[cfg(all(test, shuttle))]
+#[cfg(shuttle)]
+#[cfg(test)]
 mod schedules;
 mod session;
 mod settlement;
