@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use crate::kill;
 use crate::tally::Tally;
+use crate::{kill, miri, schedules};
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
+/// Of each test.
+const SCHEDULES: u32 = 10_000;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,6 +36,13 @@ impl All {
 pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
     let mut tallies = Vec::new();
     tallies.push(kill::run(&kill::Kill::new(all.scaled(KILL_POINTS), all.seed)).await?);
+    write(all, &tallies)?;
+    tallies.push(schedules::run(&schedules::Schedules::new(
+        all.scaled(SCHEDULES),
+        all.seed,
+    ))?);
+    write(all, &tallies)?;
+    tallies.push(miri::run()?);
     write(all, &tallies)?;
     Ok(tallies)
 }

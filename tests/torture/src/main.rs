@@ -3,13 +3,16 @@
 //! Each is one command that prints what it tried and found, and ends with a failure if a promise was broken.
 
 mod all;
+mod cargo;
 mod child;
 mod counter;
 mod judge;
 mod kill;
 mod life;
+mod miri;
 mod model;
 mod random;
+mod schedules;
 mod tally;
 mod violation;
 mod wire;
@@ -32,6 +35,10 @@ enum Harness {
     All(all::All),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
+    /// Explores schedules of the hand-overs between threads
+    Schedules(schedules::Schedules),
+    /// Runs the tests of what is pure under miri, if it is installed
+    Miri,
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -46,6 +53,8 @@ async fn main() -> Result<ExitCode> {
         }
         Harness::All(all) => all::run(&all).await?,
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
+        Harness::Schedules(schedules) => vec![schedules::run(&schedules)?],
+        Harness::Miri => vec![miri::run()?],
     };
     for tally in &tallies {
         tally.print();
