@@ -6,10 +6,12 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use crate::tally::Tally;
-use crate::{kill, miri, schedules};
+use crate::{fuzz, kill, miri, schedules};
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
+/// Of each target.
+const FUZZ_SECONDS: u32 = 30;
 /// Of each test.
 const SCHEDULES: u32 = 10_000;
 
@@ -41,6 +43,8 @@ pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
         all.scaled(SCHEDULES),
         all.seed,
     ))?);
+    write(all, &tallies)?;
+    tallies.push(fuzz::run(&fuzz::Fuzz::new(all.scaled(FUZZ_SECONDS), all.seed))?);
     write(all, &tallies)?;
     tallies.push(miri::run()?);
     write(all, &tallies)?;

@@ -6,6 +6,7 @@ mod all;
 mod cargo;
 mod child;
 mod counter;
+mod fuzz;
 mod judge;
 mod kill;
 mod life;
@@ -37,6 +38,8 @@ enum Harness {
     Kill(kill::Kill),
     /// Explores schedules of the hand-overs between threads
     Schedules(schedules::Schedules),
+    /// Throws hostile bytes at every decoder, each for some time
+    Fuzz(fuzz::Fuzz),
     /// Runs the tests of what is pure under miri, if it is installed
     Miri,
     /// What is killed
@@ -54,6 +57,7 @@ async fn main() -> Result<ExitCode> {
         Harness::All(all) => all::run(&all).await?,
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
         Harness::Schedules(schedules) => vec![schedules::run(&schedules)?],
+        Harness::Fuzz(fuzz) => vec![fuzz::run(&fuzz)?],
         Harness::Miri => vec![miri::run()?],
     };
     for tally in &tallies {
