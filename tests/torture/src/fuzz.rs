@@ -95,7 +95,9 @@ pub(crate) fn run(fuzz: &Fuzz) -> Result<Tally> {
 
 /// Run directly: cargo-fuzz would look whether it must build again each time.
 fn one(fuzz: &Fuzz, target: &str, found: &std::path::Path) -> Command {
-    let binaries = root().join("target/fuzz/x86_64-unknown-linux-gnu/release");
+    let binaries = root()
+        .join("target/fuzz")
+        .join(format!("{}-unknown-linux-gnu/release", std::env::consts::ARCH));
     let mut command = Command::new(binaries.join(target));
     command
         .arg(found)

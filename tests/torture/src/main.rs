@@ -12,6 +12,7 @@ mod kill;
 mod life;
 mod miri;
 mod model;
+mod mutants;
 mod random;
 mod schedules;
 mod tally;
@@ -42,6 +43,8 @@ enum Harness {
     Fuzz(fuzz::Fuzz),
     /// Runs the tests of what is pure under miri, if it is installed
     Miri,
+    /// Breaks the code in small ways and runs the tests, where cargo-mutants is installed; takes hours
+    Mutants(mutants::Mutants),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -58,6 +61,7 @@ async fn main() -> Result<ExitCode> {
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
         Harness::Schedules(schedules) => vec![schedules::run(&schedules)?],
         Harness::Fuzz(fuzz) => vec![fuzz::run(&fuzz)?],
+        Harness::Mutants(mutants) => vec![mutants::run(&mutants)?],
         Harness::Miri => vec![miri::run()?],
     };
     for tally in &tallies {
