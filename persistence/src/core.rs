@@ -3,15 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use dormouse_domain::Offset;
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::announcer::Announcer;
 use crate::options::StoreOptions;
 use crate::settlement::{Settled, SettlementSink, SinkId};
 use crate::statistics::Counters;
+use crate::sync::{ArcSwap, Mutex};
 
 pub(crate) struct Core {
     pub(crate) options: StoreOptions,

@@ -46,6 +46,9 @@ mod engine;
 mod error;
 mod follower;
 mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 mod indexer;
 mod journal;
@@ -55,12 +58,22 @@ mod log_reader;
 pub mod metric_names;
 #[cfg(feature = "rocksdb")]
 mod open;
+/// What is pure of it: fuzzing links no RocksDB.
+#[cfg(all(fuzzing, not(feature = "rocksdb")))]
+#[allow(dead_code)]
+mod open {
+    pub(crate) mod wal;
+    pub(crate) mod wal_batch;
+}
 mod options;
 mod planted;
 mod queue;
 mod reader;
 mod recovery;
 mod registry;
+#[cfg(shuttle)]
+#[cfg(test)]
+mod schedules;
 mod session;
 mod settlement;
 mod snapshot;
@@ -69,8 +82,14 @@ mod statistics;
 mod steps;
 mod store;
 mod stored;
+#[cfg(not(shuttle))]
+mod sync;
+#[cfg(shuttle)]
+#[doc(hidden)]
+pub mod sync;
 mod tail;
-#[cfg(feature = "rocksdb")]
+#[cfg(any(feature = "rocksdb", fuzzing))]
+#[cfg_attr(not(feature = "rocksdb"), allow(dead_code))]
 mod watermark;
 mod writer;
 mod writing;

@@ -9,8 +9,8 @@ mod derived;
 mod layout;
 mod preflight;
 mod survey;
-mod wal;
-mod wal_batch;
+pub(crate) mod wal;
+pub(crate) mod wal_batch;
 
 use std::io;
 use std::path::{Path, PathBuf};

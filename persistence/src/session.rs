@@ -1,11 +1,8 @@
 //! One opening of a store: from `open` or `reopen` until the next one, or the end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle, ThreadId};
 
 use dormouse_domain::{Offset, ShardId, StreamId};
-use parking_lot::Mutex;
 
 use crate::commit::Commit;
 use crate::core::Core;
@@ -19,6 +16,9 @@ use crate::queue::{End, Queue};
 use crate::recovery;
 use crate::registry::Registry;
 use crate::settlement::{NotCommitted, Settled, Settlement, Ticket};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, JoinHandle, ThreadId};
 use crate::tail::Tail;
 use crate::writer::{Reached, StreamWriter};
 use crate::writing::Admission;

@@ -4,9 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use dormouse_domain::{CommandId, Offset, StreamId, Version};
-use parking_lot::Mutex;
 
 use crate::commit::Commit;
 use crate::core::Core;
@@ -25,6 +23,7 @@ use crate::settlement::{SettlementSink, SinkId, Ticket};
 use crate::snapshot::Snapshot;
 use crate::statistics::StoreStatistics;
 use crate::stored::StoredCommit;
+use crate::sync::{ArcSwap, Guard, Mutex};
 use crate::writer::{Reached, StreamWriter};
 use crate::writing::{Admission, Writing};
 
@@ -403,7 +402,7 @@ impl Store {
         self.inner.core.announcer.want(next);
     }
 
-    fn reading(&self) -> Result<arc_swap::Guard<Arc<Session>>, StoreError> {
+    fn reading(&self) -> Result<Guard<Arc<Session>>, StoreError> {
         let session = self.inner.session.load();
         if session.ended() {
             Err(StoreError::Closed)

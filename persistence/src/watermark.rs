@@ -222,6 +222,23 @@ impl Slot {
     }
 }
 
+/// What a slot's bytes say, written again; `None` if they are no slot.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
+    Slot::parse(bytes).map(|slot| slot.bytes().to_vec())
+}
+
+/// Some slot.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn a_slot() -> Vec<u8> {
+    let slot = Slot {
+        store: Uuid::from_u128(7),
+        sequence: 3,
+        mark: nothing(ShardId::FIRST),
+    };
+    slot.bytes().to_vec()
+}
+
 /// Writes the watermark behind the log, on a thread of its own.
 ///
 /// At most one write an interval, none while the durable offset stands still. After a failed write nothing more is

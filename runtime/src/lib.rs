@@ -12,6 +12,7 @@ mod directory;
 mod dormouse;
 mod entity;
 mod entity_core;
+mod entries;
 mod error;
 mod execute;
 mod lane;
@@ -25,6 +26,9 @@ mod readers;
 mod receipt;
 mod residency;
 mod residents;
+#[cfg(shuttle)]
+#[cfg(test)]
+mod schedules;
 mod sending;
 mod shared;
 #[cfg(feature = "simulation")]
@@ -33,6 +37,7 @@ pub mod simulation;
 mod snapshots;
 mod statistics;
 mod sweeper;
+mod sync;
 mod system;
 mod type_map;
 mod waiting;

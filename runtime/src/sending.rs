@@ -12,8 +12,8 @@ use tokio::time::Sleep;
 
 use crate::actor::EntityActor;
 use crate::call::{Answer, Call, Failure};
-use crate::directory::Charged;
 use crate::entity::Entity;
+use crate::entries::Charged;
 use crate::metric_names;
 
 /// A message on its way, and then the wait for its answer.

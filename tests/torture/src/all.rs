@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
+use crate::fuzz::{self, Fuzz};
 use crate::holes::{self, Holes};
 use crate::ioerr::{self, IoErrors};
 use crate::kill::{self, Kill};
 use crate::linearizability::{self, Linearize};
+use crate::miri;
 use crate::overload::{self, Overload};
 use crate::panics::{self, Panics};
 use crate::planted::{self, Fate, Planted};
 use crate::power::{self, Power};
 use crate::readers::{self, Readers};
+use crate::schedules::{self, Schedules};
 use crate::schemas::{self, Schemas};
 use crate::simulation::{self, Simulate};
 use crate::soak::{self, Soak};
@@ -32,6 +35,10 @@ const READINGS: u32 = 3_000_000;
 const SCHEMA_TURNS: u32 = 400;
 /// An hour by hand (`soak --minutes 60`): all of them together are to take less than ninety minutes.
 const SOAK_MINUTES: f64 = 20.0;
+/// Of each target.
+const FUZZ_SECONDS: u32 = 30;
+/// Of each test.
+const SCHEDULES: u32 = 10_000;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -69,6 +76,9 @@ pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
         seed,
     ))?)?;
     done.add(linearizability::run(&Linearize::new(all.scaled(HISTORIES), seed)).await?)?;
+    done.add(schedules::run(&Schedules::new(all.scaled(SCHEDULES), seed))?)?;
+    done.add(miri::run()?)?;
+    done.add(fuzz::run(&Fuzz::new(all.scaled(FUZZ_SECONDS), seed))?)?;
     done.add(readers::run(&Readers::new(all.scaled(READINGS), seed)).await?)?;
     done.add(panics::run(&Panics::new(all.scaled(PANICS), seed)).await?)?;
     done.add(overload::run(&Overload::new(all.scaled(OVERLOAD_COMMANDS), seed)).await?)?;

@@ -3,18 +3,22 @@
 //! Each is one command that prints what it tried and found, and ends with a failure if a promise was broken.
 
 mod all;
+mod cargo;
 mod child;
 mod counter;
 mod derived;
 mod findings;
 mod fuse;
+mod fuzz;
 mod holes;
 mod ioerr;
 mod judge;
 mod kill;
 mod life;
 mod linearizability;
+mod miri;
 mod model;
+mod mutants;
 mod overload;
 mod panics;
 mod place;
@@ -22,6 +26,7 @@ mod planted;
 mod power;
 mod random;
 mod readers;
+mod schedules;
 mod schemas;
 mod simulation;
 mod slow;
@@ -74,6 +79,14 @@ enum Harness {
     Schemas(schemas::Schemas),
     /// Lets it work at seventy percent for a long time, and looks for what drifts
     Soak(soak::Soak),
+    /// Explores schedules of the hand-overs between threads
+    Schedules(schedules::Schedules),
+    /// Throws hostile bytes at every decoder, each for some time
+    Fuzz(fuzz::Fuzz),
+    /// Runs the tests of what is pure under miri, if it is installed
+    Miri,
+    /// Breaks the code in small ways and runs the tests, where cargo-mutants is installed; takes hours
+    Mutants(mutants::Mutants),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -107,6 +120,10 @@ async fn main() -> Result<ExitCode> {
         Harness::Readers(readers) => vec![readers::run(&readers).await?],
         Harness::Schemas(schemas) => vec![schemas::run(&schemas).await?],
         Harness::Soak(soak) => vec![soak::run(&soak).await?],
+        Harness::Schedules(schedules) => vec![schedules::run(&schedules)?],
+        Harness::Fuzz(fuzz) => vec![fuzz::run(&fuzz)?],
+        Harness::Mutants(mutants) => vec![mutants::run(&mutants)?],
+        Harness::Miri => vec![miri::run()?],
     };
     for tally in &tallies {
         tally.print();

@@ -5,12 +5,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
 use super::families::Families;
 use super::log::Log;
 use crate::engine::{EngineError, Family, Watermark};
 use crate::error::StoreError;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// A disk in memory. Clones are the same disk.
 ///

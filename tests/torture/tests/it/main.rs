@@ -19,6 +19,12 @@ fn torture(arguments: &[&str]) {
     assert!(told.contains(" 0 violations"), "{told}");
 }
 
+/// Each hand-over between threads, under a few schedules.
+#[test]
+fn no_schedule_loses_anything() {
+    torture(&["schedules", "--schedules", "40", "--seed", "7"]);
+}
+
 #[test]
 fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     torture(&["kill", "--points", "24", "--seed", "7"]);
