@@ -180,7 +180,7 @@ impl<'a> Script<'a> {
                 return Ok(());
             }
         }
-        if self.case.heals {
+        if self.case.heals && self.broken.is_empty() {
             self.attached = None;
             if self.case.fault.lift(process.id(), place)? {
                 self.heal(process);
@@ -269,6 +269,9 @@ impl<'a> Script<'a> {
 
     /// Has the child end, whatever state it is in.
     fn end(&mut self, process: &mut Process) -> Result<()> {
+        if !self.broken.is_empty() {
+            return process.kill();
+        }
         process.order(order::END);
         let Some(status) = process.ends_within(ANSWERS_MAX)? else {
             self.breaks("P11", "the child does not end");
