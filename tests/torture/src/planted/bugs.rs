@@ -12,8 +12,8 @@ pub(crate) struct Bug {
 pub(crate) const BUGS: [Bug; 13] = [
     bug("sync-off", "power --cuts 30"),
     bug("reply-before-durable", "kill --points 60"),
-    bug("default-wal-mode", "rot"),
-    bug("paranoid-checks-off", "rot"),
+    bug("default-wal-mode", "rot --cases 600 --every 64"),
+    bug("paranoid-checks-off", "rot --cases 600 --every 64"),
     bug("tail-after-index", "readers --readings 1000000"),
     bug("straggler-not-in-tail", "kill --points 60"),
     bug("gap-check-removed", "holes --holes 60"),

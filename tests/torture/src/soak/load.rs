@@ -20,7 +20,7 @@ const FAVOURITES: u64 = 2_000;
 const CLIENTS: u64 = 512;
 /// Commands are sent in bulks: as many as are due.
 const BULK_EVERY: Duration = Duration::from_millis(2);
-/// Who comes later than this was kept from running: what was due meanwhile is never sent, since nobody is that patient.
+/// What is due later than this, or behind so much that has no answer yet, is never sent: the machine has no time for it.
 const LATE_MAX: Duration = Duration::from_secs(1);
 /// Latencies are kept up to so much, ...
 const LATENCY_US_MAX: u64 = 60_000_000;
@@ -170,7 +170,7 @@ pub(crate) async fn at_rate(traffic: Arc<Traffic>, per_second: f64) {
     while !traffic.over.load(Ordering::Acquire) {
         bulks.tick().await;
         let due = (started.elapsed().as_secs_f64() * per_second) as u64;
-        if due - sent > late_max {
+        if due - sent > late_max || traffic.in_flight.load(Ordering::Acquire) > late_max {
             traffic.passed_over.fetch_add(due - sent, Ordering::Relaxed);
             sent = due;
         }
