@@ -248,7 +248,7 @@ impl Queue {
     /// What has gathered, without waiting for it.
     #[cfg(feature = "simulation")]
     pub(crate) fn try_next(&self) -> Option<Batch> {
-        self.state.lock().take()
+        self.submitting.state.lock().take()
     }
 
     /// Looks for work for a while, if that pays. Since when there was none; `None` if there was some at once.
