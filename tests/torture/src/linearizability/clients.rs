@@ -1,5 +1,6 @@
 //! Clients that send and ask again, and one who makes trouble.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use dormouse::{CommandError, CommandId, QueryError};
@@ -35,12 +36,16 @@ pub(crate) async fn live(house: &House, mut random: Random) -> History {
             Random::new(seeds[number as usize], number),
         )
     };
-    let clients = async { tokio::join!(client(0), client(1), client(2), client(3)) };
-    tokio::select! {
-        biased;
-        _ = clients => {}
-        () = trouble(house, Random::new(seeds[CLIENTS as usize], CLIENTS)) => {}
-    }
+    let are_done = Cell::new(false);
+    let clients = async {
+        tokio::join!(client(0), client(1), client(2), client(3));
+        are_done.set(true);
+    };
+    // it ends what it began: a house that crashed is open again
+    tokio::join!(
+        clients,
+        trouble(house, Random::new(seeds[CLIENTS as usize], CLIENTS), &are_done)
+    );
     house.reopen().await;
     query(house, &history).await;
     house.stored(AGGREGATE, |number| history.stored(number));
@@ -126,9 +131,9 @@ async fn query(house: &House, history: &History) {
 }
 
 /// Makes trouble until the clients are done.
-async fn trouble(house: &House, mut random: Random) {
+async fn trouble(house: &House, mut random: Random, clients_are_done: &Cell<bool>) {
     let mut failures = 0;
-    loop {
+    while !clients_are_done.get() {
         pause(&mut random).await;
         let what = random.below(16);
         failures += u32::from(what < 2);

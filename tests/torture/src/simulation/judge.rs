@@ -72,9 +72,9 @@ impl Attempt {
         self.standing != Standing::Without
     }
 
-    fn may_wait_for_room(&self) -> bool {
-        let waits = self.request.is_some_and(|request| request.wait_for_room);
-        waits && self.standing == Standing::Pending
+    /// It may have been sent later than one that came after it.
+    fn waited_for_room(&self) -> bool {
+        self.request.is_some_and(|request| request.wait_for_room)
     }
 
     fn id(&self) -> Option<CommandId> {
@@ -211,8 +211,8 @@ impl Judge {
 
     fn in_order(&mut self, at: usize, version: u64, is_effect: bool) -> Judged {
         let attempt = &self.attempts[at];
-        if attempt.request.is_some_and(|request| request.wait_for_room) {
-            return Ok(()); // it was sent some time later
+        if attempt.waited_for_room() {
+            return Ok(());
         }
         let answered = self.truth.answered(attempt.stream, at as u64, version, is_effect);
         answered.map_err(|violation| {
@@ -224,8 +224,7 @@ impl Judge {
     fn settles(&mut self, at: usize) -> Judged {
         let number = self.request(at).command.number;
         if self.request(at).id.is_some() {
-            // one that waits for room may come later still
-            let came = |attempt: &&mut Attempt| attempt.is_of(number) && !attempt.may_wait_for_room();
+            let came = |attempt: &&mut Attempt| attempt.is_of(number) && !attempt.waited_for_room();
             for attempt in self.attempts[..at].iter_mut().filter(came) {
                 attempt.standing = Standing::Without;
             }
