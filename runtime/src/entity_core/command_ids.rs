@@ -190,6 +190,15 @@ mod tests {
         assert_eq!(ids.newest(), Some(v7(5)));
     }
 
+    /// As most are: no command of theirs had an id, or none that is time-ordered.
+    #[test]
+    fn an_aggregate_that_knows_no_ids_asks_for_those_that_are_not_time_ordered() {
+        let (ids, key) = (CommandIds::new(None), CommandId::from_key("payment-1"));
+        assert_eq!(ids.judge(key, true), Verdict::LookUp);
+        assert_eq!(ids.judge(key, false), Verdict::New);
+        assert_eq!(ids.judge(v7(1), true), Verdict::New);
+    }
+
     #[test]
     fn ids_of_other_kinds_are_always_looked_up_and_never_move_the_floor() {
         let mut ids = CommandIds::new(None);

@@ -5,12 +5,29 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use crate::planted::{self, Fate};
+use crate::fuzz::{self, Fuzz};
+use crate::holes::{self, Holes};
+use crate::ioerr::{self, IoErrors};
+use crate::kill::{self, Kill};
+use crate::linearizability::{self, Linearize};
+use crate::miri;
+use crate::overload::{self, Overload};
+use crate::panics::{self, Panics};
+use crate::planted::{self, Fate, Planted};
+use crate::power::{self, Power};
+use crate::readers::{self, Readers};
+use crate::schedules::{self, Schedules};
+use crate::schemas::{self, Schemas};
+use crate::simulation::{self, Simulate};
+use crate::soak::{self, Soak};
 use crate::tally::Tally;
-use crate::{holes, kill, overload, panics, readers, schemas, soak};
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
+const POWER_CUTS: u32 = 1_000;
+const IO_ERRORS: u32 = 500;
+const SIMULATED_SEEDS: u32 = 100_000;
+const HISTORIES: u32 = 1_000;
 const HOLES: u32 = 1_000;
 const OVERLOAD_COMMANDS: u32 = 2_000_000;
 const PANICS: u32 = 200_000;
@@ -18,6 +35,10 @@ const READINGS: u32 = 3_000_000;
 const SCHEMA_TURNS: u32 = 400;
 /// An hour by hand (`soak --minutes 60`): all of them together are to take less than ninety minutes.
 const SOAK_MINUTES: f64 = 20.0;
+/// Of each target.
+const FUZZ_SECONDS: u32 = 30;
+/// Of each test.
+const SCHEDULES: u32 = 10_000;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,38 +61,57 @@ impl All {
 
 /// Runs each to its end, whatever the one before found. The summary is written after each.
 pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
-    let mut tallies = Vec::new();
-    tallies.push(kill::run(&kill::Kill::new(all.scaled(KILL_POINTS), all.seed)).await?);
-    write(all, &tallies, &[])?;
-    tallies.push(holes::run(&holes::Holes::new(all.scaled(HOLES), all.seed)).await?);
-    write(all, &tallies, &[])?;
-    tallies.push(overload::run(&overload::Overload::new(all.scaled(OVERLOAD_COMMANDS), all.seed)).await?);
-    write(all, &tallies, &[])?;
-    tallies.push(panics::run(&panics::Panics::new(all.scaled(PANICS), all.seed)).await?);
-    write(all, &tallies, &[])?;
-    tallies.push(readers::run(&readers::Readers::new(all.scaled(READINGS), all.seed)).await?);
-    write(all, &tallies, &[])?;
-    tallies.push(schemas::run(&schemas::Schemas::new(all.scaled(SCHEMA_TURNS), all.seed)).await?);
-    write(all, &tallies, &[])?;
-    tallies.push(soak::run(&soak::Soak::new(SOAK_MINUTES * all.scale, all.seed)).await?);
-    write(all, &tallies, &[])?;
+    let seed = all.seed;
+    let mut done = Done {
+        all,
+        tallies: Vec::new(),
+        planted: Vec::new(),
+    };
+    done.add(kill::run(&Kill::new(all.scaled(KILL_POINTS), seed)).await?)?;
+    done.add(power::run(&Power::new(all.scaled(POWER_CUTS), seed)).await?)?;
+    done.add(ioerr::run(&IoErrors::new(all.scaled(IO_ERRORS), seed)).await?)?;
+    done.add(holes::run(&Holes::new(all.scaled(HOLES), seed)).await?)?;
+    done.add(simulation::run(&Simulate::new(
+        all.scaled(SIMULATED_SEEDS),
+        seed,
+    ))?)?;
+    done.add(linearizability::run(&Linearize::new(all.scaled(HISTORIES), seed)).await?)?;
+    done.add(schedules::run(&Schedules::new(all.scaled(SCHEDULES), seed))?)?;
+    done.add(miri::run()?)?;
+    done.add(fuzz::run(&Fuzz::new(all.scaled(FUZZ_SECONDS), seed))?)?;
+    done.add(readers::run(&Readers::new(all.scaled(READINGS), seed)).await?)?;
+    done.add(panics::run(&Panics::new(all.scaled(PANICS), seed)).await?)?;
+    done.add(overload::run(&Overload::new(all.scaled(OVERLOAD_COMMANDS), seed)).await?)?;
+    done.add(schemas::run(&Schemas::new(all.scaled(SCHEMA_TURNS), seed)).await?)?;
+    done.add(soak::run(&Soak::new(SOAK_MINUTES * all.scale, seed)).await?)?;
     // last: it builds, and runs some of the others again
-    let (tally, fates) = planted::run(&planted::Planted::new(all.seed))?;
-    tallies.push(tally);
-    write(all, &tallies, &fates)?;
-    Ok(tallies)
+    let (tally, fates) = planted::run(&Planted::new(seed))?;
+    done.planted = fates;
+    done.add(tally)?;
+    Ok(done.tallies)
 }
 
-fn write(all: &All, tallies: &[Tally], planted: &[Fate]) -> Result<()> {
-    let mut harnesses = Map::new();
-    for tally in tallies {
-        harnesses.insert(tally.harness.to_owned(), serde_json::to_value(tally)?);
+/// What has run so far.
+struct Done<'a> {
+    all: &'a All,
+    tallies: Vec<Tally>,
+    planted: Vec<Fate>,
+}
+
+impl Done<'_> {
+    fn add(&mut self, tally: Tally) -> Result<()> {
+        self.tallies.push(tally);
+        let mut harnesses = Map::new();
+        for tally in &self.tallies {
+            harnesses.insert(tally.harness.to_owned(), serde_json::to_value(tally)?);
+        }
+        let mut summary = Map::new();
+        summary.insert("scale".to_owned(), self.all.scale.into());
+        summary.insert("harnesses".to_owned(), Value::Object(harnesses));
+        summary.insert("planted".to_owned(), serde_json::to_value(&self.planted)?);
+        let path = &self.all.summary;
+        let directory = path.parent().context("the summary's path names a file")?;
+        std::fs::create_dir_all(directory)?;
+        std::fs::write(path, serde_json::to_vec_pretty(&summary)?).context("write the summary")
     }
-    let mut summary = Map::new();
-    summary.insert("scale".to_owned(), all.scale.into());
-    summary.insert("harnesses".to_owned(), Value::Object(harnesses));
-    summary.insert("planted".to_owned(), serde_json::to_value(planted)?);
-    let directory = all.summary.parent().context("the summary's path names a file")?;
-    std::fs::create_dir_all(directory)?;
-    std::fs::write(&all.summary, serde_json::to_vec_pretty(&summary)?).context("write the summary")
 }

@@ -19,9 +19,46 @@ fn torture(arguments: &[&str]) {
     assert!(told.contains(" 0 violations"), "{told}");
 }
 
+/// Each hand-over between threads, under a few schedules.
+#[test]
+fn no_schedule_loses_anything() {
+    torture(&["schedules", "--schedules", "40", "--seed", "7"]);
+}
+
 #[test]
 fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     torture(&["kill", "--points", "24", "--seed", "7"]);
+}
+
+#[test]
+fn with_the_power_cut_nothing_acknowledged_or_shown_is_lost() {
+    torture(&["power", "--cuts", "8", "--seed", "4"]);
+}
+
+#[test]
+fn a_disk_that_fails_stops_the_store_and_costs_nothing() {
+    // one of each kind
+    torture(&[
+        "ioerr",
+        "--first",
+        "9",
+        "--cases",
+        "11",
+        "--seed",
+        "7",
+        "--stall-ms",
+        "1000",
+    ]);
+}
+
+#[test]
+fn whatever_the_order_of_steps_each_answer_is_what_the_reference_says() {
+    torture(&["simulate", "--seeds", "400", "--seed", "7"]);
+}
+
+#[test]
+fn what_several_clients_are_told_could_be_told_to_one() {
+    torture(&["linearize", "--histories", "20", "--seed", "7"]);
 }
 
 #[test]
