@@ -48,6 +48,8 @@ mod follower;
 mod format;
 mod hash;
 mod indexer;
+#[cfg(feature = "rocksdb")]
+pub mod inspect;
 mod journal;
 #[cfg(feature = "rocksdb")]
 mod lock;

@@ -19,7 +19,7 @@ use super::wal::DamageKind;
 use crate::engine::EngineError;
 use crate::engine::rocks::tuning::Shared;
 use crate::engine::rocks::{failed, sequential};
-use crate::error::StoreError;
+use crate::error::{StoreError, THE_LOG};
 use crate::format::{keys, segment};
 
 /// Up to where the log must reach.
@@ -181,9 +181,11 @@ fn damaged(issue: &Issue, lost_from: Offset, lost_to: Option<Offset>) -> StoreEr
 /// The error of an instance that RocksDB would not open.
 pub(crate) fn refused_by_rocksdb(directory: &Path, error: &rocksdb::Error) -> StoreError {
     match failed("open the log", error) {
-        EngineError::Corrupt { reason, .. } => {
-            StoreError::corrupt(directory.display().to_string(), "a file of RocksDB", reason)
-        }
+        EngineError::Corrupt { reason, .. } => StoreError::corrupt(
+            THE_LOG,
+            format!("a file of RocksDB in {}", directory.display()),
+            reason,
+        ),
         other => other.into(),
     }
 }
@@ -237,7 +239,7 @@ impl Tables {
         match rows.item() {
             Some((key, value)) if keys::parse_log(key).is_some_and(|(of, _)| of == shard) => {
                 let header = segment::decode_header(value).map_err(|reason| {
-                    StoreError::corrupt("the log", format!("its end before {before}"), reason)
+                    StoreError::corrupt(THE_LOG, format!("its end before {before}"), reason)
                 })?;
                 Ok(header.last())
             }

@@ -1,0 +1,2 @@
+//! The command on real stores.
+#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]

@@ -1,0 +1,319 @@
+//! Reads the log of a store that need not be sound: every whole segment, from wherever it is, and every damage.
+//!
+//! RocksDB reads the tables, opened for reading only; the write-ahead files are read by our own scanner, which finds
+//! what lies behind damage. Where RocksDB refuses, because its manifest or a table is gone, the tables that are there
+//! are given a new manifest in a scratch directory that links to them. Nothing is written into the store.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dormouse_domain::{Offset, ShardId};
+use rocksdb::{DB, DBRecoveryMode, Options};
+
+use super::LogDamage;
+use crate::engine::rocks::tuning::Shared;
+use crate::engine::rocks::{failed, sequential};
+use crate::error::StoreError;
+use crate::format::keys;
+use crate::format::segment::{self, Header};
+use crate::journal::LogEnd;
+use crate::open::survey::{Issue, survey_with};
+use crate::recovery::follows;
+
+/// What a walk meets, in order of offsets.
+pub(crate) enum Met<'a> {
+    /// A whole segment that follows from the one before it; behind damage, the first need not.
+    Segment {
+        header: &'a Header,
+        /// As it is stored.
+        bytes: &'a [u8],
+        /// Its commit records.
+        records: &'a [u8],
+    },
+    /// Something is not as it should be between the segment before and the one after.
+    Damage(LogDamage),
+}
+
+/// The log of a store, as it is.
+pub(crate) struct Log {
+    tables: Option<Tables>,
+    /// What the write-ahead files hold: as much as RocksDB keeps in memory when it opens.
+    wals: BTreeMap<Offset, Vec<u8>>,
+    issues: VecDeque<Issue>,
+    /// Why RocksDB would not open the log, or parts of it.
+    refused: Option<String>,
+    shard: ShardId,
+    directory: PathBuf,
+}
+
+struct Tables {
+    db: DB,
+    /// Removed after the database is closed.
+    _scratch: Option<Scratch>,
+}
+
+/// A row where a segment should be.
+struct Row {
+    first: Offset,
+    bytes: Vec<u8>,
+}
+
+impl Log {
+    /// Opens what can be opened. Reads the write-ahead files into memory, a few hundred MiB at most.
+    ///
+    /// # Errors
+    /// `Engine` if a directory or a file can't be read at all, or no scratch directory can be made.
+    pub(crate) fn open(directory: &Path, shard: ShardId, shared: &Shared) -> Result<Self, StoreError> {
+        let mut wals = BTreeMap::new();
+        let survey = survey_with(directory, shard, &mut |header, bytes| {
+            wals.entry(header.first).or_insert_with(|| bytes.to_vec());
+        });
+        let survey = survey.map_err(|error| unreadable(directory, &error))?;
+        let (tables, refused) = open_tables(directory, shared)?;
+        Ok(Self {
+            tables,
+            wals,
+            issues: survey.issues.into(),
+            refused,
+            shard,
+            directory: directory.to_path_buf(),
+        })
+    }
+
+    /// Visits everything from the first offset on. `promised`: how far the log reached once, as far as anything tells.
+    /// Answers the end of the last whole segment.
+    pub(crate) fn walk(
+        &self,
+        promised: Offset,
+        visit: &mut dyn FnMut(Met<'_>) -> Result<(), StoreError>,
+    ) -> Result<LogEnd, StoreError> {
+        let mut end = LogEnd::EMPTY;
+        let mut from = Offset::new(1);
+        // The reason of damage that no whole segment has followed yet.
+        let mut damage: Option<String> = None;
+        loop {
+            let (row, unread) = self.at_or_after(from);
+            if let Some(reason) = unread {
+                damage.get_or_insert(reason);
+            }
+            let Some(row) = row else { break };
+            from = row.first.next();
+            let (header, records) = match self.judge(&row) {
+                Ok(decoded) => decoded,
+                Err(reason) => {
+                    damage.get_or_insert(reason);
+                    continue;
+                }
+            };
+            if damage.is_some() || header.first != end.last.next() {
+                visit(Met::Damage(self.between(
+                    end.last,
+                    Some(header.first),
+                    damage.take(),
+                )))?;
+            } else if let Err(error) = follows(&end, &header) {
+                // Whole, and of another history: behind it nothing can be told to be of this one.
+                visit(Met::Damage(self.between(
+                    end.last,
+                    Some(header.first),
+                    Some(error.to_string()),
+                )))?;
+            }
+            end = LogEnd::of(&header, segment::hash(&row.bytes));
+            from = header.last().next();
+            visit(Met::Segment {
+                header: &header,
+                bytes: &row.bytes,
+                records: &records,
+            })?;
+        }
+        let behind = self.issue(end.last, None).is_some();
+        if damage.is_some() || behind || end.last < promised {
+            let mut at_end = self.between(end.last, None, damage);
+            at_end.lost_to = Some(promised).filter(|promised| *promised > end.last);
+            visit(Met::Damage(at_end))?;
+        }
+        Ok(end)
+    }
+
+    /// The first row at or after `from`, from the tables or the write-ahead files, and why one before it can't be read.
+    fn at_or_after(&self, from: Offset) -> (Option<Row>, Option<String>) {
+        let wal = self.wals.range(from..).next();
+        let wal = wal.map(|(first, bytes)| Row {
+            first: *first,
+            bytes: bytes.clone(),
+        });
+        if wal.as_ref().is_some_and(|row| row.first == from) {
+            return (wal, None);
+        }
+        let (table, unread) = self
+            .tables
+            .as_ref()
+            .map_or((None, None), |tables| tables.at_or_after(self.shard, from));
+        let row = match (table, wal) {
+            (Some(table), Some(wal)) if wal.first <= table.first => Some(wal),
+            (Some(table), _) => Some(table),
+            (None, wal) => wal,
+        };
+        (row, unread)
+    }
+
+    fn judge<'a>(&self, row: &'a Row) -> Result<(Header, std::borrow::Cow<'a, [u8]>), String> {
+        let place = || format!("the segment at offset {}", row.first);
+        let (header, records) =
+            segment::decode(&row.bytes).map_err(|error| format!("{}: {error}", place()))?;
+        if (header.shard, header.first) != (self.shard, row.first) {
+            return Err(format!("{}: it belongs elsewhere", place()));
+        }
+        super::commits(&header, &records, &mut |_| {}).map_err(|error| format!("{}: {error}", place()))?;
+        Ok((header, records))
+    }
+
+    /// The damage between two whole segments, or behind the last.
+    fn between(&self, before: Offset, after: Option<Offset>, reason: Option<String>) -> LogDamage {
+        let issue = self.issue(before, after);
+        let (file, at) = issue.map_or((None, None), |issue| (Some(issue.file.clone()), Some(issue.at)));
+        let reason = issue.map(|issue| issue.kind.to_string()).or(reason);
+        LogDamage {
+            file: file.unwrap_or_else(|| self.directory.clone()),
+            at,
+            reason: reason
+                .or_else(|| self.refused.clone())
+                .unwrap_or_else(|| "segments are missing".into()),
+            lost_from: before.next(),
+            lost_to: after.map(|after| Offset::new(after.get() - 1)),
+        }
+    }
+
+    /// What the scanner of write-ahead files saw there.
+    fn issue(&self, before: Offset, after: Option<Offset>) -> Option<&Issue> {
+        self.issues.iter().find(|issue| match after {
+            Some(_) => issue.after == after,
+            None => issue.after.is_none() && issue.before.is_none_or(|seen| seen >= before),
+        })
+    }
+}
+
+impl Tables {
+    /// The first row at or after `from`. Behind a block that can't be read it is looked for in ever larger steps, and
+    /// then back, since nothing tells where the next block begins.
+    fn at_or_after(&self, shard: ShardId, from: Offset) -> (Option<Row>, Option<String>) {
+        let reason = match self.seek(shard, from) {
+            Ok(row) => return (row, None),
+            Err(reason) => reason,
+        };
+        let (mut bad, mut step) = (from.get(), 1_u64);
+        let mut good = loop {
+            let Some(to) = bad.checked_add(step) else {
+                return (None, Some(reason));
+            };
+            match self.seek(shard, Offset::new(to)) {
+                Ok(Some(_)) => break to,
+                Ok(None) => break to,
+                Err(_) => (bad, step) = (to, step.saturating_mul(2)),
+            }
+        };
+        while bad + 1 < good {
+            let middle = bad + (good - bad) / 2;
+            match self.seek(shard, Offset::new(middle)) {
+                Ok(_) => good = middle,
+                Err(_) => bad = middle,
+            }
+        }
+        (self.seek(shard, Offset::new(good)).unwrap_or(None), Some(reason))
+    }
+
+    fn seek(&self, shard: ShardId, from: Offset) -> Result<Option<Row>, String> {
+        let mut options = sequential();
+        options.set_iterate_lower_bound(shard.get().to_be_bytes());
+        let mut rows = self.db.raw_iterator_opt(options);
+        rows.seek(keys::log(shard, from));
+        let Some((key, value)) = rows.item() else {
+            return rows.status().map(|()| None).map_err(|error| error.to_string());
+        };
+        Ok(match keys::parse_log(key) {
+            Some((found, first)) if found == shard => Some(Row {
+                first,
+                bytes: value.to_vec(),
+            }),
+            _ => None,
+        })
+    }
+}
+
+/// The log's tables, and what RocksDB said against opening them.
+fn open_tables(directory: &Path, shared: &Shared) -> Result<(Option<Tables>, Option<String>), StoreError> {
+    let mut options = shared
+        .log()
+        .map_err(|error| failed("set the log's options", &error))?;
+    // What it skips, our own scanner finds or names.
+    options.set_wal_recovery_mode(DBRecoveryMode::SkipAnyCorruptedRecord);
+    options.set_track_and_verify_wals_in_manifest(false);
+    let refused = match DB::open_for_read_only(&options, directory, false) {
+        Ok(db) => return Ok((Some(Tables { db, _scratch: None }), None)),
+        Err(error) => error.to_string(),
+    };
+    let scratch = Scratch::of_tables(directory).map_err(|error| unreadable(directory, &error))?;
+    let tables = scratch.open(&options);
+    match tables {
+        Ok(tables) => Ok((tables, Some(refused))),
+        Err(error) => Ok((None, Some(format!("{refused}; {error}")))),
+    }
+}
+
+fn unreadable(directory: &Path, error: &io::Error) -> StoreError {
+    StoreError::Engine {
+        context: format!("read the log's files in {}", directory.display()),
+        reason: error.to_string().into(),
+    }
+}
+
+/// A directory of links to a log's tables, for which RocksDB makes a manifest of its own.
+struct Scratch {
+    path: PathBuf,
+    tables: usize,
+}
+
+impl Scratch {
+    fn of_tables(log: &Path) -> io::Result<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("dormouse-{}-{number}", std::process::id()));
+        fs::create_dir(&path)?;
+        let mut scratch = Self { path, tables: 0 };
+        for entry in fs::read_dir(std::path::absolute(log)?)? {
+            let entry = entry?;
+            if entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "sst")
+            {
+                std::os::unix::fs::symlink(entry.path(), scratch.path.join(entry.file_name()))?;
+                scratch.tables += 1;
+            }
+        }
+        Ok(scratch)
+    }
+
+    fn open(self, options: &Options) -> Result<Option<Tables>, rocksdb::Error> {
+        if self.tables == 0 {
+            return Ok(None);
+        }
+        DB::repair(options, &self.path)?;
+        let db = DB::open_for_read_only(options, &self.path, false)?;
+        Ok(Some(Tables {
+            db,
+            _scratch: Some(self),
+        }))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Links only: what they point to stays.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
