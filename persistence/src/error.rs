@@ -208,8 +208,13 @@ impl From<EngineError> for StoreError {
                 reason,
             },
             EngineError::Corrupt { context, reason } => StoreError::Corrupt {
-                what: "a file of the engine".into(),
-                place: context.into(),
+                what: if context.ends_with(THE_LOG) {
+                    THE_LOG
+                } else {
+                    "what is derived from the log"
+                }
+                .into(),
+                place: format!("a file of RocksDB (to {context})"),
                 reason,
             },
         }

@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 use dormouse_domain::{Offset, ShardId};
 use uuid::Uuid;
 
+use self::derived::Derived;
+use self::log::Marks;
+
 pub use self::salvage::{LostStream, Salvaged, salvage};
 pub use self::verify::{Finding, Verified, verify};
 use crate::engine::Watermark;
@@ -131,8 +134,21 @@ impl Files {
         })
     }
 
-    fn promised(&self, shard: ShardId) -> Option<Watermark> {
-        self.watermark.filter(|mark| mark.shard == shard.get())
+    /// What is noted outside of the log.
+    fn marks(&self, shard: ShardId, derived: Option<&Derived>) -> Marks {
+        let watermark = self.watermark.filter(|mark| mark.shard == shard.get());
+        let indexed = derived.map(|derived| Watermark {
+            shard: shard.get(),
+            offset: derived.indexed.offset,
+            hash: derived.indexed.hash,
+        });
+        let watermark = watermark.map(|mark| ("watermark", mark));
+        Marks(
+            watermark
+                .into_iter()
+                .chain(indexed.map(|mark| ("indexed position", mark)))
+                .collect(),
+        )
     }
 }
 

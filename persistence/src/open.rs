@@ -6,6 +6,7 @@
 //! verifies offsets and chain afterwards, from the first segment that came from a WAL.
 
 mod derived;
+pub(crate) mod endless;
 pub(crate) mod layout;
 pub(crate) mod preflight;
 pub(crate) mod survey;

@@ -13,6 +13,7 @@ use crate::format::keys;
 use crate::format::meta::Indexed;
 use crate::format::record::Known;
 use crate::format::rows;
+use crate::open::endless;
 use crate::stored::StoredCommit;
 
 /// Called with a row's key and value.
@@ -36,6 +37,9 @@ impl Derived {
     ) -> Result<Self, String> {
         if root.join("REBUILD").exists() {
             return Err("damage was found in it earlier".into());
+        }
+        if let Some(reason) = endless::find(&root.join("derived")) {
+            return Err(reason);
         }
         let read = |error: rocksdb::Error| error.to_string();
         let (mut options, families) = shared.derived_with_families().map_err(read)?;

@@ -4,9 +4,9 @@
 //! what lies behind damage. Where RocksDB refuses, because its manifest or a table is gone, the tables that are there
 //! are given a new manifest in a scratch directory that links to them. Nothing is written into the store.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fs;
-use std::io;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,14 +14,21 @@ use dormouse_domain::{Offset, ShardId};
 use rocksdb::{DB, DBRecoveryMode, Options};
 
 use super::LogDamage;
+use crate::engine::Watermark;
 use crate::engine::rocks::tuning::Shared;
 use crate::engine::rocks::{failed, sequential};
 use crate::error::StoreError;
 use crate::format::keys;
 use crate::format::segment::{self, Header};
 use crate::journal::LogEnd;
-use crate::open::survey::{Issue, survey_with};
+use crate::open::endless;
+use crate::open::survey::{Issue, IssueKind, survey_with};
 use crate::recovery::follows;
+
+/// Of RocksDB's id of a database: a UUID as text.
+const IDENTITY_BYTES: usize = 36;
+/// A table's properties stand at its end, a few KiB before its footer.
+const PROPERTIES_WITHIN_BYTES: u64 = 64 * 1024;
 
 /// What a walk meets, in order of offsets.
 pub(crate) enum Met<'a> {
@@ -35,6 +42,30 @@ pub(crate) enum Met<'a> {
     },
     /// Something is not as it should be between the segment before and the one after.
     Damage(LogDamage),
+    /// The log ends in a write that was never promised: what a crash leaves, and opening cuts off.
+    TornTail(LogDamage),
+}
+
+/// Ends of segments that are noted outside of the log: watermark and indexed position.
+#[derive(Default)]
+pub(crate) struct Marks(pub(crate) Vec<(&'static str, Watermark)>);
+
+impl Marks {
+    /// How far the log reached once.
+    pub(crate) fn promised(&self) -> Offset {
+        let offsets = self.0.iter().map(|(_, mark)| mark.offset);
+        offsets.max().unwrap_or(Offset::NONE)
+    }
+
+    /// Which of them speaks of another segment in this one's place.
+    fn contradict(&self, header: &Header, hash: u128) -> Option<&'static str> {
+        let mut within = self
+            .0
+            .iter()
+            .filter(|(_, mark)| (header.first..=header.last()).contains(&mark.offset));
+        let wrong = within.find(|(_, mark)| mark.offset != header.last() || mark.hash != hash);
+        wrong.map(|(name, _)| *name)
+    }
 }
 
 /// The log of a store, as it is.
@@ -42,9 +73,10 @@ pub(crate) struct Log {
     tables: Option<Tables>,
     /// What the write-ahead files hold: as much as RocksDB keeps in memory when it opens.
     wals: BTreeMap<Offset, Vec<u8>>,
-    issues: VecDeque<Issue>,
+    issues: Vec<Issue>,
+    has_wal: bool,
     /// Why RocksDB would not open the log, or parts of it.
-    refused: Option<String>,
+    pub(crate) refused: Option<String>,
     shard: ShardId,
     directory: PathBuf,
 }
@@ -76,18 +108,19 @@ impl Log {
         Ok(Self {
             tables,
             wals,
-            issues: survey.issues.into(),
+            has_wal: !survey.files.is_empty(),
+            issues: survey.issues,
             refused,
             shard,
             directory: directory.to_path_buf(),
         })
     }
 
-    /// Visits everything from the first offset on. `promised`: how far the log reached once, as far as anything tells.
-    /// Answers the end of the last whole segment.
+    /// Visits everything from the first offset on, and holds it to what is noted outside of the log. Answers the end of
+    /// the last whole segment.
     pub(crate) fn walk(
         &self,
-        promised: Offset,
+        marks: &Marks,
         visit: &mut dyn FnMut(Met<'_>) -> Result<(), StoreError>,
     ) -> Result<LogEnd, StoreError> {
         let mut end = LogEnd::EMPTY;
@@ -100,6 +133,7 @@ impl Log {
                 damage.get_or_insert(reason);
             }
             let Some(row) = row else { break };
+            let before = end.last;
             from = row.first.next();
             let (header, records) = match self.judge(&row) {
                 Ok(decoded) => decoded,
@@ -123,6 +157,17 @@ impl Log {
                 )))?;
             }
             end = LogEnd::of(&header, segment::hash(&row.bytes));
+            if let Some(name) = marks.contradict(&header, end.hash) {
+                let reason = format!(
+                    "the segment at offset {} is not the one that the {name} speaks of",
+                    row.first
+                );
+                visit(Met::Damage(self.between(
+                    before,
+                    Some(header.first),
+                    Some(reason),
+                )))?;
+            }
             from = header.last().next();
             visit(Met::Segment {
                 header: &header,
@@ -130,13 +175,40 @@ impl Log {
                 records: &records,
             })?;
         }
-        let behind = self.issue(end.last, None).is_some();
-        if damage.is_some() || behind || end.last < promised {
-            let mut at_end = self.between(end.last, None, damage);
-            at_end.lost_to = Some(promised).filter(|promised| *promised > end.last);
-            visit(Met::Damage(at_end))?;
-        }
+        self.walk_end(end.last, marks.promised(), damage, visit)?;
         Ok(end)
+    }
+
+    /// What is wrong behind the last whole segment, if anything is.
+    fn walk_end(
+        &self,
+        end: Offset,
+        promised: Offset,
+        damage: Option<String>,
+        visit: &mut dyn FnMut(Met<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let issue = self.issue(end, None);
+        let is_torn = issue.is_some_and(|issue| {
+            let is_last = self.issues.iter().all(|other| other.file == issue.file);
+            is_last && matches!(issue.kind, IssueKind::Bytes(_))
+        });
+        // An open log always has such a file, even an empty one.
+        let reason = if self.has_wal {
+            damage
+        } else {
+            Some("the write-ahead log's file is missing".into())
+        };
+        if reason.is_none() && issue.is_none() && end >= promised {
+            return Ok(());
+        }
+        let is_torn = is_torn && reason.is_none() && end >= promised;
+        let mut damage = self.between(end, None, reason);
+        damage.lost_to = Some(promised).filter(|promised| *promised > end);
+        visit(if is_torn {
+            Met::TornTail(damage)
+        } else {
+            Met::Damage(damage)
+        })
     }
 
     /// The first row at or after `from`, from the tables or the write-ahead files, and why one before it can't be read.
@@ -249,12 +321,16 @@ fn open_tables(directory: &Path, shared: &Shared) -> Result<(Option<Tables>, Opt
     let mut options = shared
         .log()
         .map_err(|error| failed("set the log's options", &error))?;
-    // What it skips, our own scanner finds or names.
+    // What it skips, our own scanner finds or names. WALs stay tracked: a read-only opening of RocksDB 11.8 that finds
+    // some tracked and was told not to track them ends the process.
     options.set_wal_recovery_mode(DBRecoveryMode::SkipAnyCorruptedRecord);
-    options.set_track_and_verify_wals_in_manifest(false);
-    let refused = match DB::open_for_read_only(&options, directory, false) {
+    let opened = match endless::find(directory) {
+        Some(reason) => Err(reason),
+        None => DB::open_for_read_only(&options, directory, false).map_err(|error| error.to_string()),
+    };
+    let refused = match opened {
         Ok(db) => return Ok((Some(Tables { db, _scratch: None }), None)),
-        Err(error) => error.to_string(),
+        Err(reason) => reason,
     };
     let scratch = Scratch::of_tables(directory).map_err(|error| unreadable(directory, &error))?;
     let tables = scratch.open(&options);
@@ -284,13 +360,14 @@ impl Scratch {
         let path = std::env::temp_dir().join(format!("dormouse-{}-{number}", std::process::id()));
         fs::create_dir(&path)?;
         let mut scratch = Self { path, tables: 0 };
+        let identity = identity(log);
         for entry in fs::read_dir(std::path::absolute(log)?)? {
             let entry = entry?;
-            if entry
+            let is_table = entry
                 .path()
                 .extension()
-                .is_some_and(|extension| extension == "sst")
-            {
+                .is_some_and(|extension| extension == "sst");
+            if is_table && is_of(&entry.path(), identity.as_deref()) {
                 std::os::unix::fs::symlink(entry.path(), scratch.path.join(entry.file_name()))?;
                 scratch.tables += 1;
             }
@@ -316,4 +393,28 @@ impl Drop for Scratch {
         // Links only: what they point to stays.
         let _ = fs::remove_dir_all(&self.path);
     }
+}
+
+/// The id that RocksDB gave the log, and notes in each of its tables.
+fn identity(log: &Path) -> Option<String> {
+    let identity = fs::read_to_string(log.join("IDENTITY")).ok()?;
+    let identity = identity.trim();
+    (identity.len() == IDENTITY_BYTES).then(|| identity.to_owned())
+}
+
+/// Whether a table was made for the log with that id: without a manifest, nothing else tells another store's apart.
+fn is_of(table: &Path, identity: Option<&str>) -> bool {
+    let Some(identity) = identity else { return true };
+    let tail = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(table)?;
+        let len = file.metadata()?.len();
+        file.seek(SeekFrom::Start(len.saturating_sub(PROPERTIES_WITHIN_BYTES)))?;
+        let mut tail = Vec::new();
+        file.read_to_end(&mut tail)?;
+        Ok(tail)
+    };
+    tail().is_ok_and(|tail| {
+        tail.windows(identity.len())
+            .any(|window| window == identity.as_bytes())
+    })
 }

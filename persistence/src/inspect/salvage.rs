@@ -50,12 +50,25 @@ impl Salvaged {
     }
 }
 
-/// Versions that a stream lost: from `first` on, up to `last` at least.
+impl Salvaged {
+    /// Of streams that are known to have lost something, all versions behind what the new store holds are lost.
+    fn complete(&mut self, new: &Store) -> Result<(), StoreError> {
+        let mut known = 0;
+        for lost in &mut self.lost {
+            lost.first = new.head(&lost.stream)?.next();
+            known += (lost.last.get() + 1).saturating_sub(lost.first.get());
+        }
+        self.unknown_events = self.lost_events().saturating_sub(known);
+        Ok(())
+    }
+}
+
+/// A stream that lost versions: all from `first` on, up to `last` at least.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LostStream {
     /// The stream.
     pub stream: StreamId,
-    /// Its first lost version that is known; the new store holds none from it on.
+    /// Its first lost version; the new store holds none from it on.
     pub first: Version,
     /// The highest one that is known.
     pub last: Version,
@@ -102,13 +115,15 @@ pub fn salvage(
     let derived = Derived::open(from, files.store, shard, &shared)
         .map_err(|reason| notes.push(format!("{}: {reason}", from.join("derived").display())))
         .ok();
-    let watermark = files.promised(shard).map_or(Offset::NONE, |mark| mark.offset);
-    let promised = watermark.max(
-        derived
-            .as_ref()
-            .map_or(Offset::NONE, |derived| derived.indexed.offset),
+    let marks = files.marks(shard, derived.as_ref());
+    let promised = marks.promised();
+    let directory = log;
+    let log = Log::open(&directory, shard, &shared)?;
+    notes.extend(
+        log.refused
+            .iter()
+            .map(|reason| format!("{}: {reason}", directory.display())),
     );
-    let log = Log::open(&log, shard, &shared)?;
     let mut copy = Copy {
         new: NewStore::begin(to, options.cache_bytes)?,
         options,
@@ -120,16 +135,18 @@ pub fn salvage(
         },
         lost: Lost::default(),
     };
-    log.walk(promised, &mut |met| copy.meet(met))?;
+    log.walk(&marks, &mut |met| copy.meet(met))?;
     if let Some(derived) = &derived {
         copy.ask(derived);
     }
     copy.finish(shard)?;
     // As any opening: verifies every checksum and the chain, and builds the index.
-    let Copy { new, salvaged, .. } = copy;
+    let Copy {
+        new, mut salvaged, ..
+    } = copy;
     drop(new);
     let store = Store::open_with(to, options.clone())?;
-    debug_assert_eq!(store.durable(), salvaged.kept.end);
+    salvaged.complete(&store)?;
     store.close()?;
     Ok(salvaged)
 }
@@ -159,6 +176,10 @@ struct Copy<'a> {
 impl Copy<'_> {
     fn meet(&mut self, met: Met<'_>) -> Result<(), StoreError> {
         match met {
+            Met::TornTail(damage) => self
+                .salvaged
+                .notes
+                .push(format!("a write that was never acknowledged: {damage}")),
             Met::Damage(damage) => {
                 self.lost.gap(&damage);
                 if self.salvaged.damage.len() < DAMAGE_LISTED_MAX {
@@ -171,6 +192,8 @@ impl Copy<'_> {
                 self.salvaged.kept.add(header);
                 self.tell(header.last());
             }
+            // Nothing tells whether it is this store's.
+            Met::Segment { header, .. } if self.lost.foreign_from.is_some() => self.tell(header.last()),
             Met::Segment { header, records, .. } => {
                 self.salvaged.reached = self.salvaged.reached.max(header.last());
                 // Checked by the walk already.
@@ -198,7 +221,6 @@ impl Copy<'_> {
     fn finish(&mut self, shard: ShardId) -> Result<(), StoreError> {
         self.salvaged.reached = self.salvaged.reached.max(self.end.last);
         let lost = std::mem::take(&mut self.lost);
-        self.salvaged.unknown_events = self.salvaged.lost_events().saturating_sub(lost.events);
         self.salvaged.lost = lost.streams();
         self.new.finish(Watermark {
             shard: shard.get(),
@@ -224,17 +246,24 @@ impl Copy<'_> {
 struct Lost {
     /// By type and id: the first and the last version.
     streams: BTreeMap<(String, String), (Version, Version)>,
-    events: u64,
     /// Lost offsets, in order; the last range may have no known end.
     gaps: Vec<(Offset, Option<Offset>)>,
+    /// From here on the log is of another history; what was here once, the index may know.
+    foreign_from: Option<Offset>,
 }
 
 impl Lost {
     fn gap(&mut self, damage: &LogDamage) {
         self.gaps.push((damage.lost_from, damage.lost_to));
+        if damage.lost_events() == Some(0) {
+            self.foreign_from.get_or_insert(damage.lost_from);
+        }
     }
 
     fn is_in_gap(&self, offset: Offset) -> bool {
+        if self.foreign_from.is_some_and(|from| offset >= from) {
+            return true;
+        }
         let behind = self.gaps.partition_point(|(from, _)| *from <= offset);
         let Some(gap) = behind.checked_sub(1) else {
             return false;
@@ -245,7 +274,6 @@ impl Lost {
     }
 
     fn commit(&mut self, commit: &StoredCommit<'_>) {
-        self.events += commit.event_count() as u64;
         let names = (commit.aggregate_type().to_owned(), commit.id().to_owned());
         let (first, last) = (commit.first_version(), commit.last_version());
         let versions = self.streams.entry(names).or_insert((first, last));

@@ -8,12 +8,12 @@ use dormouse_domain::{Offset, Version};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::derived::Derived;
-use super::log::{Log, Met};
+use super::log::{Log, Marks, Met};
 use super::{Extent, Files, LogDamage, commits, log_directory};
+use crate::engine::Family;
 use crate::engine::rocks::tuning::Shared;
-use crate::engine::{Family, Watermark};
 use crate::error::StoreError;
-use crate::format::{keys, segment, snapshot};
+use crate::format::{keys, snapshot};
 use crate::hash;
 use crate::lock::keep_closed;
 use crate::options::{OpenProgress, StoreOptions};
@@ -107,24 +107,25 @@ pub fn verify(root: impl AsRef<Path>, options: &StoreOptions) -> Result<Verified
     let shared = Shared::new(options.cache_bytes)?;
     let files = Files::read(root)?;
     let derived = Derived::open(root, files.store, options.shard, &shared);
-    let log = Log::open(&log, options.shard, &shared)?;
-    let watermark = files.promised(options.shard);
+    let directory = log;
+    let log = Log::open(&directory, options.shard, &shared)?;
+    let marks = files.marks(options.shard, derived.as_ref().ok());
+    let refused = log
+        .refused
+        .iter()
+        .map(|reason| (directory.clone(), reason.clone()));
     let damaged = files
         .damaged
         .into_iter()
+        .chain(refused)
         .map(|(file, reason)| Finding::File { file, reason });
-    let indexed = derived.as_ref().map(|derived| derived.indexed).ok();
-    let mark = indexed.map(|indexed| Watermark {
-        shard: options.shard.get(),
-        offset: indexed.offset,
-        hash: indexed.hash,
-    });
     let mut check = Check {
         options,
-        marks: [("watermark", watermark), ("indexed position", mark)],
         verified: Verified {
-            watermark: watermark.map_or(Offset::NONE, |mark| mark.offset),
-            indexed: indexed.map_or(Offset::NONE, |indexed| indexed.offset),
+            watermark: files.watermark.map_or(Offset::NONE, |mark| mark.offset),
+            indexed: derived
+                .as_ref()
+                .map_or(Offset::NONE, |derived| derived.indexed.offset),
             findings: damaged.collect(),
             ..Verified::default()
         },
@@ -132,7 +133,7 @@ pub fn verify(root: impl AsRef<Path>, options: &StoreOptions) -> Result<Verified
         commands: 0,
         is_damaged: false,
     };
-    check.log(&log)?;
+    check.log(&log, &marks)?;
     check.verified.streams = check.streams.len() as u64;
     match &derived {
         Ok(derived) if check.verified.is_whole() => check.derived(derived),
@@ -155,8 +156,6 @@ struct Stream {
 
 struct Check<'a> {
     options: &'a StoreOptions,
-    /// Ends of segments that are noted outside of the log.
-    marks: [(&'static str, Option<Watermark>); 2],
     verified: Verified,
     /// By the hash of their names.
     streams: HashMap<u64, Stream>,
@@ -167,24 +166,17 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn log(&mut self, log: &Log) -> Result<(), StoreError> {
-        let promised = self.verified.watermark.max(self.verified.indexed);
-        log.walk(promised, &mut |met| {
+    fn log(&mut self, log: &Log, marks: &Marks) -> Result<(), StoreError> {
+        let promised = marks.promised();
+        log.walk(marks, &mut |met| {
             match met {
-                Met::Damage(damage) if damage.lost_to.is_none() && damage.lost_from > promised => {
-                    self.verified.findings.push(Finding::TornTail(damage));
-                }
+                Met::TornTail(damage) => self.verified.findings.push(Finding::TornTail(damage)),
                 Met::Damage(damage) => {
                     self.is_damaged = true;
                     self.verified.findings.push(Finding::Log(damage));
                 }
-                Met::Segment {
-                    header,
-                    bytes,
-                    records,
-                } => {
+                Met::Segment { header, records, .. } => {
                     self.verified.log.add(header);
-                    self.marks(header, bytes);
                     // Checked by the walk already.
                     let _ = commits(header, records, &mut |commit| self.commit(commit));
                     if let Some(progress) = &self.options.progress {
@@ -200,24 +192,6 @@ impl Check<'_> {
             Ok(())
         })?;
         Ok(())
-    }
-
-    /// Watermark and indexed position are ends of segments, with their hashes.
-    fn marks(&mut self, header: &segment::Header, bytes: &[u8]) {
-        for (name, mark) in self.marks {
-            let Some(mark) = mark.filter(|mark| mark.offset >= header.first && mark.offset <= header.last())
-            else {
-                continue;
-            };
-            if mark.offset == header.last() && mark.hash == segment::hash(bytes) {
-                continue;
-            }
-            let reason = format!(
-                "the segment at offset {} is not the one that the {name} speaks of",
-                header.first
-            );
-            self.verified.findings.push(foreign(header.first, reason));
-        }
     }
 
     fn commit(&mut self, commit: &StoredCommit<'_>) {

@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dormouse_domain::{Offset, ShardId};
 use rocksdb::{DB, DBRecoveryMode};
 
+use super::endless;
 use super::layout::{Layout, sync_directory};
 use super::survey::{Issue, IssueKind, Survey, survey};
 use super::wal::DamageKind;
@@ -56,6 +57,9 @@ pub(crate) fn check_log(
         context: format!("read the log's files in {}", log.display()),
         reason: error.to_string().into(),
     };
+    if let Some(reason) = endless::manifest(&log).and_then(|manifest| endless::describe(&manifest)) {
+        return Err(StoreError::corrupt(THE_LOG, "a file of RocksDB", reason));
+    }
     let found = survey(&log, shard).map_err(reading)?;
     if found.files.is_empty() {
         return Err(no_wal(
@@ -105,7 +109,8 @@ fn settle_tail(
         let lost_to = Some(promised.offset()).filter(|promised| *promised > before);
         return Err(damaged(issue, before.next(), lost_to));
     }
-    if issue.kind == IssueKind::Bytes(DamageKind::Cut) && found.issues.len() == 1 {
+    let is_cut = issue.kind == IssueKind::Bytes(DamageKind::Cut) && found.issues.len() == 1;
+    if is_cut && endless::describe(&issue.file).is_none() {
         tracing::info!(
             file = %issue.file.display(), at = issue.at, log_end = before.get(),
             "the log ends inside a write that was never acknowledged; RocksDB drops it"
@@ -219,6 +224,9 @@ struct Tables {
 }
 
 fn tables(log: &Path, shared: &Shared) -> Result<Tables, StoreError> {
+    if let Some(reason) = endless::find(log) {
+        return Err(StoreError::corrupt(THE_LOG, "a file of RocksDB", reason));
+    }
     let mut options = shared
         .log()
         .map_err(|error| failed("set the log's options", &error))?;
@@ -239,7 +247,11 @@ impl Tables {
         match rows.item() {
             Some((key, value)) if keys::parse_log(key).is_some_and(|(of, _)| of == shard) => {
                 let header = segment::decode_header(value).map_err(|reason| {
-                    StoreError::corrupt(THE_LOG, format!("its end before {before}"), reason)
+                    let place = match before.get() {
+                        u64::MAX => "its last segment".to_owned(),
+                        before => format!("the last segment before offset {before}"),
+                    };
+                    StoreError::corrupt(THE_LOG, place, reason)
                 })?;
                 Ok(header.last())
             }

@@ -6,10 +6,13 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
 use crate::kill;
+use crate::rot;
 use crate::tally::Tally;
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
+/// Drawn cases; every byte of a write-ahead file and every end of a record come on top.
+const ROT_CASES: u32 = 6_000;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,6 +37,8 @@ impl All {
 pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
     let mut tallies = Vec::new();
     tallies.push(kill::run(&kill::Kill::new(all.scaled(KILL_POINTS), all.seed)).await?);
+    write(all, &tallies)?;
+    tallies.push(rot::run(&rot::Rot::new(all.scaled(ROT_CASES), all.scale, all.seed)).await?);
     write(all, &tallies)?;
     Ok(tallies)
 }

@@ -10,6 +10,7 @@ mod kill;
 mod life;
 mod model;
 mod random;
+mod rot;
 mod tally;
 mod violation;
 mod wire;
@@ -32,6 +33,8 @@ enum Harness {
     All(all::All),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
+    /// Damages the files of stores of known content
+    Rot(rot::Rot),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -46,6 +49,7 @@ async fn main() -> Result<ExitCode> {
         }
         Harness::All(all) => all::run(&all).await?,
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
+        Harness::Rot(rot) => vec![rot::run(&rot).await?],
     };
     for tally in &tallies {
         tally.print();
