@@ -4,6 +4,7 @@
 //! what lies behind damage. Where RocksDB refuses, because its manifest or a table is gone, the tables that are there
 //! are given a new manifest in a scratch directory that links to them. Nothing is written into the store.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -29,6 +30,9 @@ use crate::recovery::follows;
 const IDENTITY_BYTES: usize = 36;
 /// A table's properties stand at its end, a few KiB before its footer.
 const PROPERTIES_WITHIN_BYTES: u64 = 64 * 1024;
+
+/// More offsets than a segment usually has.
+const TRIED_ONE_BY_ONE_MAX: u64 = 10_000;
 
 /// What a walk meets, in order of offsets.
 pub(crate) enum Met<'a> {
@@ -83,8 +87,20 @@ pub(crate) struct Log {
 
 struct Tables {
     db: DB,
+    options: Options,
+    directory: PathBuf,
+    /// The table that was last opened alone.
+    alone: RefCell<Option<Alone>>,
     /// Removed after the database is closed.
     _scratch: Option<Scratch>,
+}
+
+/// One table, opened without the others.
+struct Alone {
+    first_key: Vec<u8>,
+    last_key: Vec<u8>,
+    /// None if it can't be read as a whole.
+    table: Option<(DB, Scratch)>,
 }
 
 /// A row where a segment should be.
@@ -270,23 +286,39 @@ impl Log {
 }
 
 impl Tables {
-    /// The first row at or after `from`. Behind a block that can't be read it is looked for in ever larger steps, and
-    /// then back, since nothing tells where the next block begins.
+    /// The first row at or after `from`, and why one before it can't be read.
+    ///
+    /// Each segment says where the next begins, so rows are asked for one by one: that touches no other table. A seek
+    /// looks into all of them, and fails on a damaged block far behind.
     fn at_or_after(&self, shard: ShardId, from: Offset) -> (Option<Row>, Option<String>) {
-        let reason = match self.seek(shard, from) {
-            Ok(row) => return (row, None),
-            Err(reason) => reason,
+        let reason = match self.get(shard, from) {
+            Ok(Some(row)) => return (Some(row), None),
+            Ok(None) => None,
+            Err(reason) => Some(reason),
         };
+        match self.seek(shard, from) {
+            Ok(row) => (row, reason),
+            Err(damaged) => (self.behind_damage(shard, from), reason.or(Some(damaged))),
+        }
+    }
+
+    /// The next row that can be read, where nothing tells where it begins: tried one by one for a while, then in ever
+    /// larger steps and back again.
+    fn behind_damage(&self, shard: ShardId, from: Offset) -> Option<Row> {
+        let one_by_one = (1..TRIED_ONE_BY_ONE_MAX).map_while(|step| from.get().checked_add(step));
+        let found = one_by_one
+            .filter_map(|at| self.get(shard, Offset::new(at)).ok()?)
+            .next();
+        if found.is_some() {
+            return found;
+        }
         let (mut bad, mut step) = (from.get(), 1_u64);
         let mut good = loop {
-            let Some(to) = bad.checked_add(step) else {
-                return (None, Some(reason));
-            };
-            match self.seek(shard, Offset::new(to)) {
-                Ok(Some(_)) => break to,
-                Ok(None) => break to,
-                Err(_) => (bad, step) = (to, step.saturating_mul(2)),
+            let to = bad.checked_add(step)?;
+            if self.seek(shard, Offset::new(to)).is_ok() {
+                break to;
             }
+            (bad, step) = (to, step.saturating_mul(2));
         };
         while bad + 1 < good {
             let middle = bad + (good - bad) / 2;
@@ -295,7 +327,46 @@ impl Tables {
                 Err(_) => bad = middle,
             }
         }
-        (self.seek(shard, Offset::new(good)).unwrap_or(None), Some(reason))
+        self.seek(shard, Offset::new(good)).unwrap_or(None)
+    }
+
+    /// The row of a segment that begins there.
+    fn get(&self, shard: ShardId, first: Offset) -> Result<Option<Row>, String> {
+        let key = keys::log(shard, first);
+        let value = match self.db.get(key) {
+            Ok(value) => value,
+            // RocksDB looks into tables that can't hold the key if they are few, and fails on damage there.
+            Err(error) => Some(self.get_alone(&key).ok_or_else(|| error.to_string())?),
+        };
+        Ok(value.map(|bytes| Row { first, bytes }))
+    }
+
+    /// The same from the one table whose keys it lies among.
+    fn get_alone(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let mut alone = self.alone.borrow_mut();
+        let is_within = |first: &[u8], last: &[u8]| first <= key && key <= last;
+        if !alone
+            .as_ref()
+            .is_some_and(|open| is_within(&open.first_key, &open.last_key))
+        {
+            let mut live = self.db.live_files().ok()?.into_iter();
+            let (name, first_key, last_key) = live.find_map(|file| {
+                let (first, last) = (file.start_key?, file.end_key?);
+                is_within(&first, &last).then_some((file.name, first, last))
+            })?;
+            let path = self.directory.join(name.trim_start_matches('/'));
+            let table = Scratch::of([path]).ok().and_then(|scratch| {
+                let db = scratch.repair(&self.options).ok()?;
+                Some((db, scratch))
+            });
+            *alone = Some(Alone {
+                first_key,
+                last_key,
+                table,
+            });
+        }
+        let (table, _) = alone.as_ref()?.table.as_ref()?;
+        table.get(key).ok()?
     }
 
     fn seek(&self, shard: ShardId, from: Offset) -> Result<Option<Row>, String> {
@@ -328,14 +399,23 @@ fn open_tables(directory: &Path, shared: &Shared) -> Result<(Option<Tables>, Opt
         Some(reason) => Err(reason),
         None => DB::open_for_read_only(&options, directory, false).map_err(|error| error.to_string()),
     };
+    let tables = |db: DB, directory: &Path, scratch: Option<Scratch>| Tables {
+        db,
+        options: options.clone(),
+        directory: directory.to_path_buf(),
+        alone: RefCell::new(None),
+        _scratch: scratch,
+    };
     let refused = match opened {
-        Ok(db) => return Ok((Some(Tables { db, _scratch: None }), None)),
+        Ok(db) => return Ok((Some(tables(db, directory, None)), None)),
         Err(reason) => reason,
     };
     let scratch = Scratch::of_tables(directory).map_err(|error| unreadable(directory, &error))?;
-    let tables = scratch.open(&options);
-    match tables {
-        Ok(tables) => Ok((tables, Some(refused))),
+    if scratch.tables == 0 {
+        return Ok((None, Some(refused)));
+    }
+    match scratch.repair(&options) {
+        Ok(db) => Ok((Some(tables(db, directory, Some(scratch))), Some(refused))),
         Err(error) => Ok((None, Some(format!("{refused}; {error}")))),
     }
 }
@@ -354,37 +434,38 @@ struct Scratch {
 }
 
 impl Scratch {
+    /// Of all tables that were made for this log.
     fn of_tables(log: &Path) -> io::Result<Self> {
+        let identity = identity(log);
+        let mut tables = Vec::new();
+        for entry in fs::read_dir(log)? {
+            let path = entry?.path();
+            let is_table = path.extension().is_some_and(|extension| extension == "sst");
+            if is_table && is_of(&path, identity.as_deref()) {
+                tables.push(path);
+            }
+        }
+        Self::of(tables)
+    }
+
+    fn of(tables: impl IntoIterator<Item = PathBuf>) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("dormouse-{}-{number}", std::process::id()));
         fs::create_dir(&path)?;
         let mut scratch = Self { path, tables: 0 };
-        let identity = identity(log);
-        for entry in fs::read_dir(std::path::absolute(log)?)? {
-            let entry = entry?;
-            let is_table = entry
-                .path()
-                .extension()
-                .is_some_and(|extension| extension == "sst");
-            if is_table && is_of(&entry.path(), identity.as_deref()) {
-                std::os::unix::fs::symlink(entry.path(), scratch.path.join(entry.file_name()))?;
-                scratch.tables += 1;
-            }
+        for table in tables {
+            let name = table.file_name().unwrap_or_default();
+            std::os::unix::fs::symlink(std::path::absolute(&table)?, scratch.path.join(name))?;
+            scratch.tables += 1;
         }
         Ok(scratch)
     }
 
-    fn open(self, options: &Options) -> Result<Option<Tables>, rocksdb::Error> {
-        if self.tables == 0 {
-            return Ok(None);
-        }
+    /// Makes a manifest of the tables that are whole.
+    fn repair(&self, options: &Options) -> Result<DB, rocksdb::Error> {
         DB::repair(options, &self.path)?;
-        let db = DB::open_for_read_only(options, &self.path, false)?;
-        Ok(Some(Tables {
-            db,
-            _scratch: Some(self),
-        }))
+        DB::open_for_read_only(options, &self.path, false)
     }
 }
 

@@ -197,7 +197,7 @@ impl Copy<'_> {
             Met::Segment { header, records, .. } => {
                 self.salvaged.reached = self.salvaged.reached.max(header.last());
                 // Checked by the walk already.
-                let _ = commits(header, records, &mut |commit| self.lost.commit(commit));
+                let _ = commits(header, records, &mut |commit| self.lost.commit(commit, true));
                 self.tell(header.last());
             }
         }
@@ -210,7 +210,7 @@ impl Copy<'_> {
         let asked = derived.commits(&mut |commit| {
             if lost.is_in_gap(commit.first_offset()) {
                 *reached = commit.last_offset().max(*reached);
-                lost.commit(commit);
+                lost.commit(commit, false);
             }
         });
         if let Err(reason) = asked {
@@ -220,7 +220,8 @@ impl Copy<'_> {
 
     fn finish(&mut self, shard: ShardId) -> Result<(), StoreError> {
         self.salvaged.reached = self.salvaged.reached.max(self.end.last);
-        let lost = std::mem::take(&mut self.lost);
+        let mut lost = std::mem::take(&mut self.lost);
+        lost.end_stretch();
         self.salvaged.lost = lost.streams();
         self.new.finish(Watermark {
             shard: shard.get(),
@@ -241,11 +242,22 @@ impl Copy<'_> {
     }
 }
 
+/// By type and id: the first and the last version.
+type Versions = BTreeMap<(String, String), (Version, Version)>;
+
+fn add(streams: &mut Versions, names: (String, String), first: Version, last: Version) {
+    let versions = streams.entry(names).or_insert((first, last));
+    *versions = (versions.0.min(first), versions.1.max(last));
+}
+
 /// What was in the store once, as far as the rest of it tells.
 #[derive(Default)]
 struct Lost {
-    /// By type and id: the first and the last version.
-    streams: BTreeMap<(String, String), (Version, Version)>,
+    streams: Versions,
+    /// Of whole segments since the last gap. They chain to each other, but nothing chains them to what is before, until a
+    /// mark says that they are this store's, or are not.
+    stretch: Versions,
+    stretch_from: Offset,
     /// Lost offsets, in order; the last range may have no known end.
     gaps: Vec<(Offset, Option<Offset>)>,
     /// From here on the log is of another history; what was here once, the index may know.
@@ -256,7 +268,17 @@ impl Lost {
     fn gap(&mut self, damage: &LogDamage) {
         self.gaps.push((damage.lost_from, damage.lost_to));
         if damage.lost_events() == Some(0) {
-            self.foreign_from.get_or_insert(damage.lost_from);
+            self.stretch.clear();
+            let is_of_stretch = self.stretch_from > Offset::NONE;
+            let from = if is_of_stretch {
+                self.stretch_from
+            } else {
+                damage.lost_from
+            };
+            self.foreign_from.get_or_insert(from);
+        } else {
+            self.end_stretch();
+            self.stretch_from = damage.lost_to.map_or(damage.lost_from, Offset::next);
         }
     }
 
@@ -273,11 +295,20 @@ impl Lost {
         is_behind_all || self.gaps[gap].1.is_some_and(|to| offset <= to)
     }
 
-    fn commit(&mut self, commit: &StoredCommit<'_>) {
+    fn end_stretch(&mut self) {
+        for (names, (first, last)) in std::mem::take(&mut self.stretch) {
+            add(&mut self.streams, names, first, last);
+        }
+    }
+
+    fn commit(&mut self, commit: &StoredCommit<'_>, is_from_log: bool) {
         let names = (commit.aggregate_type().to_owned(), commit.id().to_owned());
-        let (first, last) = (commit.first_version(), commit.last_version());
-        let versions = self.streams.entry(names).or_insert((first, last));
-        *versions = (versions.0.min(first), versions.1.max(last));
+        let to = if is_from_log {
+            &mut self.stretch
+        } else {
+            &mut self.streams
+        };
+        add(to, names, commit.first_version(), commit.last_version());
     }
 
     fn streams(self) -> Vec<LostStream> {

@@ -150,6 +150,7 @@ fn is_named(said: &str, allowed: &Allowed) -> bool {
         .iter()
         .any(|word| said.contains(word));
     said.starts_with("the store has format")
+        || said.contains("is another store's")
         || allowed.names.iter().any(|name| said.contains(name.as_str()))
         || (said.contains("the log") && has_place)
 }
