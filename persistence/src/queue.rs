@@ -27,17 +27,44 @@ const LARGE_COMMIT_BYTES: usize = 16 * 1024;
 
 /// The journal's queue.
 pub(crate) struct Queue {
-    state: Mutex<State>,
+    submitting: Submitting,
     wake: Condvar,
     /// Work or an order to end is there: what the spinning journal looks at.
     signal: AtomicBool,
     /// The journal's last wait was so short that spinning finds work, or would have.
     spinning_pays: AtomicBool,
-    /// Submitted and not settled yet.
-    commits: AtomicUsize,
-    bytes: AtomicUsize,
+    settled: Settled,
     batch_bytes_max: usize,
     batch_commits_max: usize,
+}
+
+/// What each submission writes, on cache lines that nobody else writes: counts beside the lock that guards them.
+#[repr(C, align(128))]
+struct Submitting {
+    submitted: Count,
+    state: Mutex<State>,
+}
+
+/// What the journal writes, once a batch.
+#[repr(align(128))]
+struct Settled(Count);
+
+/// Commits, and the bytes of their records, since the queue was made. Only grows, by one writer at a time.
+#[derive(Default)]
+struct Count {
+    commits: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Count {
+    fn add(&self, commits: usize, bytes: usize) {
+        let grow = |count: &AtomicUsize, by| {
+            let sum = count.load(Ordering::Relaxed).wrapping_add(by);
+            count.store(sum, Ordering::Release);
+        };
+        grow(&self.commits, commits);
+        grow(&self.bytes, bytes);
+    }
 }
 
 struct State {
@@ -133,12 +160,14 @@ impl Queue {
             ended: None,
         };
         Queue {
-            state: Mutex::new(state),
+            submitting: Submitting {
+                submitted: Count::default(),
+                state: Mutex::new(state),
+            },
             wake: Condvar::new(),
             signal: AtomicBool::new(false),
             spinning_pays: AtomicBool::new(true),
-            commits: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
+            settled: Settled(Count::default()),
             batch_bytes_max: options.batch_bytes_max,
             batch_commits_max: options.batch_commits_max,
         }
@@ -155,7 +184,7 @@ impl Queue {
         let command_hash = commit.command.map(|id| hash::command(stream.hash, id));
         let ours = ours && commit.is_of(&stream.stream);
         let (bytes, last_version) = (commit.bytes.len(), commit.last_version());
-        let mut state = self.state.lock();
+        let mut state = self.submitting.state.lock();
         if let Some(reason) = &state.ended {
             return Err(Arc::clone(reason));
         }
@@ -179,8 +208,7 @@ impl Queue {
         state.filling.items.push(item);
         state.filling.submitted_bytes += bytes;
         state.filling.last_submission = submission;
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.submitting.submitted.add(1, bytes);
         let filling = &state.filling;
         if filling.bytes() >= self.batch_bytes_max || filling.items.len() >= self.batch_commits_max {
             state.set_aside_filling();
@@ -192,7 +220,7 @@ impl Queue {
     /// Waits for the next batch: what has gathered, up to its bounds.
     pub(crate) fn next(&self) -> Next {
         let idle_since = self.spin();
-        let mut state = self.state.lock();
+        let mut state = self.submitting.state.lock();
         loop {
             if let Some(batch) = state.take() {
                 if let Some(since) = idle_since {
@@ -233,7 +261,7 @@ impl Queue {
 
     /// Tells the journal to end. The first order counts, but one to abandon overrules one to finish.
     pub(crate) fn end(&self, end: End) {
-        let mut state = self.state.lock();
+        let mut state = self.submitting.state.lock();
         if !matches!(state.end, Some(End::Abandon(_))) {
             state.end = Some(end);
         }
@@ -242,32 +270,38 @@ impl Queue {
 
     /// Why what is queued must not be written any more, if the journal was told to abandon it.
     pub(crate) fn abandoned(&self) -> Option<Arc<str>> {
-        match &self.state.lock().end {
+        match &self.submitting.state.lock().end {
             Some(End::Abandon(reason)) => Some(Arc::clone(reason)),
             _ => None,
         }
     }
 
-    /// So many submissions have a fate.
+    /// So many submissions have a fate. Called by the journal's thread alone.
     pub(crate) fn settled(&self, commits: usize, bytes: usize) {
-        self.commits.fetch_sub(commits, Ordering::Relaxed);
-        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.settled.0.add(commits, bytes);
     }
 
     /// A batch is done; its buffers come back.
     pub(crate) fn recycle(&self, mut batch: Batch) {
         batch.clear();
-        self.state.lock().spare = Some(batch);
+        self.submitting.state.lock().spare = Some(batch);
     }
 
     /// Commits submitted and not settled.
     pub(crate) fn commits(&self) -> usize {
-        self.commits.load(Ordering::Relaxed)
+        self.unsettled(|count| &count.commits)
     }
 
     /// The same in bytes of records.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+        self.unsettled(|count| &count.bytes)
+    }
+
+    fn unsettled(&self, of: impl Fn(&Count) -> &AtomicUsize) -> usize {
+        // in this order: what is settled was submitted before, so that the difference is never below zero
+        let settled = of(&self.settled.0).load(Ordering::Acquire);
+        let submitted = of(&self.submitting.submitted).load(Ordering::Acquire);
+        submitted.wrapping_sub(settled)
     }
 
     fn signal(&self, mut state: MutexGuard<'_, State>) {
@@ -288,7 +322,7 @@ impl Queue {
 impl Queue {
     /// The large records that have gathered get places that no segment has: assembling them panics.
     pub(crate) fn misplace_large_records(&self) {
-        for large in &mut self.state.lock().filling.large {
+        for large in &mut self.submitting.state.lock().filling.large {
             large.start = usize::MAX;
         }
     }
@@ -401,7 +435,7 @@ mod tests {
 
     /// A submission of no consequence.
     fn put(queue: &Queue) {
-        let mut state = queue.state.lock();
+        let mut state = queue.submitting.state.lock();
         state.filling.items.push(Item {
             ticket: Ticket {
                 sink: crate::settlement::SinkId(0),
@@ -416,7 +450,7 @@ mod tests {
     #[test]
     fn a_long_wait_ends_the_spinning_and_waking_is_no_part_of_it() {
         let queue = Queue::new(&StoreOptions::default());
-        let asleep = || while !queue.state.lock().sleeping {};
+        let asleep = || while !queue.submitting.state.lock().sleeping {};
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 asleep();
@@ -428,7 +462,7 @@ mod tests {
             scope.spawn(|| {
                 asleep();
                 // as if work had come at once, and only waking the thread had taken long
-                let mut state = queue.state.lock();
+                let mut state = queue.submitting.state.lock();
                 state.sleeping = false;
                 state.woken = Some(Instant::now() - Duration::from_secs(1));
                 drop(state);
@@ -469,7 +503,7 @@ mod tests {
                 if below(2) == 0 {
                     // Taken without anything else coming: nothing but its own wake-up can help.
                     let since = Instant::now();
-                    while !queue.state.lock().is_empty() {
+                    while !queue.submitting.state.lock().is_empty() {
                         assert!(
                             since.elapsed() < Duration::from_secs(5),
                             "round {round}: asleep beside work"

@@ -15,6 +15,9 @@ const CACHE_BYTES: usize = 128 * MIB;
 const MEMTABLES_BYTES_MAX: usize = 256 * MIB;
 const MEMTABLE_BYTES: usize = 64 * MIB;
 const RUNS_BEFORE_COMPACTION: i32 = 8;
+const ROWS_LZ4_LEVEL: i32 = -4;
+const LOG_LZ4_LEVEL: i32 = -8;
+const ZLIB_WINDOW_BITS: i32 = -14;
 const VERSION_BYTES: usize = 8;
 
 /// For log segments by offset: appended in order, never rewritten.
@@ -24,6 +27,7 @@ pub(crate) fn log_options() -> Result<Options> {
     options.set_num_levels(2);
     options.set_target_file_size_base(MEMTABLE_BYTES as u64);
     options.set_compression_type(DBCompressionType::Lz4);
+    options.set_compression_options(ZLIB_WINDOW_BITS, LOG_LZ4_LEVEL, 0, 0);
     options.set_block_based_table_factory(&blocks);
     Ok(options)
 }
@@ -37,6 +41,7 @@ pub(crate) fn rows_options() -> Result<Options> {
     options.set_universal_compaction_options(&universal);
     options.set_level_zero_file_num_compaction_trigger(RUNS_BEFORE_COMPACTION);
     options.set_compression_type(DBCompressionType::Lz4);
+    options.set_compression_options(ZLIB_WINDOW_BITS, ROWS_LZ4_LEVEL, 0, 0);
     options.set_prefix_extractor(SliceTransform::create(
         "without-version",
         |key| key.get(..key.len().saturating_sub(VERSION_BYTES)).unwrap_or(key),
