@@ -84,8 +84,9 @@ pub enum StoreError {
     /// A file of the log is damaged, or gone, where acknowledged commits stood; nothing was changed. Restore from
     /// a backup.
     #[error(
-        "the log is damaged: {file:?} at byte {at}: {reason}; the events at offsets {lost_from} to {} are lost; {}",
-        unless_unknown(*.lost_to), SALVAGE
+        "the log is damaged: {file:?} at byte {at}: {reason}; {}; {}",
+        loss(*.lost_from, *.lost_to),
+        SALVAGE
     )]
     LogDamaged {
         /// The damaged or missing file.
@@ -96,7 +97,7 @@ pub enum StoreError {
         reason: Arc<str>,
         /// The first offset that can't be read.
         lost_from: Offset,
-        /// The last one, where something tells.
+        /// The last one, where something tells; below `lost_from` if none is known to be lost.
         lost_to: Option<Offset>,
     },
     /// Stored bytes are damaged. Nothing of them is used. Restore from a backup; what is derived may be deleted
@@ -236,6 +237,10 @@ fn by_process(holder: Option<u32>) -> String {
     )
 }
 
-fn unless_unknown(offset: Option<Offset>) -> String {
-    offset.map_or_else(|| "an unknown end".into(), |offset| offset.to_string())
+fn loss(from: Offset, to: Option<Offset>) -> String {
+    match to {
+        Some(to) if to < from => "no event is known to be lost".into(),
+        Some(to) => format!("the events at offsets {from} to {to} are lost"),
+        None => format!("the events at offsets {from} to an unknown end are lost"),
+    }
 }

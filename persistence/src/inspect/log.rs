@@ -46,6 +46,8 @@ pub(crate) enum Met<'a> {
     },
     /// Something is not as it should be between the segment before and the one after.
     Damage(LogDamage),
+    /// Nothing is missing, but a file holds what does not belong there: opening refuses it.
+    Flaw { file: &'a Path, at: u64, reason: String },
     /// The log ends in a write that was never promised: what a crash leaves, and opening cuts off.
     TornTail(LogDamage),
 }
@@ -149,7 +151,6 @@ impl Log {
                 damage.get_or_insert(reason);
             }
             let Some(row) = row else { break };
-            let before = end.last;
             from = row.first.next();
             let (header, records) = match self.judge(&row) {
                 Ok(decoded) => decoded,
@@ -158,32 +159,11 @@ impl Log {
                     continue;
                 }
             };
-            if damage.is_some() || header.first != end.last.next() {
-                visit(Met::Damage(self.between(
-                    end.last,
-                    Some(header.first),
-                    damage.take(),
-                )))?;
-            } else if let Err(error) = follows(&end, &header) {
-                // Whole, and of another history: behind it nothing can be told to be of this one.
-                visit(Met::Damage(self.between(
-                    end.last,
-                    Some(header.first),
-                    Some(error.to_string()),
-                )))?;
+            let hash = segment::hash(&row.bytes);
+            for met in self.before(&end, &header, hash, damage.take(), marks) {
+                visit(met)?;
             }
-            end = LogEnd::of(&header, segment::hash(&row.bytes));
-            if let Some(name) = marks.contradict(&header, end.hash) {
-                let reason = format!(
-                    "the segment at offset {} is not the one that the {name} speaks of",
-                    row.first
-                );
-                visit(Met::Damage(self.between(
-                    before,
-                    Some(header.first),
-                    Some(reason),
-                )))?;
-            }
+            end = LogEnd::of(&header, hash);
             from = header.last().next();
             visit(Met::Segment {
                 header: &header,
@@ -193,6 +173,34 @@ impl Log {
         }
         self.walk_end(end.last, marks.promised(), damage, visit)?;
         Ok(end)
+    }
+
+    /// What is wrong between the last whole segment and this one: most often nothing.
+    fn before(
+        &self,
+        end: &LogEnd,
+        header: &Header,
+        hash: u128,
+        damage: Option<String>,
+        marks: &Marks,
+    ) -> Vec<Met<'_>> {
+        let mut met = Vec::new();
+        let between = |reason| Met::Damage(self.between(end.last, Some(header.first), reason));
+        if damage.is_some() || header.first != end.last.next() {
+            met.push(between(damage));
+        } else if let Err(error) = follows(end, header) {
+            // Whole, and of another history: behind it nothing can be told to be of this one.
+            met.push(between(Some(error.to_string())));
+        } else if let Some(issue) = self.flaw_before(header.first) {
+            let (file, at, reason) = (issue.file.as_path(), issue.at, issue.kind.to_string());
+            met.push(Met::Flaw { file, at, reason });
+        }
+        if let Some(name) = marks.contradict(header, hash) {
+            let first = header.first;
+            let reason = format!("the segment at offset {first} is not the one that the {name} speaks of");
+            met.push(between(Some(reason)));
+        }
+        met
     }
 
     /// What is wrong behind the last whole segment, if anything is.
@@ -274,6 +282,13 @@ impl Log {
             lost_from: before.next(),
             lost_to: after.map(|after| Offset::new(after.get() - 1)),
         }
+    }
+
+    /// What the scanner saw between two segments that follow each other. Where it missed some that the tables hold, the
+    /// file was flushed and only waits for its deletion.
+    fn flaw_before(&self, after: Offset) -> Option<&Issue> {
+        let mut before = self.issues.iter().filter(|issue| issue.after == Some(after));
+        before.find(|issue| issue.before.is_none_or(|before| before.next() >= after))
     }
 
     /// What the scanner of write-ahead files saw there.

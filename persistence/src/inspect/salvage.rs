@@ -176,6 +176,13 @@ struct Copy<'a> {
 impl Copy<'_> {
     fn meet(&mut self, met: Met<'_>) -> Result<(), StoreError> {
         match met {
+            Met::Flaw { file, at, reason } => {
+                let note = format!(
+                    "{} at byte {at}: {reason}; no event is lost by it",
+                    file.display()
+                );
+                self.salvaged.notes.push(note);
+            }
             Met::TornTail(damage) => self
                 .salvaged
                 .notes

@@ -170,6 +170,10 @@ impl Check<'_> {
         let promised = marks.promised();
         log.walk(marks, &mut |met| {
             match met {
+                Met::Flaw { file, at, reason } => self.verified.findings.push(Finding::File {
+                    file: file.to_path_buf(),
+                    reason: format!("at byte {at}: {reason}; no event is lost"),
+                }),
                 Met::TornTail(damage) => self.verified.findings.push(Finding::TornTail(damage)),
                 Met::Damage(damage) => {
                     self.is_damaged = true;

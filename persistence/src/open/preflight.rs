@@ -168,8 +168,7 @@ fn refuse_unless_in_tables(
     if from < after && tables.hold(shard, from, after)? {
         return Ok(());
     }
-    let lost_to = Offset::new(after.get() - 1);
-    Err(damaged(issue, from, Some(lost_to).filter(|to| *to >= from)))
+    Err(damaged(issue, from, Some(Offset::new(after.get() - 1))))
 }
 
 fn damaged(issue: &Issue, lost_from: Offset, lost_to: Option<Offset>) -> StoreError {
