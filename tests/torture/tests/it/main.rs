@@ -23,3 +23,8 @@ fn torture(arguments: &[&str]) {
 fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     torture(&["kill", "--points", "24", "--seed", "7"]);
 }
+
+#[test]
+fn a_damaged_store_opens_whole_or_says_what_is_damaged() {
+    torture(&["rot", "--cases", "80", "--every", "500", "--seed", "7"]);
+}
