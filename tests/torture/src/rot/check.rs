@@ -144,17 +144,23 @@ pub(crate) fn check(
     }
 }
 
-/// A file by its name, or the kind of what is damaged with a place in it.
+/// A file by its name or its number, or the kind of what is damaged with a place in it.
 fn is_named(said: &str, allowed: &Allowed) -> bool {
-    let has_place = ["offset", "byte", "missing", "No such file", "format"]
-        .iter()
-        .any(|word| said.contains(word));
-    said.starts_with("the store has format")
-        || said.contains("is another store's")
-        // Of a table's damaged properties RocksDB says only this, and blames its manifest.
-        || said.contains("properties unsorted")
-        || allowed.names.iter().any(|name| said.contains(name.as_str()))
-        || (said.contains("the log") && has_place)
+    let is_file_named = allowed.names.iter().any(|name| {
+        // `000018.log`: RocksDB says "log number: 18"
+        let number = name.split('.').next().unwrap_or_default().trim_start_matches('0');
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        said.contains(name.as_str()) || is_number && said.contains(&format!(" {number}."))
+    });
+    let places = ["offset", "byte", "missing", "No such file"];
+    let is_place_named = said.contains("the log") && places.iter().any(|word| said.contains(word));
+    // Of a table's damaged properties RocksDB says only this, and blames its manifest.
+    let others = [
+        "the store has format",
+        "is another store's",
+        "properties unsorted",
+    ];
+    is_file_named || is_place_named || others.iter().any(|words| said.contains(words))
 }
 
 /// Names and bytes of a directory's files, but for RocksDB's text logs.
