@@ -7,6 +7,11 @@ use dormouse_domain::{Offset, StreamId, Version};
 
 use crate::engine::EngineError;
 
+/// What an operator can do about a damaged log; the command is in the crate `dormouse-cli`.
+const SALVAGE: &str = "restore a backup, or see what can be saved: `dormouse verify`, `dormouse salvage`";
+/// [`StoreError::Corrupt`] of the log says so in `what`.
+pub(crate) const THE_LOG: &str = "the log";
+
 /// Why a store could not be opened, read or written.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -45,7 +50,8 @@ pub enum StoreError {
     },
     /// Segments are missing in the middle of the log. Restore from a backup.
     #[error(
-        "the log has a gap: a segment that begins at offset {expected} is missing, the next begins at {found}"
+        "the log has a gap: a segment that begins at offset {expected} is missing, the next begins at {found}; {}",
+        SALVAGE
     )]
     LogGap {
         /// Where the next segment should have begun.
@@ -54,7 +60,10 @@ pub enum StoreError {
         found: Offset,
     },
     /// The index speaks of events that the log does not hold: the log lost its end. Restore from a backup.
-    #[error("the log ends at offset {log_end}, but was indexed up to {indexed}: it lost its end")]
+    #[error(
+        "the log ends at offset {log_end}, but was indexed up to {indexed}: it lost its end; {}",
+        SALVAGE
+    )]
     LogShorterThanIndex {
         /// The last offset in the log.
         log_end: Offset,
@@ -62,7 +71,10 @@ pub enum StoreError {
         indexed: Offset,
     },
     /// The log was durable further than it reaches now: it lost its end. Restore from a backup.
-    #[error("the log ends at offset {log_end}, but was durable up to {watermark}: it lost its end")]
+    #[error(
+        "the log ends at offset {log_end}, but was durable up to {watermark}: it lost its end; {}",
+        SALVAGE
+    )]
     LogShorterThanWatermark {
         /// The last offset in the log.
         log_end: Offset,
@@ -72,8 +84,9 @@ pub enum StoreError {
     /// A file of the log is damaged, or gone, where acknowledged commits stood; nothing was changed. Restore from
     /// a backup.
     #[error(
-        "the log is damaged: {file:?} at byte {at}: {reason}; the events at offsets {lost_from} to {} are lost",
-        unless_unknown(*.lost_to)
+        "the log is damaged: {file:?} at byte {at}: {reason}; {}; {}",
+        loss(*.lost_from, *.lost_to),
+        SALVAGE
     )]
     LogDamaged {
         /// The damaged or missing file.
@@ -84,12 +97,12 @@ pub enum StoreError {
         reason: Arc<str>,
         /// The first offset that can't be read.
         lost_from: Offset,
-        /// The last one, where something tells.
+        /// The last one, where something tells; below `lost_from` if none is known to be lost.
         lost_to: Option<Offset>,
     },
     /// Stored bytes are damaged. Nothing of them is used. Restore from a backup; what is derived may be deleted
     /// and is rebuilt from the log.
-    #[error("{what} is damaged at {place}: {reason}")]
+    #[error("{what} is damaged at {place}: {reason}{}", advice(.what))]
     Corrupt {
         /// What is damaged: "the log", "a stream's rows", a file's name.
         what: String,
@@ -196,11 +209,24 @@ impl From<EngineError> for StoreError {
                 reason,
             },
             EngineError::Corrupt { context, reason } => StoreError::Corrupt {
-                what: "a file of the engine".into(),
-                place: context.into(),
+                what: if context.ends_with(THE_LOG) {
+                    THE_LOG
+                } else {
+                    "what is derived from the log"
+                }
+                .into(),
+                place: format!("a file of RocksDB (to {context})"),
                 reason,
             },
         }
+    }
+}
+
+fn advice(what: &str) -> String {
+    if what == THE_LOG {
+        format!("; {SALVAGE}")
+    } else {
+        String::new()
     }
 }
 
@@ -211,6 +237,10 @@ fn by_process(holder: Option<u32>) -> String {
     )
 }
 
-fn unless_unknown(offset: Option<Offset>) -> String {
-    offset.map_or_else(|| "an unknown end".into(), |offset| offset.to_string())
+fn loss(from: Offset, to: Option<Offset>) -> String {
+    match to {
+        Some(to) if to < from => "no event is known to be lost".into(),
+        Some(to) => format!("the events at offsets {from} to {to} are lost"),
+        None => format!("the events at offsets {from} to an unknown end are lost"),
+    }
 }

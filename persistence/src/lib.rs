@@ -51,6 +51,8 @@ mod format;
 pub mod fuzzing;
 mod hash;
 mod indexer;
+#[cfg(feature = "rocksdb")]
+pub mod inspect;
 mod journal;
 #[cfg(feature = "rocksdb")]
 mod lock;

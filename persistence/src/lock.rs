@@ -51,6 +51,30 @@ impl StoreLock {
     }
 }
 
+/// Keeps others from opening the store while it is held, and writes nothing; none where there is no lock file.
+///
+/// # Errors
+/// [`StoreError::Locked`] if somebody has the store open; [`StoreError::Engine`] if the file can't be read.
+pub(crate) fn keep_closed(directory: &Path) -> Result<Option<File>, StoreError> {
+    let failed = |source: std::io::Error| StoreError::Engine {
+        context: format!("lock {}", directory.display()),
+        reason: source.to_string().into(),
+    };
+    let mut file = match File::open(directory.join(LOCK_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
+            path: directory.to_path_buf(),
+            holder: read_holder(&mut file),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
 impl Drop for StoreLock {
     fn drop(&mut self) {
         // An empty file says that nobody holds it; failing to say so harms nobody.

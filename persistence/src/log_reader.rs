@@ -10,7 +10,7 @@ use std::sync::Arc;
 use dormouse_domain::{Offset, Timestamp};
 
 use crate::core::Core;
-use crate::error::StoreError;
+use crate::error::{StoreError, THE_LOG};
 use crate::format::record::{Known, Record};
 use crate::format::{Malformed, Reader, keys, record, segment};
 use crate::reader::VisitCommit;
@@ -170,5 +170,5 @@ fn next_record<'a>(reader: &mut Reader<'a>, known: &Known<'a>) -> Result<Record<
 }
 
 fn damaged(at: Offset, reason: impl std::fmt::Display) -> StoreError {
-    StoreError::corrupt("the log", format!("the segment at offset {at}"), reason)
+    StoreError::corrupt(THE_LOG, format!("the segment at offset {at}"), reason)
 }

@@ -6,9 +6,10 @@
 //! verifies offsets and chain afterwards, from the first segment that came from a WAL.
 
 mod derived;
-mod layout;
-mod preflight;
-mod survey;
+pub(crate) mod endless;
+pub(crate) mod layout;
+pub(crate) mod preflight;
+pub(crate) mod survey;
 pub(crate) mod wal;
 pub(crate) mod wal_batch;
 
@@ -24,10 +25,11 @@ use uuid::Uuid;
 
 use self::layout::{Layout, State, exists};
 use self::preflight::{Promised, refused_by_rocksdb};
-use crate::engine::rocks::tuning::Shared;
+use crate::engine::rocks::tuning::{Shared, without_wal};
 use crate::engine::rocks::{Databases, RocksEngine, RunWriter, TRASH_DIRECTORY, clear_trash, failed};
-use crate::engine::{Disk, Opened};
-use crate::error::StoreError;
+use crate::engine::{Disk, Opened, Watermark};
+use crate::error::{StoreError, THE_LOG};
+use crate::lock::StoreLock;
 use crate::options::StoreOptions;
 use crate::watermark::{WatermarkFile, WatermarkKeeper};
 
@@ -100,11 +102,7 @@ struct Parts {
 }
 
 fn create_store(layout: &Layout, shard: ShardId, shared: &Shared) -> Result<Parts, StoreError> {
-    let path = layout.root().to_path_buf();
-    let not_writable = |source: io::Error| StoreError::NotWritable {
-        path: path.clone(),
-        source: Arc::new(source),
-    };
+    let not_writable = |source: io::Error| not_writable(layout.root(), source);
     let store = Uuid::now_v7();
     layout.begin().map_err(not_writable)?;
     let log = open_log(layout, shared, true)?;
@@ -124,8 +122,8 @@ fn open_store(layout: &Layout, store: Uuid, shard: ShardId, shared: &Shared) -> 
     let current = layout.log_current();
     if !exists(&current)? {
         return Err(StoreError::corrupt(
-            current.display().to_string(),
-            "the log",
+            THE_LOG,
+            current.display(),
             "the file is missing",
         ));
     }
@@ -155,6 +153,66 @@ fn open_store(layout: &Layout, store: Uuid, shard: ShardId, shared: &Shared) -> 
         watermark,
         verify_from,
     })
+}
+
+/// A new store whose log was written before: appends segments, unsynced, until it is finished.
+pub(crate) struct NewStore {
+    log: DB,
+    layout: Layout,
+    shared: Shared,
+    _lock: StoreLock,
+}
+
+impl NewStore {
+    /// Begins it in `path`, which must be free for one. Until [`NewStore::finish`] it is none: opening begins afresh.
+    ///
+    /// # Errors
+    /// As of opening; [`StoreError::NotAStore`] if there is a store.
+    pub(crate) fn begin(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
+        let (layout, lock, state) = Layout::claim(path)?;
+        if state != State::New {
+            return Err(StoreError::NotWritable {
+                path: path.to_path_buf(),
+                source: Arc::new(io::Error::other("it holds a store already")),
+            });
+        }
+        let shared = Shared::new(cache_bytes)?;
+        layout.begin().map_err(|source| not_writable(path, source))?;
+        let log = open_log(&layout, &shared, true)?;
+        Ok(Self {
+            log,
+            layout,
+            shared,
+            _lock: lock,
+        })
+    }
+
+    /// Appends a segment. Not durable before [`NewStore::finish`], so it needs no write-ahead log.
+    pub(crate) fn append(&self, key: &[u8], segment: &[u8]) -> Result<(), StoreError> {
+        let written = self.log.put_opt(key, segment, &without_wal());
+        Ok(written.map_err(|error| failed("copy a segment", &error))?)
+    }
+
+    /// Makes it a store, durable on return, whose log was durable up to `end`.
+    pub(crate) fn finish(&self, end: Watermark) -> Result<(), StoreError> {
+        let path = self.layout.root();
+        self.log
+            .flush()
+            .map_err(|error| failed("write the log's tables", &error))?;
+        let store = Uuid::now_v7();
+        derived::make(&self.layout, store, &self.shared)?;
+        WatermarkFile::create(path, store, ShardId::new(end.shard))
+            .and_then(|mut watermark| watermark.write(end))
+            .and_then(|()| self.layout.finish(store))
+            .map_err(|source| not_writable(path, source))
+    }
+}
+
+fn not_writable(path: &Path, source: io::Error) -> StoreError {
+    StoreError::NotWritable {
+        path: path.to_path_buf(),
+        source: Arc::new(source),
+    }
 }
 
 fn open_log(layout: &Layout, shared: &Shared, is_new: bool) -> Result<DB, StoreError> {

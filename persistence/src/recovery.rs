@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use dormouse_domain::{Offset, ShardId};
 
 use crate::engine::{Engine, Family, Opened, Watermark};
-use crate::error::StoreError;
+use crate::error::{StoreError, THE_LOG};
 use crate::format::meta::{self, Indexed};
 use crate::format::segment::{self, Header};
 use crate::format::{Malformed, keys};
@@ -124,7 +124,7 @@ fn decode<'a>(key: &[u8], bytes: &'a [u8], shard: ShardId) -> Result<(Header, Co
 }
 
 fn damaged(at: Offset, reason: impl std::fmt::Display) -> StoreError {
-    StoreError::corrupt("the log", format!("the segment at offset {at}"), reason)
+    StoreError::corrupt(THE_LOG, format!("the segment at offset {at}"), reason)
 }
 
 /// Walks the log from a verified place on.
@@ -232,7 +232,7 @@ impl Refill<'_> {
 }
 
 /// Whether a segment is the one that must come after the log's end so far.
-fn follows(end: &LogEnd, next: &Header) -> Result<(), StoreError> {
+pub(crate) fn follows(end: &LogEnd, next: &Header) -> Result<(), StoreError> {
     let expected = end.last.next();
     if next.first > expected {
         return Err(StoreError::LogGap {

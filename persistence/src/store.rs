@@ -100,7 +100,7 @@ impl Store {
     /// # Errors
     /// `Locked` if it is open elsewhere; `NotAStore`, `NotWritable` or `NewerFormat`; `LogDamaged`, `LogGap`,
     /// `LogShorterThanWatermark`, `LogShorterThanIndex` or `Corrupt` if acknowledged commits are missing or
-    /// damaged, and then nothing of the log was changed.
+    /// damaged, and then nothing was taken from the log.
     #[cfg(feature = "rocksdb")]
     pub fn open_with(path: impl AsRef<std::path::Path>, options: StoreOptions) -> Result<Store, StoreError> {
         Store::on_disk(Box::new(crate::open::RocksDisk::new(path.as_ref())), options)

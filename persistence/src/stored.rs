@@ -5,6 +5,8 @@ use dormouse_domain::{
     Position, SchemaVersion, ShardId, StreamId, Timestamp, Version,
 };
 use uuid::Uuid;
+#[cfg(feature = "rocksdb")]
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::format::record::Record;
 
@@ -57,6 +59,24 @@ impl<'a> StoredCommit<'a> {
             first_offset,
             time,
         }
+    }
+
+    /// A hash of all there is to it, place and time included.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) fn digest(&self) -> u64 {
+        let mut hash = Xxh3::new();
+        for number in [
+            self.first_offset.get(),
+            self.time.as_micros(),
+            self.first_version().get(),
+        ] {
+            hash.update(&number.to_le_bytes());
+        }
+        for part in self.record.content() {
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hash.digest()
     }
 
     /// The stream it belongs to. Allocates; [`StoredCommit::aggregate_type`] and [`StoredCommit::id`] don't.

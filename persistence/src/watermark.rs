@@ -106,10 +106,7 @@ impl WatermarkFile {
         };
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
-        let newest = [0, SLOT_DISTANCE as usize]
-            .into_iter()
-            .filter_map(|at| Slot::parse(bytes.get(at..at + SLOT_BYTES)?))
-            .max_by_key(|slot| slot.sequence);
+        let newest = newest(&bytes);
         let mut watermark = Self {
             file,
             path: path.clone(),
@@ -154,7 +151,7 @@ impl WatermarkFile {
     }
 
     /// Writes the mark into the other slot and syncs. One small write, one fdatasync.
-    fn write(&mut self, mark: Watermark) -> io::Result<()> {
+    pub(crate) fn write(&mut self, mark: Watermark) -> io::Result<()> {
         let sequence = self.sequence + 1;
         let slot = Slot {
             store: self.store,
@@ -167,6 +164,24 @@ impl WatermarkFile {
         (self.sequence, self.mark) = (sequence, mark);
         Ok(())
     }
+}
+
+/// What the file of a damaged store promises, and for which store; the error says why it can't be told. Changes nothing.
+pub(crate) fn peek(directory: &Path) -> Result<Option<(Uuid, Watermark)>, String> {
+    let path = directory.join(WATERMARK_FILE);
+    let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
+    match newest(&bytes) {
+        Some(slot) => Ok(Some((slot.store, slot.mark))),
+        None if bytes.is_empty() => Ok(None),
+        None => Err("neither slot can be read".into()),
+    }
+}
+
+fn newest(bytes: &[u8]) -> Option<Slot> {
+    [0, SLOT_DISTANCE as usize]
+        .into_iter()
+        .filter_map(|at| Slot::parse(bytes.get(at..at + SLOT_BYTES)?))
+        .max_by_key(|slot| slot.sequence)
 }
 
 fn nothing(shard: ShardId) -> Watermark {

@@ -133,6 +133,12 @@ pub(crate) fn command_id(record: &[u8]) -> Option<u128> {
 }
 
 impl<'a> Record<'a> {
+    /// All that it holds beyond its names and versions: events, command, metadata.
+    #[cfg(feature = "rocksdb")]
+    pub(crate) fn content(&self) -> [&'a [u8]; 3] {
+        [self.event_bytes, self.command, self.metadata]
+    }
+
     /// Checks length, checksum and every part of the bytes of one whole record.
     pub(crate) fn decode(bytes: &'a [u8], known: &Known<'a>) -> Result<Record<'a>, Malformed> {
         let stored = stored_crc(bytes)?;

@@ -13,6 +13,7 @@ use dormouse_domain::{Offset, ShardId};
 use rocksdb::{DB, ErrorKind, FlushOptions, IteratorMode};
 use uuid::Uuid;
 
+use super::endless;
 use super::layout::{Layout, exists, remove_directory, remove_file, sync_directory};
 use crate::engine::Family;
 use crate::engine::rocks::tuning::{Shared, without_wal};
@@ -81,6 +82,9 @@ fn try_open(
     // RocksDB would take the remains for an empty directory and make a new instance among them.
     if !exists(&layout.derived().join("CURRENT"))? {
         return Ok(Err("it is missing, or its CURRENT file is".into()));
+    }
+    if let Some(reason) = endless::find(&layout.derived()) {
+        return Ok(Err(reason));
     }
     let read = open_rocks(layout, shared).and_then(|db| {
         // All of it: RocksDB looks into a file only when it is read, and what can't be read is healed here.

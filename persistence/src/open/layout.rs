@@ -187,6 +187,17 @@ impl Layout {
     }
 }
 
+/// The id in the `FORMAT` of a store, which need not be sound otherwise. Changes nothing.
+///
+/// # Errors
+/// [`StoreError::NewerFormat`]; [`StoreError::Corrupt`] if it is missing or can't be read.
+pub(crate) fn read_format(root: &Path) -> Result<Uuid, StoreError> {
+    let path = root.join(FORMAT_FILE);
+    let text = fs::read_to_string(&path)
+        .map_err(|error| StoreError::corrupt(path.display().to_string(), "its text", error))?;
+    parse_format(&path, &text)
+}
+
 enum Content {
     Nothing,
     HalfMade,

@@ -13,13 +13,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dormouse_domain::{Offset, ShardId};
 use rocksdb::{DB, DBRecoveryMode};
 
+use super::endless;
 use super::layout::{Layout, sync_directory};
 use super::survey::{Issue, IssueKind, Survey, survey};
 use super::wal::DamageKind;
 use crate::engine::EngineError;
 use crate::engine::rocks::tuning::Shared;
 use crate::engine::rocks::{failed, sequential};
-use crate::error::StoreError;
+use crate::error::{StoreError, THE_LOG};
 use crate::format::{keys, segment};
 use crate::planted::{Planted, planted};
 
@@ -57,6 +58,9 @@ pub(crate) fn check_log(
         context: format!("read the log's files in {}", log.display()),
         reason: error.to_string().into(),
     };
+    if let Some(reason) = endless::manifest(&log).and_then(|manifest| endless::describe(&manifest)) {
+        return Err(StoreError::corrupt(THE_LOG, "a file of RocksDB", reason));
+    }
     let found = survey(&log, shard).map_err(reading)?;
     if found.files.is_empty() {
         return Err(no_wal(
@@ -109,7 +113,8 @@ fn settle_tail(
         let lost_to = Some(promised.offset()).filter(|promised| *promised > before);
         return Err(damaged(issue, before.next(), lost_to));
     }
-    if issue.kind == IssueKind::Bytes(DamageKind::Cut) && found.issues.len() == 1 {
+    let is_cut = issue.kind == IssueKind::Bytes(DamageKind::Cut) && found.issues.len() == 1;
+    if is_cut && endless::describe(&issue.file).is_none() {
         tracing::info!(
             file = %issue.file.display(), at = issue.at, log_end = before.get(),
             "the log ends inside a write that was never acknowledged; RocksDB drops it"
@@ -167,8 +172,7 @@ fn refuse_unless_in_tables(
     if from < after && tables.hold(shard, from, after)? {
         return Ok(());
     }
-    let lost_to = Offset::new(after.get() - 1);
-    Err(damaged(issue, from, Some(lost_to).filter(|to| *to >= from)))
+    Err(damaged(issue, from, Some(Offset::new(after.get() - 1))))
 }
 
 fn damaged(issue: &Issue, lost_from: Offset, lost_to: Option<Offset>) -> StoreError {
@@ -185,9 +189,11 @@ fn damaged(issue: &Issue, lost_from: Offset, lost_to: Option<Offset>) -> StoreEr
 /// The error of an instance that RocksDB would not open.
 pub(crate) fn refused_by_rocksdb(directory: &Path, error: &rocksdb::Error) -> StoreError {
     match failed("open the log", error) {
-        EngineError::Corrupt { reason, .. } => {
-            StoreError::corrupt(directory.display().to_string(), "a file of RocksDB", reason)
-        }
+        EngineError::Corrupt { reason, .. } => StoreError::corrupt(
+            THE_LOG,
+            format!("a file of RocksDB in {}", directory.display()),
+            reason,
+        ),
         other => other.into(),
     }
 }
@@ -221,6 +227,9 @@ struct Tables {
 }
 
 fn tables(log: &Path, shared: &Shared) -> Result<Tables, StoreError> {
+    if let Some(reason) = endless::find(log) {
+        return Err(StoreError::corrupt(THE_LOG, "a file of RocksDB", reason));
+    }
     let mut options = shared
         .log()
         .map_err(|error| failed("set the log's options", &error))?;
@@ -241,7 +250,11 @@ impl Tables {
         match rows.item() {
             Some((key, value)) if keys::parse_log(key).is_some_and(|(of, _)| of == shard) => {
                 let header = segment::decode_header(value).map_err(|reason| {
-                    StoreError::corrupt("the log", format!("its end before {before}"), reason)
+                    let place = match before.get() {
+                        u64::MAX => "its last segment".to_owned(),
+                        before => format!("the last segment before offset {before}"),
+                    };
+                    StoreError::corrupt(THE_LOG, place, reason)
                 })?;
                 Ok(header.last())
             }

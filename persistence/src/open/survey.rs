@@ -72,18 +72,29 @@ impl std::fmt::Display for IssueKind {
     }
 }
 
+/// Called with each segment's header and bytes.
+pub(crate) type VisitSegment<'v> = &'v mut dyn FnMut(&segment::Header, &[u8]);
+
 /// Reads all WALs in `log`. Changes nothing.
 ///
 /// # Errors
 /// If a file can't be read.
 pub(crate) fn survey(log: &Path, shard: ShardId) -> io::Result<Survey> {
+    survey_with(log, shard, &mut |_, _| {})
+}
+
+/// The same; `visit` is shown each whole segment.
+///
+/// # Errors
+/// If a file can't be read.
+pub(crate) fn survey_with(log: &Path, shard: ShardId, visit: VisitSegment<'_>) -> io::Result<Survey> {
     let mut survey = Survey {
         files: wal_files(log)?,
         ..Survey::default()
     };
     for file in survey.files.clone() {
         wal::scan(&file, &mut |found| match found {
-            Found::Record { at, bytes } => survey.record(&file, at, bytes, shard),
+            Found::Record { at, bytes } => survey.record(&file, at, bytes, shard, visit),
             Found::Damage(damage) => survey.issue(&file, damage.at, IssueKind::Bytes(damage.kind)),
         })?;
     }
@@ -108,13 +119,18 @@ pub(crate) fn wal_files(log: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 impl Survey {
-    fn record(&mut self, file: &Path, at: u64, batch: &[u8], shard: ShardId) {
+    fn record(&mut self, file: &Path, at: u64, batch: &[u8], shard: ShardId, visit: VisitSegment<'_>) {
         let mut problem = None;
-        let is_puts = wal_batch::visit_puts(batch, &mut |put| {
-            if let Err(reason) = self.segment(file, at, put.key, put.value, shard) {
-                problem.get_or_insert(reason);
-            }
-        });
+        let is_puts =
+            wal_batch::visit_puts(
+                batch,
+                &mut |put| match self.segment(file, at, (put.key, put.value), shard) {
+                    Ok(header) => visit(&header, put.value),
+                    Err(reason) => {
+                        problem.get_or_insert(reason);
+                    }
+                },
+            );
         if !is_puts {
             problem.get_or_insert_with(|| "a whole record that the store does not write".to_string());
         }
@@ -127,10 +143,9 @@ impl Survey {
         &mut self,
         file: &Path,
         at: u64,
-        key: &[u8],
-        value: &[u8],
+        (key, value): (&[u8], &[u8]),
         shard: ShardId,
-    ) -> Result<(), String> {
+    ) -> Result<segment::Header, String> {
         let (key_shard, key_first) = keys::parse_log(key).ok_or("a key that is no log key")?;
         let header = segment::decode_header(value)
             .map_err(|reason| format!("a segment that can't be read: {reason}"))?;
@@ -161,7 +176,7 @@ impl Survey {
             offset: header.last(),
             hash: segment::hash(value),
         });
-        Ok(())
+        Ok(header)
     }
 
     fn issue(&mut self, file: &Path, at: u64, kind: IssueKind) {

@@ -188,6 +188,36 @@ fn is_recyclable(tag: u8) -> bool {
     matches!(tag, 5..=8 | 11 | 131)
 }
 
+/// Where RocksDB 11.8 would read the file for ever, if it would: its reader meets a recyclable type behind a record of
+/// another type, calls it bad, and never steps over it (`log_reader.cc`, `ReadPhysicalRecord`). One flipped bit in a
+/// record's type does it, in a WAL or in a manifest, which has the same layout. Nobody writes such records here.
+///
+/// # Errors
+/// If the file can't be read.
+pub(crate) fn read_for_ever(path: &Path) -> io::Result<Option<u64>> {
+    let mut log = io::BufReader::with_capacity(32 * BLOCK_BYTES, File::open(path)?);
+    let mut block = vec![0; BLOCK_BYTES];
+    let mut block_at = 0;
+    loop {
+        let filled = read_block(&mut log, &mut block)?;
+        let mut position = 0;
+        // As RocksDB does, which leaves out the rest of a block behind anything else that is damaged.
+        while position + HEADER_BYTES <= filled {
+            if is_recyclable(block[position + 6]) {
+                return Ok(Some(block_at + position as u64));
+            }
+            match parse_fragment(&block[..filled], position) {
+                Ok(Some(fragment)) => position = fragment.end,
+                Ok(None) | Err(_) => break,
+            }
+        }
+        block_at += filled as u64;
+        if filled < BLOCK_BYTES {
+            return Ok(None);
+        }
+    }
+}
+
 /// RocksDB stores checksums rotated and shifted, because it computes checksums of bytes that hold checksums.
 fn unmask(masked: u32) -> u32 {
     masked.wrapping_sub(0xa282_ead8).rotate_left(15)
@@ -327,6 +357,37 @@ mod tests {
             }
         }
         log
+    }
+
+    fn push_fragment(log: &mut Vec<u8>, tag: u8, part: &[u8]) {
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&[tag]), part);
+        let masked = crc.rotate_right(15).wrapping_add(0xa282_ead8);
+        log.extend_from_slice(&masked.to_le_bytes());
+        log.extend_from_slice(&u16::try_from(part.len()).unwrap().to_le_bytes());
+        log.push(tag);
+        log.extend_from_slice(part);
+    }
+
+    #[test]
+    fn a_recyclable_type_that_rocksdb_would_not_step_over_is_found() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let whole = write_log(&[vec![1; 50], vec![2; 40_000], vec![3; 60]]);
+        let found = |bytes: &[u8]| {
+            std::fs::write(file.path(), bytes).unwrap();
+            read_for_ever(file.path()).unwrap()
+        };
+        assert_eq!(found(&whole), None);
+        let last = whole.len() - 60 - HEADER_BYTES;
+        for (at, bit) in [(0, 4), (57, 4), (last, 4)] {
+            let mut flipped = whole.clone();
+            flipped[at + 6] ^= bit;
+            assert_eq!(found(&flipped), Some(at as u64));
+        }
+        // RocksDB leaves out the rest of the block, and what is in it.
+        let mut flipped = whole.clone();
+        flipped[10] ^= 1;
+        flipped[57 + 6] ^= 4;
+        assert_eq!(found(&flipped), None);
     }
 
     #[derive(Debug, PartialEq)]

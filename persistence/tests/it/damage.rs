@@ -349,6 +349,45 @@ fn a_directory_without_its_format_is_not_taken_for_an_empty_one() {
     assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
 }
 
+/// RocksDB 11.8 never steps over such a record: it would read on for ever.
+#[test]
+fn a_record_type_that_rocksdb_reads_for_ever_is_named() {
+    let file_of = |directory: &Directory, of: &str, name: &str| {
+        let files = files(&directory.path().join(of));
+        let named = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().contains(name);
+        files.into_iter().rfind(named).unwrap()
+    };
+    let spoil = |path: &Path| {
+        edit(path, |bytes| {
+            let second = record_starts(bytes)[1];
+            bytes[second + 6] ^= 4; // a full record becomes a recyclable one
+        });
+    };
+    for (of, name) in [("log", "MANIFEST"), ("log", ".log"), ("derived", "MANIFEST")] {
+        let directory = written(Left::Closed, indexes_never());
+        let hit = file_of(&directory, of, name);
+        spoil(&hit);
+        if of == "derived" {
+            assert_eq!(open(&directory).unwrap().len() as u64, END, "built again");
+        } else {
+            let error = refused(&directory);
+            let name = hit.file_name().unwrap().to_str().unwrap();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+}
+
+/// A torn write whose type is such a one, at the end and never promised, is cut off as any other.
+#[test]
+fn a_torn_record_of_such_a_type_is_cut_off() {
+    let directory = written(Left::Crashed, indexes_never());
+    spoil_last(&directory, |bytes, at| {
+        bytes.truncate(at + 500);
+        bytes[at + 6] ^= 4;
+    });
+    assert_eq!(open(&directory).unwrap().len() as u64, END - 2);
+}
+
 #[test]
 fn another_stores_log_is_refused() {
     let (directory, other) = (

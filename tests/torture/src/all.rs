@@ -16,6 +16,7 @@ use crate::panics::{self, Panics};
 use crate::planted::{self, Fate, Planted};
 use crate::power::{self, Power};
 use crate::readers::{self, Readers};
+use crate::rot::{self, Rot};
 use crate::schedules::{self, Schedules};
 use crate::schemas::{self, Schemas};
 use crate::simulation::{self, Simulate};
@@ -39,6 +40,8 @@ const SOAK_MINUTES: f64 = 20.0;
 const FUZZ_SECONDS: u32 = 30;
 /// Of each test.
 const SCHEDULES: u32 = 10_000;
+/// Drawn cases; every byte of a write-ahead file and every end of a record come on top.
+const ROT_CASES: u32 = 6_000;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -70,6 +73,7 @@ pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
     done.add(kill::run(&Kill::new(all.scaled(KILL_POINTS), seed)).await?)?;
     done.add(power::run(&Power::new(all.scaled(POWER_CUTS), seed)).await?)?;
     done.add(ioerr::run(&IoErrors::new(all.scaled(IO_ERRORS), seed)).await?)?;
+    done.add(rot::run(&Rot::new(all.scaled(ROT_CASES), all.scale, seed)).await?)?;
     done.add(holes::run(&Holes::new(all.scaled(HOLES), seed)).await?)?;
     done.add(simulation::run(&Simulate::new(
         all.scaled(SIMULATED_SEEDS),

@@ -26,6 +26,7 @@ mod planted;
 mod power;
 mod random;
 mod readers;
+mod rot;
 mod schedules;
 mod schemas;
 mod simulation;
@@ -87,6 +88,8 @@ enum Harness {
     Miri,
     /// Breaks the code in small ways and runs the tests, where cargo-mutants is installed; takes hours
     Mutants(mutants::Mutants),
+    /// Damages the files of stores of known content
+    Rot(rot::Rot),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -124,6 +127,7 @@ async fn main() -> Result<ExitCode> {
         Harness::Fuzz(fuzz) => vec![fuzz::run(&fuzz)?],
         Harness::Mutants(mutants) => vec![mutants::run(&mutants)?],
         Harness::Miri => vec![miri::run()?],
+        Harness::Rot(rot) => vec![rot::run(&rot).await?],
     };
     for tally in &tallies {
         tally.print();

@@ -93,3 +93,8 @@ fn under_steady_load_all_is_answered() {
     let samples = samples.to_str().expect("its name is text");
     torture(&["soak", "--minutes", "0.05", "--samples", samples]);
 }
+
+#[test]
+fn a_damaged_store_opens_whole_or_says_what_is_damaged() {
+    torture(&["rot", "--cases", "80", "--every", "500", "--seed", "7"]);
+}

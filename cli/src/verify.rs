@@ -1,0 +1,48 @@
+//! `dormouse verify`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use dormouse_persistence::inspect;
+
+use crate::progress;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Verify {
+    /// The store's directory.
+    store: PathBuf,
+}
+
+impl Verify {
+    /// Whether the store is whole.
+    pub(crate) fn run(&self) -> Result<bool> {
+        let (options, bar) = progress::shown("reading");
+        let verified = inspect::verify(&self.store, &options);
+        bar.finish_and_clear();
+        let verified = verified.with_context(|| format!("{} was not verified", self.store.display()))?;
+        let log = verified.log;
+        println!(
+            "log        {} events in {} commits, {} segments; the last offset is {}",
+            log.events, log.commits, log.segments, log.end
+        );
+        println!("streams    {}", verified.streams);
+        println!("watermark  offset {}", verified.watermark);
+        println!(
+            "index      up to offset {}, {} snapshots",
+            verified.indexed, verified.snapshots
+        );
+        for finding in &verified.findings {
+            println!("FOUND      {finding}");
+        }
+        let verdict = match (verified.is_whole(), verified.findings.is_empty()) {
+            (true, true) => "whole".to_owned(),
+            (true, false) => "whole: what was found loses nothing".to_owned(),
+            (false, _) => format!(
+                "damaged. What can be saved: dormouse salvage {} --to NEW_STORE",
+                self.store.display()
+            ),
+        };
+        println!("{verdict}");
+        Ok(verified.is_whole())
+    }
+}

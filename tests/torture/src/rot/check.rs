@@ -1,0 +1,416 @@
+//! Holds a damaged store to what is known of it: whole, or refused by name; never silently less, never wrong.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use dormouse::{Aggregate, AggregateType, EntityError, Store, StoreError, StreamId, Version};
+use dormouse_persistence::inspect;
+
+use super::content::{Commit, Known, options, read, start};
+use crate::counter::{Add, Counter};
+use crate::violation::Violation;
+
+/// What became of a damaged store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It opened, and all is there.
+    Whole,
+    /// It opened whole; an error named damage of the index when that was read, and the next opening healed it.
+    Healed,
+    /// It opened; reading the log named damage in a table that opening does not look into.
+    NamedOnReading,
+    /// It opened with so many commits less, all behind what was promised.
+    Less(u64),
+    /// It refused, and said what is wrong.
+    Refused,
+}
+
+impl Outcome {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Healed => "whole, index healed",
+            Self::NamedOnReading => "named on reading",
+            Self::Less(_) => "less, unprotected",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What a case may come to.
+#[derive(Debug, Clone)]
+pub(crate) struct Allowed {
+    /// The last offset that must be there if it opens.
+    pub(crate) floor: u64,
+    /// Words of which a refusal must hold one: names of what was damaged.
+    pub(crate) names: Vec<String>,
+    /// Offsets before this one must be saved from what refuses; nothing, where the log itself is another one.
+    pub(crate) saved: Option<u64>,
+    /// Whether it is verified and salvaged, too: that takes longer than opening it.
+    pub(crate) thorough: bool,
+}
+
+/// The finding on one case.
+pub(crate) struct Found {
+    pub(crate) outcome: Outcome,
+    pub(crate) broken: Vec<Violation>,
+    /// What a refusal said.
+    pub(crate) said: Option<String>,
+    /// What the new store has, and what it lost, if there is one.
+    pub(crate) saved: Option<(u64, u64)>,
+}
+
+pub(crate) fn check(
+    store: &Path,
+    known: &Known,
+    allowed: &Allowed,
+    runtime: &tokio::runtime::Runtime,
+) -> Found {
+    let mut broken = Vec::new();
+    let before = image(&store.join("log"));
+    let verified = allowed.thorough.then(|| inspect::verify(store, &options()));
+    if image(&store.join("log")) != before {
+        broken.push(Violation::new("P5", "verifying changed the log"));
+    }
+    match Store::open_with(store, options()) {
+        Ok(opened) => {
+            let mut hold = Hold {
+                known,
+                broken: &mut broken,
+            };
+            let outcome = hold.opened(&opened, allowed, runtime);
+            let is_named = outcome == Outcome::NamedOnReading;
+            if let Some(Ok(verified)) = &verified
+                && verified.is_whole() == is_named
+            {
+                let what = format!(
+                    "it opened and was {}, but verify says {:?}",
+                    outcome.name(),
+                    verified.findings
+                );
+                broken.push(Violation::new("P5", what));
+            }
+            let mut saved = None;
+            if is_named {
+                drop(opened);
+                saved = salvage(store, known, allowed, &mut broken);
+            }
+            Found {
+                outcome,
+                broken,
+                said: None,
+                saved,
+            }
+        }
+        Err(error) => {
+            // Whole segments may have gone from a write-ahead file into a table before another part was refused.
+            let kept = |verified: &Result<inspect::Verified, StoreError>| {
+                verified.as_ref().map_or(0, |verified| verified.log.events)
+            };
+            if image(&store.join("log")) != before
+                && kept(&inspect::verify(store, &options())) != verified.as_ref().map_or(0, &kept)
+            {
+                let what = format!("a refusal took something from the log: {error}");
+                broken.push(Violation::new("P5", what));
+            }
+            let said = error.to_string();
+            if !is_named(&said, allowed) {
+                broken.push(Violation::new(
+                    "P5",
+                    format!("a refusal that names nothing: {said}"),
+                ));
+            }
+            if let Some(Ok(verified)) = &verified
+                && verified.is_whole()
+            {
+                broken.push(Violation::new(
+                    "P5",
+                    format!("refused ({said}), but verify finds it whole"),
+                ));
+            }
+            let saved = allowed
+                .thorough
+                .then(|| salvage(store, known, allowed, &mut broken))
+                .flatten();
+            Found {
+                outcome: Outcome::Refused,
+                broken,
+                said: Some(said),
+                saved,
+            }
+        }
+    }
+}
+
+/// A file by its name or its number, or the kind of what is damaged with a place in it.
+fn is_named(said: &str, allowed: &Allowed) -> bool {
+    let is_file_named = allowed.names.iter().any(|name| {
+        // `000018.log`: RocksDB says "log number: 18"
+        let number = name.split('.').next().unwrap_or_default().trim_start_matches('0');
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        said.contains(name.as_str()) || is_number && said.contains(&format!(" {number}."))
+    });
+    let places = ["offset", "byte", "missing", "No such file"];
+    let is_place_named = said.contains("the log") && places.iter().any(|word| said.contains(word));
+    // Of a table's damaged properties RocksDB says only this, and blames its manifest.
+    let others = [
+        "the store has format",
+        "is another store's",
+        "properties unsorted",
+    ];
+    is_file_named || is_place_named || others.iter().any(|words| said.contains(words))
+}
+
+/// Names and bytes of a directory's files, but for RocksDB's text logs.
+fn image(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.path().is_file());
+    let named = files.map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()));
+    named
+        .filter(|(name, _)| !name.starts_with("LOG"))
+        .map(|(name, path)| (name, fs::read(path).unwrap_or_default()))
+        .collect()
+}
+
+struct Hold<'a> {
+    known: &'a Known,
+    broken: &'a mut Vec<Violation>,
+}
+
+impl Hold<'_> {
+    fn broken(&mut self, promise: &'static str, what: impl Into<String>) {
+        self.broken.push(Violation::new(promise, what));
+    }
+
+    /// Reads everything in every way there is.
+    fn opened(&mut self, store: &Store, allowed: &Allowed, runtime: &tokio::runtime::Runtime) -> Outcome {
+        let durable = store.durable().get();
+        if durable < allowed.floor {
+            self.broken(
+                "P5",
+                format!("it opened silently with {durable} of {} offsets", allowed.floor),
+            );
+        }
+        let there = self
+            .known
+            .commits
+            .partition_point(|commit| commit.last_offset <= durable);
+        let less = (self.known.commits.len() - there) as u64;
+        let (named, log) = match read(store) {
+            Ok(commits) => (false, commits),
+            Err(error) => {
+                self.named_on_reading(&error, allowed);
+                (true, self.known.commits[..there].to_vec())
+            }
+        };
+        if log != self.known.commits[..there] || durable > self.known.end() {
+            self.broken("P5", "the log holds what was not written");
+            return Outcome::Whole;
+        }
+        let mut healed = false;
+        if !self.derived(store, there) {
+            healed = true;
+            match store.reopen() {
+                Ok(()) if self.derived(store, there) => {}
+                Ok(()) => self.broken("P8", "the index is damaged still after another opening"),
+                Err(error) if named => self.named_on_reading(&error, allowed),
+                Err(error) => self.broken("P8", format!("the index was not healed: {error}")),
+            }
+        }
+        if store.health() == dormouse::Health::Healthy {
+            let entities = runtime.block_on(self.entities(store.clone(), there));
+            if let Err(error) = entities
+                && !named
+            {
+                self.broken("P8", error);
+            }
+        }
+        match (named, healed, less) {
+            (true, ..) => Outcome::NamedOnReading,
+            (_, _, 1..) => Outcome::Less(less),
+            (_, true, _) => Outcome::Healed,
+            _ => Outcome::Whole,
+        }
+    }
+
+    fn named_on_reading(&mut self, error: &StoreError, allowed: &Allowed) {
+        let said = error.to_string();
+        if !is_named(&said, allowed) {
+            self.broken("P5", format!("an error on reading that names nothing: {said}"));
+        }
+    }
+
+    /// Streams and command ids, each by itself: what the log says, or an error. Whether there was none.
+    fn derived(&mut self, store: &Store, there: usize) -> bool {
+        let commits = &self.known.commits[..there];
+        let mut streams: BTreeMap<&str, Vec<&Commit>> = BTreeMap::new();
+        for commit in commits {
+            streams.entry(&commit.stream).or_default().push(commit);
+        }
+        let mut is_sound = true;
+        for (name, expected) in &streams {
+            let mut found = Vec::new();
+            let read = store.read_stream(&stream(name), Version::new(1), &mut |commit| {
+                found.push(Commit::of(commit));
+                ControlFlow::Continue(())
+            });
+            match read {
+                Ok(reached) => {
+                    let head = expected.last().map_or(0, |commit| commit.last_version);
+                    if reached.version().get() != head || !found.iter().eq(expected.iter().copied()) {
+                        self.broken("P8", format!("{name}, read by itself, is not what the log says"));
+                    }
+                }
+                Err(error) => is_sound &= !self.unnamed(name, &error),
+            }
+            if let Err(error) = store.snapshot(&stream(name)) {
+                is_sound &= !self.unnamed(name, &error);
+            }
+        }
+        for commit in commits {
+            match store.find_command(&stream(&commit.stream), commit.command) {
+                Ok(Some(version)) if version.get() == commit.first_version => {}
+                Ok(other) => {
+                    let (id, name) = (commit.command, &commit.stream);
+                    self.broken("P6", format!("command {id} of {name} is found at {other:?}"));
+                }
+                Err(error) => is_sound &= !self.unnamed(&commit.stream, &error),
+            }
+        }
+        is_sound
+    }
+
+    /// Always true: an error was met. It must say what is damaged.
+    fn unnamed(&mut self, stream: &str, error: &StoreError) -> bool {
+        let said = error.to_string();
+        if !["damaged", "gap", "can't be read", "Corruption"]
+            .iter()
+            .any(|word| said.contains(word))
+        {
+            self.broken("P5", format!("{stream}: an error that names no damage: {said}"));
+        }
+        true
+    }
+
+    /// States, woken from their snapshots, and retries of each stream's newest command.
+    async fn entities(&mut self, store: Store, there: usize) -> Result<(), String> {
+        let runtime = start(store).await.map_err(|error| error.to_string())?;
+        let newest: BTreeMap<&str, &Commit> = self.known.commits[..there]
+            .iter()
+            .map(|commit| (commit.stream.as_str(), commit))
+            .collect();
+        for (name, commit) in newest {
+            let counter = runtime
+                .entity::<Counter>(name)
+                .map_err(|error: EntityError| error.to_string())?;
+            let count = counter.query(|counter| counter.count).await;
+            match count {
+                Ok(count) if count == commit.last_version => {}
+                Ok(count) => self.broken(
+                    "P8",
+                    format!("{name} counts {count}, full replay {}", commit.last_version),
+                ),
+                Err(error) => return Err(format!("{name} does not wake: {error}")),
+            }
+            let again = counter
+                .execute(Add::numbered(commit.number))
+                .id(commit.command)
+                .receipt()
+                .await;
+            match again {
+                Ok(receipt) if receipt.replayed && receipt.reply == commit.last_version => {}
+                other => self.broken(
+                    "P6",
+                    format!("{name}: command {} sent again: {other:?}", commit.command),
+                ),
+            }
+        }
+        runtime.shutdown().await.map_err(|error| error.to_string())
+    }
+}
+
+fn stream(name: &str) -> StreamId {
+    let id = name.try_into().expect("a valid id");
+    StreamId::new(AggregateType::from_static(Counter::TYPE), id)
+}
+
+/// Saves what is whole: a store that opens, with what was before the damage and nothing else. What it kept and lost.
+fn salvage(
+    store: &Path,
+    known: &Known,
+    allowed: &Allowed,
+    broken: &mut Vec<Violation>,
+) -> Option<(u64, u64)> {
+    let mut wrong = |what: String| broken.push(Violation::new("P4", format!("salvage: {what}")));
+    let before = image(&store.join("log"));
+    let to = store.with_extension("salvaged");
+    let _ = fs::remove_dir_all(&to);
+    let salvaged = match inspect::salvage(store, &to, &options()) {
+        Ok(salvaged) => salvaged,
+        Err(StoreError::NewerFormat { .. } | StoreError::NotAStore { .. }) => return None,
+        Err(error) => {
+            wrong(format!("it does nothing: {error}"));
+            return None;
+        }
+    };
+    if image(&store.join("log")) != before {
+        wrong("it changed the damaged log".into());
+    }
+    let opened = Store::open_with(&to, options()).and_then(|store| {
+        let commits = read(&store)?;
+        store.close()?;
+        Ok(commits)
+    });
+    let Some(saved) = allowed.saved else {
+        return Some((0, salvaged.lost_events()));
+    };
+    match opened {
+        Err(error) => wrong(format!("the new store does not open: {error}")),
+        Ok(commits) => {
+            let kept = commits.last().map_or(0, |commit| commit.last_offset);
+            if !known.commits.starts_with(&commits) || kept != salvaged.kept.end.get() {
+                wrong(format!("it kept {kept} offsets, which are not the store's first"));
+            }
+            if kept < saved {
+                wrong(format!(
+                    "it kept {kept} offsets where {saved} are whole: {:?}",
+                    salvaged.damage
+                ));
+            }
+            lists_what_is_lost(known, &salvaged, &mut wrong);
+        }
+    }
+    let _ = fs::remove_dir_all(&to);
+    Some((salvaged.kept.end.get(), salvaged.lost_events()))
+}
+
+/// Each stream that is shorter now is listed, with the versions it lost, but for what nothing tells of.
+fn lists_what_is_lost(known: &Known, salvaged: &inspect::Salvaged, wrong: &mut dyn FnMut(String)) {
+    let kept = salvaged.kept.end.get();
+    let mut lost: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for commit in known.commits.iter().filter(|commit| commit.last_offset > kept) {
+        let versions = lost.entry(&commit.stream).or_insert((commit.first_version, 0));
+        versions.1 = commit.last_version;
+    }
+    for stream in &salvaged.lost {
+        let listed = (stream.first.get(), stream.last.get());
+        match lost.get(stream.stream.id.as_str()) {
+            Some(truth) if truth.0 <= listed.0 && listed.1 <= truth.1 => {}
+            truth => wrong(format!("it lists {stream}; lost are {truth:?}")),
+        }
+    }
+    if salvaged.unknown_events == 0 && salvaged.reached.get() == known.end() {
+        let listed = salvaged
+            .lost
+            .iter()
+            .map(|stream| (stream.first.get(), stream.last.get()));
+        if !listed.eq(lost.values().copied()) {
+            wrong(format!("it lists {:?} where {lost:?} are lost", salvaged.lost));
+        }
+    }
+    if kept < known.end() && salvaged.damage.is_empty() && salvaged.reached.get() > kept {
+        wrong("it lost events and names no damage".into());
+    }
+}
