@@ -77,6 +77,7 @@ test: setup
 check: setup
 	cargo fmt --all --check
 	cargo fmt --manifest-path $(peers) --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	$(env) cargo clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" $(env) cargo doc --workspace --no-deps
 	for package in $(without_rocksdb); do \

@@ -114,6 +114,9 @@ mod error;
 mod event;
 mod event_id;
 mod fold;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 pub mod limits;
 mod metadata;

@@ -5,13 +5,13 @@
 //! them at once, and then rests for a moment: who follows a busy store is woken once a moment and reads in bulk.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use dormouse_domain::Offset;
-use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
+
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex, thread};
 
 /// The rest after an announcement: how late a follower may be told beyond its wake-up, and how often at most it is
 /// woken. Ten followers of a busy store then cost 10,000 wake-ups a second, some hundredths of a core.

@@ -3,15 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use dormouse_domain::Offset;
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::announcer::Announcer;
 use crate::options::StoreOptions;
 use crate::settlement::{Settled, SettlementSink, SinkId};
 use crate::statistics::Counters;
+use crate::sync::{ArcSwap, Mutex};
 
 pub(crate) struct Core {
     pub(crate) options: StoreOptions,
@@ -20,6 +19,9 @@ pub(crate) struct Core {
     pub(crate) space: Notify,
     /// Keeps the durable offset.
     pub(crate) announcer: Announcer,
+    /// Stands in for the threads of every session, if it is there.
+    #[cfg(feature = "simulation")]
+    pub(crate) steps: Option<crate::steps::Steps>,
     sinks: ArcSwap<Vec<Arc<dyn SettlementSink>>>,
     registering: Mutex<()>,
 }
@@ -31,6 +33,8 @@ impl Core {
             counters: Counters::default(),
             space: Notify::new(),
             announcer: Announcer::new(),
+            #[cfg(feature = "simulation")]
+            steps: None,
             sinks: ArcSwap::default(),
             registering: Mutex::new(()),
         }

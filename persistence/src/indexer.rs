@@ -22,12 +22,27 @@ pub(crate) fn run(session: &Session) {
 
 fn run_until_end(session: &Session) {
     while let Some(generation) = session.tail.wait_for_frozen(|| session.indexer_ends()) {
-        if let Err(error) = index_oldest(session, &generation) {
-            session.stop(&format!("indexing failed: {error}"));
+        if !take(session, &generation) {
             return;
         }
-        session.core.space.notify_waiters();
     }
+}
+
+/// Indexes the oldest generation, if one is frozen. `false`: there was none, or nothing may be indexed any more.
+#[cfg(feature = "simulation")]
+pub(crate) fn step(session: &Session) -> bool {
+    let oldest = (!session.indexer_ends()).then(|| session.tail.oldest_frozen());
+    oldest.flatten().is_some_and(|oldest| take(session, &oldest))
+}
+
+/// `false`: it failed, and the store has stopped.
+fn take(session: &Session, generation: &Arc<Generation>) -> bool {
+    if let Err(error) = index_oldest(session, generation) {
+        session.stop(&format!("indexing failed: {error}"));
+        return false;
+    }
+    session.core.space.notify_waiters();
+    true
 }
 
 /// Indexes the oldest generation, which is frozen, and only then takes it off the tail.

@@ -95,15 +95,45 @@ impl Journal {
                 let waited = session.tail.wait_for_room(|| session.refusal().is_some());
                 self.count_room_wait(waited);
             }
-            if let Some(reason) = self.session.refusal() {
-                self.settle(batch, &Verdict::Stopped(reason));
-                continue;
-            }
-            self.in_hand = Some(batch);
-            let verdict = self.write();
-            let batch = self.in_hand.take().expect("put there above");
-            self.settle(batch, &verdict);
+            self.take(batch);
         }
+    }
+
+    /// Writes a batch, unless nothing may be written any more, and tells its submitters.
+    fn take(&mut self, batch: Batch) {
+        self.session.notice_failure();
+        if let Some(reason) = self.session.refusal() {
+            return self.settle(batch, &Verdict::Stopped(reason));
+        }
+        self.in_hand = Some(batch);
+        let verdict = self.write();
+        let batch = self.in_hand.take().expect("put there above");
+        self.settle(batch, &verdict);
+    }
+
+    /// Takes the next batch, if there is one, and the tail has room or never will. `false`: it took none.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn step(&mut self) -> bool {
+        let tail = &self.session.tail;
+        let waits = !tail.has_room() && tail.oldest_frozen().is_some() && self.session.refusal().is_none();
+        let batch = if waits {
+            None
+        } else {
+            self.session.queue.try_next()
+        };
+        batch.map(|batch| self.take(batch)).is_some()
+    }
+
+    /// Nothing is queued any more: says so to whoever submits from here on. The queue was told to end.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn end(self) {
+        let next = self.session.queue.next();
+        debug_assert!(matches!(next, Next::End), "what was queued was taken before");
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        &self.session
     }
 
     /// Makes the batch in hand durable and readable.

@@ -46,6 +46,9 @@ mod engine;
 mod error;
 mod follower;
 mod format;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hash;
 mod indexer;
 #[cfg(feature = "rocksdb")]
@@ -57,19 +60,38 @@ mod log_reader;
 pub mod metric_names;
 #[cfg(feature = "rocksdb")]
 mod open;
+/// What is pure of it: fuzzing links no RocksDB.
+#[cfg(all(fuzzing, not(feature = "rocksdb")))]
+#[allow(dead_code)]
+mod open {
+    pub(crate) mod wal;
+    pub(crate) mod wal_batch;
+}
 mod options;
+mod planted;
 mod queue;
 mod reader;
 mod recovery;
 mod registry;
+#[cfg(shuttle)]
+#[cfg(test)]
+mod schedules;
 mod session;
 mod settlement;
 mod snapshot;
 mod statistics;
+#[cfg(feature = "simulation")]
+mod steps;
 mod store;
 mod stored;
+#[cfg(not(shuttle))]
+mod sync;
+#[cfg(shuttle)]
+#[doc(hidden)]
+pub mod sync;
 mod tail;
-#[cfg(feature = "rocksdb")]
+#[cfg(any(feature = "rocksdb", fuzzing))]
+#[cfg_attr(not(feature = "rocksdb"), allow(dead_code))]
 mod watermark;
 mod writer;
 mod writing;
@@ -83,7 +105,13 @@ pub use crate::options::{OpenProgress, StoreOptions};
 pub use crate::settlement::{NotCommitted, Settled, Settlement, SettlementSink, SinkId, Ticket};
 pub use crate::snapshot::Snapshot;
 pub use crate::statistics::StoreStatistics;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub use crate::steps::Steps;
 pub use crate::store::{Health, Store};
 pub use crate::stored::{StoredCommand, StoredCommit, StoredEvent};
 pub use crate::writer::{Reached, StreamWriter};
 pub use crate::writing::{Admission, Writing};
+
+#[doc(hidden)]
+pub use crate::planted::{Planted, planted};

@@ -7,7 +7,6 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arc_swap::Guard;
 use dormouse_domain::{Offset, Timestamp};
 
 use crate::core::Core;
@@ -17,6 +16,7 @@ use crate::format::{Malformed, Reader, keys, record, segment};
 use crate::reader::VisitCommit;
 use crate::session::Session;
 use crate::stored::StoredCommit;
+use crate::sync::Guard;
 
 /// Reads the log from the commit that holds `from` up to what is durable now; the last offset seen.
 ///

@@ -10,19 +10,20 @@ pub(crate) mod endless;
 pub(crate) mod layout;
 pub(crate) mod preflight;
 pub(crate) mod survey;
-mod wal;
-mod wal_batch;
+pub(crate) mod wal;
+pub(crate) mod wal_batch;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dormouse_domain::{Offset, ShardId};
 use rocksdb::DB;
 use uuid::Uuid;
 
-use self::layout::{Layout, State};
+use self::layout::{Layout, State, exists};
 use self::preflight::{Promised, refused_by_rocksdb};
 use crate::engine::rocks::tuning::{Shared, without_wal};
 use crate::engine::rocks::{Databases, RocksEngine, RunWriter, TRASH_DIRECTORY, clear_trash, failed};
@@ -36,6 +37,8 @@ use crate::watermark::{WatermarkFile, WatermarkKeeper};
 #[derive(Debug)]
 pub(crate) struct RocksDisk {
     path: PathBuf,
+    /// Whether a store was open there before: reopening makes no new one in its place.
+    was_open: AtomicBool,
 }
 
 impl RocksDisk {
@@ -43,6 +46,7 @@ impl RocksDisk {
     pub(crate) fn new(path: &Path) -> Self {
         Self {
             path: path.to_path_buf(),
+            was_open: AtomicBool::new(false),
         }
     }
 }
@@ -55,15 +59,24 @@ impl Disk for RocksDisk {
         let shared = Shared::new(options.cache_bytes)?;
         let parts = match state {
             State::Store(store) => open_store(&layout, store, options.shard, &shared)?,
+            State::New if self.was_open.load(Ordering::Relaxed) => {
+                return Err(StoreError::Engine {
+                    context: format!("open {} again", self.path.display()),
+                    reason: "the store is gone from there: deleted, moved or not mounted; bring it back"
+                        .into(),
+                });
+            }
             State::New => create_store(&layout, options.shard, &shared)?,
         };
         let runs = RunWriter::new(&layout.derived(), &shared)?;
         let mark = parts.watermark.mark();
         let interval = Duration::from_millis(options.watermark_every_ms);
         let watermark =
-            WatermarkKeeper::start(parts.watermark, interval).map_err(|error| StoreError::Engine {
-                context: "start the watermark's thread".into(),
-                reason: error.to_string().into(),
+            WatermarkKeeper::start(parts.watermark, interval, layout.log_current()).map_err(|error| {
+                StoreError::Engine {
+                    context: "start the watermark's thread".into(),
+                    reason: error.to_string().into(),
+                }
             })?;
         let engine = RocksEngine::new(
             layout.root(),
@@ -73,6 +86,7 @@ impl Disk for RocksDisk {
             watermark,
             lock,
         );
+        self.was_open.store(true, Ordering::Relaxed);
         Ok(Opened {
             engine: Arc::new(engine),
             watermark: Some(mark).filter(|mark| mark.offset > Offset::NONE),
@@ -105,8 +119,8 @@ fn create_store(layout: &Layout, shard: ShardId, shared: &Shared) -> Result<Part
 fn open_store(layout: &Layout, store: Uuid, shard: ShardId, shared: &Shared) -> Result<Parts, StoreError> {
     let mut watermark = WatermarkFile::open(layout.root(), store, shard)?;
     // RocksDB would take a log without this file for an empty directory.
-    let current = layout.log().join("CURRENT");
-    if !current.exists() {
+    let current = layout.log_current();
+    if !exists(&current)? {
         return Err(StoreError::corrupt(
             THE_LOG,
             current.display(),

@@ -10,6 +10,7 @@ use crate::format::keys;
 use crate::format::record::{Known, Record};
 use crate::format::rows::{self, RowEntry};
 use crate::hash;
+use crate::planted::{Planted, planted};
 use crate::session::Session;
 use crate::stored::StoredCommit;
 use crate::tail::TailCommit;
@@ -29,7 +30,12 @@ pub(crate) fn read_stream(
     let as_of = session.core.durable();
     let from = from.max(Version::new(1));
     let hash = hash::stream(stream.aggregate_type.as_str(), stream.id.as_str());
-    let tail = session.tail.list().commits(hash, stream, from);
+    let take_tail = || session.tail.list().commits(hash, stream, from);
+    let mut tail = if planted(Planted::TailAfterIndex) {
+        Vec::new()
+    } else {
+        take_tail()
+    };
     let mut walk = Walk {
         session,
         stream,
@@ -41,6 +47,9 @@ pub(crate) fn read_stream(
     let tail_first = tail.first().map(|commit| commit.first_version);
     if tail_first.is_none_or(|first| first > from) {
         walk.index(tail_first)?;
+    }
+    if planted(Planted::TailAfterIndex) {
+        tail = take_tail();
     }
     for commit in &tail {
         if walk.broken {
@@ -134,7 +143,7 @@ impl<'a> Walk<'a> {
         if commit.last_version() < self.next {
             return Ok(());
         }
-        if commit.first_version() > self.next {
+        if commit.first_version() > self.next && !planted(Planted::GapCheckRemoved) {
             let (stream, expected, found) = (self.stream.clone(), self.next, commit.first_version());
             return Err(StoreError::StreamGap {
                 stream,
@@ -184,7 +193,9 @@ pub(crate) fn find_command(
     id: CommandId,
 ) -> Result<Option<Version>, StoreError> {
     let hash = hash::stream(stream.aggregate_type.as_str(), stream.id.as_str());
-    if let Some(version) = session.tail.list().find_command(hash, stream, id.as_u128()) {
+    if let Some(version) = session.tail.list().find_command(hash, stream, id.as_u128())
+        && !planted(Planted::StragglerNotInTail)
+    {
         return Ok(Some(version));
     }
     let key = keys::command(id, session.shard, stream);

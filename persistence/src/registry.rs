@@ -1,14 +1,14 @@
 //! The open streams of a session, by name.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dormouse_domain::{StreamId, Version};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use parking_lot::Mutex;
 
 use crate::error::StoreError;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::writer::{StreamState, StreamWriter};
 
 /// Locks to spread the streams over: writers open and close on every arbiter.

@@ -1,11 +1,8 @@
 //! One opening of a store: from `open` or `reopen` until the next one, or the end.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle, ThreadId};
 
 use dormouse_domain::{Offset, ShardId, StreamId};
-use parking_lot::Mutex;
 
 use crate::commit::Commit;
 use crate::core::Core;
@@ -19,6 +16,9 @@ use crate::queue::{End, Queue};
 use crate::recovery;
 use crate::registry::Registry;
 use crate::settlement::{NotCommitted, Settled, Settlement, Ticket};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::thread::{self, JoinHandle, ThreadId};
 use crate::tail::Tail;
 use crate::writer::{Reached, StreamWriter};
 use crate::writing::Admission;
@@ -43,7 +43,14 @@ pub(crate) struct Session {
     own_threads: OnceLock<[ThreadId; 2]>,
 }
 
-/// The threads of a session.
+/// Who runs the journal and the indexer of a session.
+pub(crate) enum Workers {
+    Threads(Threads),
+    #[cfg(feature = "simulation")]
+    Steps(crate::steps::Steps),
+}
+
+/// A thread each.
 pub(crate) struct Threads {
     journal: JoinHandle<()>,
     indexer: JoinHandle<()>,
@@ -55,7 +62,7 @@ impl Session {
         core: &Arc<Core>,
         disk: &dyn Disk,
         generation: u64,
-    ) -> Result<(Arc<Session>, Threads), StoreError> {
+    ) -> Result<(Arc<Session>, Workers), StoreError> {
         let shard = core.options.shard;
         let opened = disk.open(&core.options)?;
         let engine = Arc::clone(&opened.engine);
@@ -94,8 +101,8 @@ impl Session {
             own_threads: OnceLock::new(),
         });
         metrics::gauge!(metric_names::STORE_STOPPED).set(0.0);
-        let threads = Threads::start(&session, Journal::new(Arc::clone(&session), recovered.log_end))?;
-        Ok((session, threads))
+        let workers = Workers::start(&session, Journal::new(Arc::clone(&session), recovered.log_end))?;
+        Ok((session, workers))
     }
 
     pub(crate) fn submit(&self, writer: &StreamWriter, commit: Commit, ticket: Ticket) {
@@ -166,6 +173,14 @@ impl Session {
         self.engine.stop();
         self.tail.wake();
         self.core.space.notify_waiters();
+    }
+
+    /// Stops if the engine has failed behind the journal's back: what was not handed to a write then is surely not done,
+    /// and health says so without waiting for one.
+    pub(crate) fn notice_failure(&self) {
+        if let Some(reason) = self.engine.failure() {
+            self.stop(&reason);
+        }
     }
 
     /// The session is over, for this reason.
@@ -241,14 +256,36 @@ impl Session {
         self.indexer_ends.load(Ordering::Acquire) || self.is_stopped()
     }
 
-    /// Ends the threads and waits for them. What is queued is written, or not done, as `end` says.
-    pub(crate) fn end(&self, end: End, threads: Threads) {
+    /// Ends the workers and waits for them. What is queued is written, or not done, as `end` says.
+    pub(crate) fn end(&self, end: End, workers: Workers) {
         self.queue.end(end);
         self.tail.wake();
-        threads.join_journal_then(|| {
+        workers.finish_journal_then(|| {
             self.indexer_ends.store(true, Ordering::Release);
             self.tail.wake();
         });
+    }
+}
+
+impl Workers {
+    fn start(session: &Arc<Session>, journal: Journal) -> Result<Workers, StoreError> {
+        #[cfg(feature = "simulation")]
+        if let Some(steps) = &session.core.steps {
+            return Ok(Workers::Steps(steps.begin(journal)));
+        }
+        Threads::start(session, journal).map(Workers::Threads)
+    }
+
+    /// The indexer ends after the journal, which may wait for it.
+    fn finish_journal_then(self, end_indexer: impl FnOnce()) {
+        match self {
+            Workers::Threads(threads) => threads.join_journal_then(end_indexer),
+            #[cfg(feature = "simulation")]
+            Workers::Steps(steps) => {
+                steps.finish();
+                end_indexer();
+            }
+        }
     }
 }
 
@@ -287,7 +324,6 @@ impl Threads {
         [self.journal.thread().id(), self.indexer.thread().id()].contains(&thread)
     }
 
-    /// The indexer ends after the journal, which may wait for it.
     fn join_journal_then(self, end_indexer: impl FnOnce()) {
         if self.contain(thread::current().id()) {
             return end_indexer();

@@ -4,9 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use dormouse_domain::{CommandId, Offset, StreamId, Version};
-use parking_lot::Mutex;
 
 use crate::commit::Commit;
 use crate::core::Core;
@@ -20,11 +18,12 @@ use crate::metric_names;
 use crate::options::StoreOptions;
 use crate::queue::End;
 use crate::reader;
-use crate::session::{Session, Threads};
+use crate::session::{Session, Workers};
 use crate::settlement::{SettlementSink, SinkId, Ticket};
 use crate::snapshot::Snapshot;
 use crate::statistics::StoreStatistics;
 use crate::stored::StoredCommit;
+use crate::sync::{ArcSwap, Guard, Mutex};
 use crate::writer::{Reached, StreamWriter};
 use crate::writing::{Admission, Writing};
 
@@ -49,7 +48,7 @@ struct Inner {
 /// Held while the store is reopened or closed.
 struct Lifecycle {
     /// Of the current session; none after it has ended.
-    threads: Option<Threads>,
+    workers: Option<Workers>,
     closed: bool,
 }
 
@@ -108,11 +107,31 @@ impl Store {
     }
 
     pub(crate) fn on_disk(disk: Box<dyn Disk>, options: StoreOptions) -> Result<Store, StoreError> {
+        Store::on_core(disk, Core::new(options))
+    }
+
+    /// A store without threads: `steps` are its journal and its indexer, whenever it is asked to be.
+    ///
+    /// # Errors
+    /// As [`Store::on_memory`].
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn in_steps(
+        disk: &MemoryDisk,
+        options: StoreOptions,
+        steps: &crate::steps::Steps,
+    ) -> Result<Store, StoreError> {
+        let mut core = Core::new(options);
+        core.steps = Some(steps.clone());
+        Store::on_core(Box::new(disk.clone()), core)
+    }
+
+    fn on_core(disk: Box<dyn Disk>, core: Core) -> Result<Store, StoreError> {
         metric_names::describe();
-        let core = Arc::new(Core::new(options));
-        let (session, threads) = Session::open(&core, &*disk, 1)?;
+        let core = Arc::new(core);
+        let (session, workers) = Session::open(&core, &*disk, 1)?;
         let lifecycle = Mutex::new(Lifecycle {
-            threads: Some(threads),
+            workers: Some(workers),
             closed: false,
         });
         Ok(Store {
@@ -149,9 +168,9 @@ impl Store {
             tracing::warn!(%error, "closing the store in order to reopen it");
         }
         let reopened = Session::open(&self.inner.core, &*self.inner.disk, session.generation + 1);
-        let (session, threads) =
+        let (session, workers) =
             reopened.inspect_err(|error| session.retire(&format!("reopening failed: {error}")))?;
-        lifecycle.threads = Some(threads);
+        lifecycle.workers = Some(workers);
         self.inner.session.store(session);
         self.inner.core.space.notify_waiters();
         Ok(())
@@ -166,7 +185,9 @@ impl Store {
     /// Whether the store takes commits.
     #[must_use]
     pub fn health(&self) -> Health {
-        match self.inner.session.load().stopped() {
+        let session = self.inner.session.load();
+        session.notice_failure();
+        match session.stopped() {
             None => Health::Healthy,
             Some(reason) => Health::Stopped { reason },
         }
@@ -232,9 +253,9 @@ impl Store {
     }
 
     fn end_session(&self, lifecycle: &mut Lifecycle, session: &Session, end: End) -> Result<(), StoreError> {
-        if let Some(threads) = lifecycle.threads.take() {
+        if let Some(workers) = lifecycle.workers.take() {
             let reason = end.reason();
-            session.end(end, threads);
+            session.end(end, workers);
             session.retire(&reason);
         }
         Ok(())
@@ -381,7 +402,7 @@ impl Store {
         self.inner.core.announcer.want(next);
     }
 
-    fn reading(&self) -> Result<arc_swap::Guard<Arc<Session>>, StoreError> {
+    fn reading(&self) -> Result<Guard<Arc<Session>>, StoreError> {
         let session = self.inner.session.load();
         if session.ended() {
             Err(StoreError::Closed)
@@ -476,10 +497,10 @@ impl Store {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Some(threads) = self.lifecycle.get_mut().threads.take() {
+        if let Some(workers) = self.lifecycle.get_mut().workers.take() {
             self.session
                 .load()
-                .end(End::Abandon("it was dropped".into()), threads);
+                .end(End::Abandon("it was dropped".into()), workers);
         }
     }
 }

@@ -7,18 +7,17 @@
 mod generation;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use dormouse_domain::{Offset, StreamId, Version};
-use parking_lot::{Condvar, Mutex};
 
 pub(crate) use self::generation::{Contents, Generation, TailCommit, TailSegment, placed};
 use crate::format::meta::Indexed;
 use crate::format::segment::Header;
 use crate::options::StoreOptions;
 use crate::queue::Placed;
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{ArcSwap, Condvar, Mutex};
 
 /// A reader of the log takes segments in slices: so many at once, since the journal waits meanwhile, ...
 const SLICE_SEGMENTS: usize = 256;

@@ -237,6 +237,23 @@ impl Slot {
     }
 }
 
+/// What a slot's bytes say, written again; `None` if they are no slot.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn rewritten(bytes: &[u8]) -> Option<Vec<u8>> {
+    Slot::parse(bytes).map(|slot| slot.bytes().to_vec())
+}
+
+/// Some slot.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn a_slot() -> Vec<u8> {
+    let slot = Slot {
+        store: Uuid::from_u128(7),
+        sequence: 3,
+        mark: nothing(ShardId::FIRST),
+    };
+    slot.bytes().to_vec()
+}
+
 /// Writes the watermark behind the log, on a thread of its own.
 ///
 /// At most one write an interval, none while the durable offset stands still. After a failed write nothing more is
@@ -272,8 +289,9 @@ enum Ending {
 }
 
 impl WatermarkKeeper {
-    /// Starts the thread, which writes at most once in `interval`.
-    pub(crate) fn start(file: WatermarkFile, interval: Duration) -> io::Result<Self> {
+    /// Starts the thread, which writes at most once in `interval`. It also looks whether `log`, a file of the log, is
+    /// still there, and the watermark itself: what is written into deleted files succeeds, and is lost.
+    pub(crate) fn start(file: WatermarkFile, interval: Duration, log: PathBuf) -> io::Result<Self> {
         let state = State {
             durable: file.mark,
             is_idle: false,
@@ -288,7 +306,7 @@ impl WatermarkKeeper {
         let keeping = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("dormouse-watermark".into())
-            .spawn(move || keeping.keep(file, interval))?;
+            .spawn(move || keeping.keep(file, interval, &log))?;
         Ok(Self {
             shared,
             thread: Mutex::new(Some(thread)),
@@ -350,15 +368,15 @@ impl Drop for WatermarkKeeper {
 }
 
 impl Shared {
-    fn keep(&self, mut file: WatermarkFile, interval: Duration) {
+    fn keep(&self, mut file: WatermarkFile, interval: Duration, log: &Path) {
         loop {
             let (durable, ending) = self.wait_for_change(file.mark, interval);
             if ending != Some(Ending::Dropped)
                 && durable != file.mark
-                && let Err(error) = file.write(durable)
+                && let Err((path, error)) = write_beside(log, &mut file, durable)
             {
-                tracing::error!(path = %file.path.display(), %error, "the watermark can't be written");
-                self.state.lock().failed = Some(format!("{}: {error}", file.path.display()).into());
+                tracing::error!(path = %path.display(), %error, "the watermark can't be written");
+                self.state.lock().failed = Some(format!("{}: {error}", path.display()).into());
                 self.has_failed.store(true, Ordering::Release);
                 return;
             }
@@ -382,6 +400,14 @@ impl Shared {
     }
 }
 
+/// Writes the mark, if the log that it speaks of and the file itself still have their names; else says which is gone.
+fn write_beside(log: &Path, file: &mut WatermarkFile, mark: Watermark) -> Result<(), (PathBuf, io::Error)> {
+    for path in [log, &file.path] {
+        std::fs::symlink_metadata(path).map_err(|error| (path.to_path_buf(), error))?;
+    }
+    file.write(mark).map_err(|error| (file.path.clone(), error))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,6 +419,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = WatermarkFile::create(directory.path(), STORE, SHARD).unwrap();
         (directory, file)
+    }
+
+    fn start(directory: &tempfile::TempDir, file: WatermarkFile, interval: Duration) -> WatermarkKeeper {
+        let log = directory.path().join("CURRENT");
+        std::fs::write(&log, []).unwrap();
+        WatermarkKeeper::start(file, interval, log).unwrap()
     }
 
     fn promised(directory: &Path) -> u64 {
@@ -454,7 +486,7 @@ mod tests {
     #[test]
     fn the_keeper_follows_and_closing_writes_the_rest() {
         let (directory, file) = created();
-        let keeper = WatermarkKeeper::start(file, Duration::from_secs(3600)).unwrap();
+        let keeper = start(&directory, file, Duration::from_secs(3600));
         keeper.moved(mark(3));
         keeper.moved(mark(44));
         keeper.close().unwrap();
@@ -464,7 +496,7 @@ mod tests {
     #[test]
     fn dropping_writes_nothing() {
         let (directory, file) = created();
-        let keeper = WatermarkKeeper::start(file, Duration::from_secs(3600)).unwrap();
+        let keeper = start(&directory, file, Duration::from_secs(3600));
         keeper.moved(mark(3));
         drop(keeper);
         assert_eq!(promised(directory.path()), 0);
@@ -473,7 +505,7 @@ mod tests {
     #[test]
     fn it_is_written_without_being_closed() {
         let (directory, file) = created();
-        let keeper = WatermarkKeeper::start(file, Duration::from_millis(1)).unwrap();
+        let keeper = start(&directory, file, Duration::from_millis(1));
         for offset in 1..=20 {
             keeper.moved(mark(offset));
             while promised(directory.path()) != offset {
@@ -486,11 +518,28 @@ mod tests {
     fn a_failed_write_is_told_and_ends_it() {
         let (directory, mut file) = created();
         file.file = File::open(directory.path().join(WATERMARK_FILE)).unwrap();
-        let keeper = WatermarkKeeper::start(file, Duration::ZERO).unwrap();
+        let keeper = start(&directory, file, Duration::ZERO);
         keeper.moved(mark(3));
         while keeper.failure().is_none() {
             std::thread::yield_now();
         }
         assert!(keeper.close().is_err());
+    }
+    #[test]
+    fn what_is_deleted_is_noticed() {
+        for deleted in ["CURRENT", WATERMARK_FILE] {
+            let (directory, file) = created();
+            let keeper = start(&directory, file, Duration::ZERO);
+            keeper.moved(mark(3));
+            while promised(directory.path()) != 3 {
+                std::thread::yield_now();
+            }
+            std::fs::remove_file(directory.path().join(deleted)).unwrap();
+            keeper.moved(mark(4));
+            while keeper.failure().is_none() {
+                std::thread::yield_now();
+            }
+            assert!(keeper.failure().unwrap().contains(deleted));
+        }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use dormouse_domain::{Offset, StreamId, Version};
 
 use crate::hash;
 use crate::registry::Registry;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// How far a stream was read: what [`Store::open_stream`](crate::Store::open_stream) needs to know that nothing
 /// was written since.

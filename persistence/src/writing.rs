@@ -3,11 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Cache};
-
 use crate::commit::Commit;
 use crate::session::Session;
 use crate::settlement::Ticket;
+use crate::sync::{ArcSwap, Cache};
 use crate::writer::StreamWriter;
 
 /// What a commit may expect now.

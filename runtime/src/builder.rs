@@ -12,6 +12,7 @@ use dormouse_persistence::{Health, Store};
 use crate::directory::Directory;
 use crate::dormouse::{Dormouse, Inner};
 use crate::error::StartError;
+use crate::lane::Lane;
 use crate::metric_names;
 use crate::nudge::Nudge;
 use crate::options::Options;
@@ -142,39 +143,102 @@ impl Builder {
         reason = "a cluster's start will wait, and its callers should not change"
     )]
     pub async fn start(self) -> Result<Dormouse, StartError> {
+        self.check()?;
+        let counters = Arc::<RuntimeCounters>::default();
+        let (system, lanes) = OwnSystem::start(self.options.arbiters, &self.store)?;
+        let crew = Crew {
+            lanes,
+            readers: Readers::start("reader", self.options.readers)?,
+            history: Readers::start("history", 1)?,
+            snapshots: SnapshotWriter::start(self.store.clone(), Arc::clone(&counters))?,
+            counters,
+        };
+        let (shared, types) = self.assemble(crew);
+        let sweeper = Sweeper::start(&shared)?;
+        Ok(Dormouse::new(Inner::new(
+            shared,
+            types,
+            Some(system),
+            Some(sweeper),
+        )))
+    }
+
+    /// Starts the runtime without any thread: its [`Simulation`](crate::simulation::Simulation) is run a step at a time.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn simulate(
+        mut self,
+        steps: dormouse_persistence::Steps,
+    ) -> Result<crate::simulation::Simulation, StartError> {
+        self.check()?;
+        // nobody else runs while one waits
+        (self.options.room_patience, self.options.held_retry) = (Duration::ZERO, Duration::ZERO);
+        let counters = Arc::<RuntimeCounters>::default();
+        let (lane, deliver, let_in) = Lane::new(&self.store);
+        let arbiter = crate::simulation::Arbiter::new([Box::pin(deliver), Box::pin(let_in)]);
+        let readers = self.options.readers;
+        let crew = Crew {
+            lanes: vec![lane],
+            readers: Readers::by_hand(),
+            history: Readers::by_hand(),
+            snapshots: SnapshotWriter::by_hand(self.store.clone(), Arc::clone(&counters)),
+            counters,
+        };
+        let (shared, types) = self.assemble(crew);
+        let runtime = Dormouse::new(Inner::new(shared, types, None, None));
+        Ok(crate::simulation::Simulation::new(
+            runtime, arbiter, steps, readers,
+        ))
+    }
+
+    fn check(&self) -> Result<(), StartError> {
+        check_types(&self.aggregates)?;
+        if let Health::Stopped { reason } = self.store.health() {
+            return Err(StartError::Stopped { reason });
+        }
+        metric_names::describe();
+        Ok(())
+    }
+
+    fn assemble(self, crew: Crew) -> (Arc<Shared>, Types) {
         let Self {
             store,
             options,
             aggregates,
         } = self;
-        check_types(&aggregates)?;
-        if let Health::Stopped { reason } = store.health() {
-            return Err(StartError::Stopped { reason });
-        }
-        metric_names::describe();
-        let (system, lanes) = OwnSystem::start(options.arbiters, &store)?;
-        let (gauges, counters) = (Arc::<Gauges>::default(), Arc::<RuntimeCounters>::default());
+        let gauges = Arc::<Gauges>::default();
         let shared = Arc::new(Shared {
-            readers: Readers::start("reader", options.readers)?,
-            history: Readers::start("history", 1)?,
-            snapshots: SnapshotWriter::start(store.clone(), Arc::clone(&counters))?,
+            readers: crew.readers,
+            history: crew.history,
+            snapshots: crew.snapshots,
             residents: Residents::new(Arc::clone(&gauges), options.memory_budget_bytes),
             nudge: Arc::<Nudge>::default(),
             stopping: AtomicBool::new(false),
             started: options.clock.monotonic(),
             store,
             options,
-            lanes,
+            lanes: crew.lanes,
             gauges,
-            counters,
+            counters: crew.counters,
         });
         let mut types = Types::default();
         for (_, register) in aggregates {
             register(&shared, &mut types);
         }
-        let sweeper = Sweeper::start(&shared)?;
-        Ok(Dormouse::new(Inner::new(shared, types, system, sweeper)))
+        (shared, types)
     }
+}
+
+/// Those who work for a runtime.
+struct Crew {
+    lanes: Vec<Lane>,
+    readers: Readers,
+    history: Readers,
+    snapshots: SnapshotWriter,
+    counters: Arc<RuntimeCounters>,
 }
 
 fn check_types(aggregates: &[(&'static str, Register)]) -> Result<(), StartError> {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use dormouse_domain::{CommandError, NotDone, Position, Unknown};
-use parking_lot::Mutex;
+
+use crate::sync::Mutex;
 
 /// Why a call ends without the domain's answer.
 #[derive(Debug, Clone)]

@@ -1,20 +1,15 @@
-//! Where the entities of one aggregate type are: id → actor.
-//!
-//! The eviction hand-shake is here. A sender counts its command in flight under the entry's guard; an eviction takes
-//! the entry out under the same guard for writing, and only if nothing is in flight. So a command either keeps its
-//! entity, or finds no entry and wakes the aggregate anew, by then with its stream closed (P7).
+//! Where the entities of one aggregate type are: id → actor. The eviction hand-shake is in `entries.rs`.
 
-use std::hash::BuildHasher;
 use std::sync::{Arc, Weak};
 
 use actix::dev::channel::channel;
 use actix::prelude::{Actor, Addr, Context, Handler, Message, SendError};
-use dashmap::DashMap;
-use dashmap::mapref::one::Ref;
 use dormouse_domain::{Aggregate, AggregateId, AggregateType, Moment, NotDone, StreamId};
 
 use crate::actor::{self, Attempt, EntityActor};
-use crate::residency::{Charge, Evicts, Residency};
+use crate::entries::{Bounds, Charged, Entries, Entry, Mailbox, Unsent};
+use crate::lane;
+use crate::residency::{Evicts, Residency};
 use crate::shared::Shared;
 
 /// actix's own bound is off: any cloned address goes round it, so the count in flight is ours.
@@ -23,22 +18,12 @@ const UNBOUNDED: usize = 0;
 /// An actor that died of a panic is found by the next sender, who wakes the aggregate anew.
 const SEND_ATTEMPTS: usize = 2;
 
-/// A message that is counted while it is in flight.
-pub(crate) trait Charged {
-    fn carry(&mut self, charge: Charge);
-}
-
-struct Entry<A: Aggregate> {
-    address: Addr<EntityActor<A>>,
-    residency: Arc<Residency>,
-}
-
 pub(crate) struct Directory<A: Aggregate> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) aggregate_type: AggregateType,
     /// Of the state's schema: a snapshot with another one is not used.
     pub(crate) state_fingerprint: u64,
-    entries: DashMap<AggregateId, Entry<A>>,
+    entries: Entries<Addr<EntityActor<A>>>,
     this: Weak<Self>,
 }
 
@@ -52,7 +37,7 @@ impl<A: Aggregate> Directory<A> {
             shared,
             aggregate_type,
             state_fingerprint,
-            entries: DashMap::new(),
+            entries: Entries::new(),
             this: Weak::clone(this),
         })
     }
@@ -76,62 +61,36 @@ impl<A: Aggregate> Directory<A> {
         M: Charged + Message<Result = ()> + Send + 'static,
         EntityActor<A>: Actor<Context = Context<EntityActor<A>>> + Handler<M>,
     {
+        let shared = &self.shared;
+        let bounds = Bounds {
+            gauges: &shared.gauges,
+            mailbox: shared.options.mailbox_commands,
+            runtime: shared.options.in_flight_max,
+        };
         for _ in 0..SEND_ATTEMPTS {
-            if self.shared.is_stopping() {
+            if shared.is_stopping() {
                 break;
             }
-            let entry = match self.entry(id) {
-                Ok(entry) => entry,
-                Err(full) => return Err((full, Some(message))),
-            };
-            let options = &self.shared.options;
-            match entry
-                .residency
-                .charge(options.mailbox_commands, options.in_flight_max)
+            match self
+                .entries
+                .send(id, message, &bounds, || shared.ms(asked), || self.spawn(id))
             {
-                Ok(charge) => message.carry(charge),
-                Err(full) => return Err((full, Some(message))),
-            }
-            entry.residency.touch(self.shared.ms(asked));
-            match entry.address.try_send(message) {
                 Ok(()) => return Ok(()),
-                Err(SendError::Full(back) | SendError::Closed(back)) => message = back,
+                Err(Unsent::NoRoom(full, back)) => return Err((full, Some(back))),
+                Err(Unsent::Died(back)) => message = back,
             }
-            let dead = Arc::clone(&entry.residency);
-            drop(entry);
-            self.bury(&dead);
         }
         Err((NotDone::ShuttingDown, None))
     }
 
-    /// The entry of `id`, made if there is room for what wakes the aggregate.
-    fn entry(&self, id: &AggregateId) -> Result<Ref<'_, AggregateId, Entry<A>>, NotDone> {
-        if let Some(entry) = self.entries.get(id) {
-            return Ok(entry);
-        }
-        self.shared.gauges.has_room(self.shared.options.in_flight_max)?;
-        Ok(self
-            .entries
-            .entry(id.clone())
-            .or_insert_with(|| self.spawn(id))
-            .downgrade())
-    }
-
-    /// Removes the entry of an actor that is gone, so that the next command finds a living one.
-    fn bury(&self, dead: &Arc<Residency>) {
-        self.entries
-            .remove_if(&dead.id, |_, entry| Arc::ptr_eq(&entry.residency, dead));
-        dead.leave();
-    }
-
     /// An id fixes its arbiter, where its actor lives. A reader reads the aggregate first: what is sent meanwhile waits in the
     /// mailbox, and the arbiter sees nothing of it all before there is something to handle.
-    fn spawn(&self, id: &AggregateId) -> Entry<A> {
+    fn spawn(&self, id: &AggregateId) -> Entry<Addr<EntityActor<A>>> {
         let owner: Weak<dyn Evicts> = Weak::<Self>::clone(&self.this);
         let gauges = Arc::clone(&self.shared.gauges);
         let residency = Residency::new(id.clone(), owner, gauges, self.shared.now_ms());
         let lanes = &self.shared.lanes;
-        let lane = self.entries.hasher().hash_one(id) as usize % lanes.len();
+        let lane = self.entries.hash(id) as usize % lanes.len();
         let (sender, receiver) = channel(UNBOUNDED);
         if let Some(directory) = self.this.upgrade() {
             let residency = Arc::clone(&residency);
@@ -146,12 +105,12 @@ impl<A: Aggregate> Directory<A> {
                 shared.lanes[lane].let_in(move || {
                     let mut actor = EntityActor::new(directory, residency, lane);
                     actor.arrive(attempted);
-                    actix::spawn(Context::with_receiver(receiver).into_future(actor));
+                    lane::spawn(Context::with_receiver(receiver).into_future(actor));
                 });
             });
         }
         Entry {
-            address: Addr::new(sender),
+            mailbox: Addr::new(sender),
             residency,
         }
     }
@@ -159,13 +118,19 @@ impl<A: Aggregate> Directory<A> {
 
 impl<A: Aggregate> Evicts for Directory<A> {
     fn evict(&self, residency: &Residency) -> bool {
-        let removed = self.entries.remove_if(&residency.id, |_, entry| {
-            let idle = std::ptr::eq(Arc::as_ptr(&entry.residency), residency) && residency.in_flight() == 0;
-            if idle {
-                residency.leave();
-            }
-            idle
-        });
-        removed.is_some()
+        self.entries.evict(residency)
+    }
+}
+
+impl<A, M> Mailbox<M> for Addr<EntityActor<A>>
+where
+    A: Aggregate,
+    M: Message<Result = ()> + Send + 'static,
+    EntityActor<A>: Actor<Context = Context<EntityActor<A>>> + Handler<M>,
+{
+    #[inline(always)]
+    fn put(&self, message: M) -> Result<(), M> {
+        self.try_send(message)
+            .map_err(|(SendError::Full(back) | SendError::Closed(back))| back)
     }
 }

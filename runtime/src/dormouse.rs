@@ -41,14 +41,14 @@ impl Inner {
     pub(crate) fn new(
         shared: Arc<Shared>,
         types: TypeMap<TypeId, Arc<dyn Any + Send + Sync>>,
-        system: OwnSystem,
-        sweeper: Sweeper,
+        system: Option<OwnSystem>,
+        sweeper: Option<Sweeper>,
     ) -> Self {
         Self {
             shared,
             types,
-            system: Mutex::new(Some(system)),
-            sweeper: Mutex::new(Some(sweeper)),
+            system: Mutex::new(system),
+            sweeper: Mutex::new(sweeper),
         }
     }
 
@@ -98,6 +98,11 @@ impl Dormouse {
         Self {
             inner: Arc::new(inner),
         }
+    }
+
+    #[cfg(feature = "simulation")]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
     }
 
     /// The aggregate with this id (a `&str`, a `String` or an [`AggregateId`]), whether it exists yet or not. Cheap:

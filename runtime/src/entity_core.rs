@@ -10,7 +10,7 @@ use dormouse_domain::{
     Aggregate, AggregateId, AggregateType, Command, CommandContext, CommandFingerprint, CommandId, Expected,
     Handle, Metadata, NotDone, SizeLimit, Timestamp, Version, fold, limits,
 };
-use dormouse_persistence::{Commit, CommitBuilder, CommitError};
+use dormouse_persistence::{Commit, CommitBuilder, CommitError, Planted, planted};
 
 pub(crate) use command_ids::CommandIds;
 use command_ids::{Seen, Verdict};
@@ -146,6 +146,9 @@ impl<A: Aggregate> EntityCore<A> {
             });
         }
         let place = Cell::new(HANDLE);
+        if planted(Planted::PanicBoundaryRemoved) {
+            return self.decide(command, about, &place);
+        }
         let decided = catch_unwind(AssertUnwindSafe(|| self.decide(command, about, &place)));
         decided.unwrap_or_else(|panic| {
             let (place, message) = (place.get(), panic_message(panic.as_ref()));

@@ -265,6 +265,25 @@ impl<A: Handle<C>, C: Command> Future for ExecutingReceipt<'_, A, C> {
     }
 }
 
+#[cfg(feature = "simulation")]
+impl<A: Handle<C>, C: Command> ExecutingReceipt<'_, A, C> {
+    /// Ends the wait now, as [`Execute::within`] does when its time is up.
+    ///
+    /// # Errors
+    /// As the future: what is certain by now.
+    #[doc(hidden)]
+    pub fn give_up(&mut self) -> Result<Receipt<C::Reply>, CommandError<A::Error>> {
+        match &mut self.0 {
+            Progress::TurnedAway(reason) => Err(CommandError::NotDone(
+                reason
+                    .take()
+                    .expect("a future is not asked again after it was ready"),
+            )),
+            Progress::Sent(sending) => sending.time_is_up(),
+        }
+    }
+}
+
 /// A command under way, to its reply.
 #[must_use = "futures do nothing unless polled"]
 pub struct Executing<'e, A: Handle<C>, C: Command>(ExecutingReceipt<'e, A, C>);

@@ -10,11 +10,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dormouse_persistence::{Settled, SettlementSink, SinkId, Writing};
+use dormouse_persistence::{Settled, SettlementSink, SinkId, Store, Writing};
 use parking_lot::Mutex;
 use slab::Slab;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::parking::Parking;
 use crate::statistics::LaneCounters;
@@ -70,14 +70,42 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
+    /// An arbiter's, with what must run on the arbiter before its first entity: who delivers to it, and who lets entities in.
+    pub(crate) fn new(
+        store: &Store,
+    ) -> (
+        Self,
+        impl Future<Output = ()> + Send + use<>,
+        impl Future<Output = ()> + Send + use<>,
+    ) {
+        let inbox = Arc::<Inbox>::default();
+        let sink = store.register_sink(Arc::clone(&inbox) as _);
+        let (arrivals, arriving) = unbounded_channel();
+        let lane = Self {
+            arrivals,
+            sink,
+            counters: Arc::default(),
+        };
+        (lane, inbox.deliver(store.writing()), let_in(arriving))
+    }
+
     /// Has `arrive` run on the arbiter. Dropped, not run, once the arbiter has stopped.
     pub(crate) fn let_in(&self, arrive: impl FnOnce() + Send + 'static) {
         let _ = self.arrivals.send(Box::new(arrive));
     }
 }
 
+/// Has a future run on this arbiter until it ends.
+pub(crate) fn spawn(future: impl Future<Output = ()> + 'static) {
+    #[cfg(feature = "simulation")]
+    let Some(future) = crate::simulation::Arbiter::adopt(future) else {
+        return;
+    };
+    actix::spawn(future);
+}
+
 /// Runs on the arbiter until it stops, and drops what comes too late.
-pub(crate) async fn let_in(mut arrivals: UnboundedReceiver<Arrival>) {
+async fn let_in(mut arrivals: UnboundedReceiver<Arrival>) {
     let mut some = Vec::with_capacity(ARRIVALS_AT_ONCE);
     while arrivals.recv_many(&mut some, ARRIVALS_AT_ONCE).await > 0 {
         for arrive in some.drain(..) {
@@ -91,7 +119,7 @@ pub(crate) async fn let_in(mut arrivals: UnboundedReceiver<Arrival>) {
 
 /// Where the journal puts what has been settled for one arbiter.
 #[derive(Default)]
-pub(crate) struct Inbox {
+struct Inbox {
     batches: Mutex<Vec<Vec<Settled>>>,
     arrived: Notify,
 }
@@ -105,7 +133,7 @@ impl SettlementSink for Inbox {
 
 impl Inbox {
     /// Runs on the arbiter until it stops.
-    pub(crate) async fn deliver(self: Arc<Self>, writing: Writing) {
+    async fn deliver(self: Arc<Self>, writing: Writing) {
         WRITING.set(Some(writing));
         let mut batches = Vec::new();
         loop {
@@ -173,7 +201,6 @@ impl Drop for ParkingPlace {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use tokio::sync::mpsc::unbounded_channel;
 
     #[tokio::test]
     async fn one_that_panics_keeps_nobody_out() {

@@ -12,6 +12,7 @@ mod directory;
 mod dormouse;
 mod entity;
 mod entity_core;
+mod entries;
 mod error;
 mod execute;
 mod lane;
@@ -25,11 +26,18 @@ mod readers;
 mod receipt;
 mod residency;
 mod residents;
+#[cfg(shuttle)]
+#[cfg(test)]
+mod schedules;
 mod sending;
 mod shared;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 mod snapshots;
 mod statistics;
 mod sweeper;
+mod sync;
 mod system;
 mod type_map;
 mod waiting;

@@ -4,8 +4,8 @@ use actix::Message;
 use dormouse_domain::{Aggregate, Command, Expected, Metadata, Moment, Position};
 
 use crate::call::{Answer, Failure, Responder};
-use crate::directory::Charged;
 use crate::entity_core::Identity;
+use crate::entries::Charged;
 use crate::error::QueryError;
 use crate::receipt::Outcome;
 use crate::residency::Charge;

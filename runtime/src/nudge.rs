@@ -27,6 +27,12 @@ impl Nudge {
         }
     }
 
+    /// Whether somebody wished for room since this was asked last.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn take_wish(&self) -> bool {
+        std::mem::take(&mut self.wanted.lock().room)
+    }
+
     pub(crate) fn stop(&self) {
         self.wanted.lock().stop = true;
         self.changed.notify_one();

@@ -28,6 +28,10 @@ pub(crate) const RECENT_IDS: usize = 256;
 pub(crate) const TURNS_BEFORE_YIELD: u16 = 64;
 /// A turn that holds its arbiter for longer is counted as long.
 pub(crate) const LONG_TURN: Duration = Duration::from_millis(10);
+/// An activation waits so long for residents that are busy: also on a busy machine some are answered by then.
+const ROOM_PATIENCE: Duration = Duration::from_millis(20);
+/// Pause before a stream whose last writer died is tried again.
+const HELD_RETRY: Duration = Duration::from_millis(10);
 /// A failed activation is answered from memory for so long before it is tried again.
 pub(crate) const FAILED_ACTIVATION_REMEMBERED: Duration = Duration::from_secs(1);
 /// Threads that read, for each core: one that waits for the disk leaves its core to others (docs/decisions/0012).
@@ -53,6 +57,8 @@ pub(crate) struct Options {
     pub(crate) recent_ids: usize,
     pub(crate) default_deadline: Duration,
     pub(crate) shutdown_limit: Duration,
+    pub(crate) room_patience: Duration,
+    pub(crate) held_retry: Duration,
     pub(crate) clock: Clock,
 }
 
@@ -70,6 +76,8 @@ impl Default for Options {
             recent_ids: RECENT_IDS,
             default_deadline: DEFAULT_DEADLINE,
             shutdown_limit: SHUTDOWN_LIMIT,
+            room_patience: ROOM_PATIENCE,
+            held_retry: HELD_RETRY,
             clock: Clock::system(),
         }
     }

@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use dormouse_domain::{NotDone, Offset, Position, Unknown, Version};
-use dormouse_persistence::{NotCommitted, Settled, Settlement};
+use dormouse_persistence::{NotCommitted, Planted, Settled, Settlement, planted};
 use metrics::Histogram;
 
 use crate::call::{Failure, Parked};
@@ -144,7 +144,10 @@ impl Parking {
     }
 
     /// A command's commit, handed to the journal.
-    pub(crate) fn commit(&self, first: Version, last: Version, since: Instant, held: Held) {
+    pub(crate) fn commit(&self, first: Version, last: Version, since: Instant, mut held: Held) {
+        if planted(Planted::ReplyBeforeDurable) {
+            held.call.take().into_iter().for_each(|call| call.release(None));
+        }
         self.queue.borrow_mut().push_back(Waiting::Commit {
             first,
             last,

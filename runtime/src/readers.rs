@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 enum Order {
     Run(Job),
@@ -23,6 +23,9 @@ pub(crate) struct Readers {
     orders: Sender<Order>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     closing: Arc<AtomicBool>,
+    /// In place of threads.
+    #[cfg(feature = "simulation")]
+    by_hand: Option<Receiver<Order>>,
 }
 
 /// The pool has been closed.
@@ -46,7 +49,30 @@ impl Readers {
             orders,
             threads: Mutex::new(threads?),
             closing,
+            #[cfg(feature = "simulation")]
+            by_hand: None,
         })
+    }
+
+    /// A pool without threads: whoever takes a job runs it.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn by_hand() -> Self {
+        let (orders, receiver) = unbounded();
+        Self {
+            orders,
+            threads: Mutex::default(),
+            closing: Arc::default(),
+            by_hand: Some(receiver),
+        }
+    }
+
+    /// The next job of a pool without threads.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn take(&self) -> Option<Job> {
+        match self.by_hand.as_ref()?.try_recv() {
+            Ok(Order::Run(job)) => Some(job),
+            _ => None,
+        }
     }
 
     /// Jobs that wait for a thread.
@@ -88,6 +114,8 @@ impl Readers {
                 let _ = thread.join();
             }
         }
+        #[cfg(feature = "simulation")]
+        while self.take().is_some() {}
     }
 }
 

@@ -1,12 +1,13 @@
 //! What is counted of a resident aggregate: what is in flight to it, how it is used, what it weighs.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use dormouse_domain::{AggregateId, Bound, NotDone};
 use dormouse_persistence::StreamWriter;
-use parking_lot::Mutex;
 use tokio::sync::Notify;
+
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// How often a use is counted before the eviction policy stops telling the difference.
 const FREQUENCY_MAX: u8 = 3;

@@ -8,11 +8,10 @@
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use parking_lot::Mutex;
 
 use crate::residency::{Gauges, Residency};
+use crate::sync::Mutex;
+use crate::sync::atomic::Ordering;
 
 /// The small queue's share of all residents.
 const SMALL_SHARE: usize = 10;

@@ -12,8 +12,8 @@ use tokio::time::Sleep;
 
 use crate::actor::EntityActor;
 use crate::call::{Answer, Call, Failure};
-use crate::directory::Charged;
 use crate::entity::Entity;
+use crate::entries::Charged;
 use crate::metric_names;
 
 /// A message on its way, and then the wait for its answer.
@@ -112,9 +112,14 @@ where
             return Poll::Pending;
         };
         ready!(timer.as_mut().poll(context));
+        Poll::Ready(self.time_is_up())
+    }
+
+    /// The caller waits no longer: what is certain by now.
+    pub(crate) fn time_is_up(&mut self) -> T {
         if self.message.take().is_some() {
-            return Poll::Ready(T::failed(Failure::NotDone(NotDone::DeadlinePassed)));
+            return T::failed(Failure::NotDone(NotDone::DeadlinePassed));
         }
-        Poll::Ready(self.call.withdraw())
+        self.call.withdraw()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use dormouse_domain::Moment;
 use dormouse_persistence::Store;
@@ -16,9 +16,6 @@ use crate::residents::Residents;
 use crate::snapshots::SnapshotWriter;
 use crate::statistics::{Counter, LaneCounters, RuntimeCounters, Statistics};
 use crate::waiting::wait;
-
-/// An activation waits so long for residents that are busy: also on a busy machine some are answered by then.
-const ROOM_PATIENCE: Duration = Duration::from_millis(20);
 
 pub(crate) struct Shared {
     pub(crate) store: Store,
@@ -69,7 +66,7 @@ impl Shared {
         if !self.residents.over_budget() {
             return;
         }
-        let until = Instant::now() + ROOM_PATIENCE;
+        let until = Instant::now() + self.options.room_patience;
         while self.residents.over_budget() && !self.is_stopping() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || wait(self.gauges.ended(), left).is_none() {

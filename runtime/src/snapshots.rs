@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use dormouse_domain::StreamId;
 use dormouse_persistence::{Snapshot, Store};
 use parking_lot::Mutex;
@@ -21,31 +21,89 @@ pub(crate) struct SnapshotWriter {
     orders: Sender<Order>,
     counters: Arc<RuntimeCounters>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// In place of the thread.
+    #[cfg(feature = "simulation")]
+    by_hand: Option<Serving>,
+}
+
+/// What the thread writes from, and to.
+struct Serving {
+    orders: Receiver<Order>,
+    store: Store,
+    counters: Arc<RuntimeCounters>,
+}
+
+impl Serving {
+    fn write(&self, (stream, snapshot): (StreamId, Snapshot)) {
+        match self.store.put_snapshot(&stream, &snapshot) {
+            Ok(()) => {
+                self.counters.snapshots_written.add(1);
+                metrics::counter!(metric_names::SNAPSHOTS_WRITTEN).increment(1);
+            }
+            Err(error) => tracing::warn!(%stream, %error, "a snapshot was not written"),
+        }
+    }
 }
 
 impl SnapshotWriter {
     pub(crate) fn start(store: Store, counters: Arc<RuntimeCounters>) -> std::io::Result<Self> {
-        let (orders, receiver) = bounded(SNAPSHOTS_QUEUED);
-        let counted = Arc::clone(&counters);
+        let (orders, serving) = Self::serving(store, Arc::clone(&counters));
         let thread = std::thread::Builder::new()
             .name("dormouse-snapshots".into())
             .spawn(move || {
-                while let Ok(Order::Write(order)) = receiver.recv() {
-                    let (stream, snapshot) = *order;
-                    match store.put_snapshot(&stream, &snapshot) {
-                        Ok(()) => {
-                            counted.snapshots_written.add(1);
-                            metrics::counter!(metric_names::SNAPSHOTS_WRITTEN).increment(1);
-                        }
-                        Err(error) => tracing::warn!(%stream, %error, "a snapshot was not written"),
-                    }
+                while let Ok(Order::Write(order)) = serving.orders.recv() {
+                    serving.write(*order);
                 }
             })?;
         Ok(Self {
             orders,
             counters,
             thread: Mutex::new(Some(thread)),
+            #[cfg(feature = "simulation")]
+            by_hand: None,
         })
+    }
+
+    /// A writer without a thread.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn by_hand(store: Store, counters: Arc<RuntimeCounters>) -> Self {
+        let (orders, serving) = Self::serving(store, Arc::clone(&counters));
+        Self {
+            orders,
+            counters,
+            thread: Mutex::default(),
+            by_hand: Some(serving),
+        }
+    }
+
+    /// Writes the next snapshot, without a thread. `false`: there is none.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn step(&self) -> bool {
+        let order = self
+            .by_hand
+            .as_ref()
+            .map(|serving| (serving, serving.orders.try_recv()));
+        let Some((serving, Ok(Order::Write(order)))) = order else {
+            return false;
+        };
+        serving.write(*order);
+        true
+    }
+
+    /// Snapshots that wait to be written.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn waiting(&self) -> usize {
+        self.orders.len()
+    }
+
+    fn serving(store: Store, counters: Arc<RuntimeCounters>) -> (Sender<Order>, Serving) {
+        let (sender, orders) = bounded(SNAPSHOTS_QUEUED);
+        let serving = Serving {
+            orders,
+            store,
+            counters,
+        };
+        (sender, serving)
     }
 
     /// Never blocks. The snapshot's events must be durable.

@@ -1,13 +1,11 @@
 //! The actix System of our own: a thread that owns the arbiters, so that users never start one.
 
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use actix::{Arbiter, ArbiterHandle, System};
 use dormouse_persistence::Store;
 
-use crate::lane::{self, Inbox, Lane};
-use crate::statistics::LaneCounters;
+use crate::lane::Lane;
 
 /// The thread of the System. Stopping it ends every arbiter, and every actor with it.
 #[derive(Debug)]
@@ -86,14 +84,8 @@ fn run(arbiters: usize, tell: &crossbeam_channel::Sender<Started>) {
 }
 
 fn lane(arbiter: &ArbiterHandle, store: &Store) -> Lane {
-    let inbox = Arc::<Inbox>::default();
-    let sink = store.register_sink(Arc::clone(&inbox) as _);
-    arbiter.spawn(inbox.deliver(store.writing()));
-    let (arrivals, arriving) = tokio::sync::mpsc::unbounded_channel();
-    arbiter.spawn(lane::let_in(arriving));
-    Lane {
-        arrivals,
-        sink,
-        counters: Arc::<LaneCounters>::default(),
-    }
+    let (lane, deliver, let_in) = Lane::new(store);
+    arbiter.spawn(deliver);
+    arbiter.spawn(let_in);
+    lane
 }

@@ -1,14 +1,13 @@
 //! A disk for tests that passes everything on to a memory disk, but for what it is told to fail.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use parking_lot::{Condvar, Mutex};
 
 use super::memory::MemoryDisk;
 use super::{Disk, Engine, EngineError, Family, LogRow, Opened, Run, Start, Visit, Watermark};
 use crate::error::StoreError;
 use crate::options::StoreOptions;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Condvar, Mutex};
 
 /// Each switch fails one call, once.
 #[derive(Default)]

@@ -81,7 +81,10 @@ impl Engine for MemoryEngine {
 
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
         self.check()?;
-        Ok(self.disk.families().get(family, key))
+        self.disk.reading();
+        let row = self.disk.families().get(family, key);
+        self.disk.reading();
+        Ok(row)
     }
 
     fn put(&self, family: Family, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
@@ -99,6 +102,7 @@ impl Engine for MemoryEngine {
         visit: Visit<'_>,
     ) -> Result<(), EngineError> {
         self.check()?;
+        self.disk.reading();
         let first = match start {
             Start::AtOrAfter(from) => from.to_vec(),
             Start::AtOrBefore(from) => self.disk.families().first_at_or_before(family, prefix, from),
@@ -106,6 +110,7 @@ impl Engine for MemoryEngine {
         in_pieces(first, visit, |from| {
             self.disk.families().piece(family, prefix, from, SCAN_ROWS)
         });
+        self.disk.reading();
         Ok(())
     }
 

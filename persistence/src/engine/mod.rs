@@ -131,6 +131,11 @@ pub(crate) trait Engine: Send + Sync {
     /// nothing: the engine writes the newest mark down from a thread of its own.
     fn mark_durable(&self, mark: Watermark);
 
+    /// Why nothing more may be written, if the engine found out by itself. Costs next to nothing where all is well.
+    fn failure(&self) -> Option<Arc<str>> {
+        None
+    }
+
     /// Nothing may be written any more, the watermark included: an append failed. Reading goes on.
     fn stop(&self);
 

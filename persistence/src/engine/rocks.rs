@@ -116,12 +116,6 @@ impl Engine for RocksEngine {
                 reason: "the engine was stopped".into(),
             });
         }
-        if let Some(reason) = self.watermark.failure() {
-            return Err(EngineError::Failed {
-                context: "write the watermark",
-                reason,
-            });
-        }
         if let Some(reaper) = &self.reaper {
             reaper.wrote();
         }
@@ -177,6 +171,11 @@ impl Engine for RocksEngine {
 
     fn mark_durable(&self, mark: Watermark) {
         self.watermark.moved(mark);
+    }
+
+    fn failure(&self) -> Option<Arc<str>> {
+        let reason = self.watermark.failure()?;
+        Some(format!("write the watermark: {reason}").into())
     }
 
     fn stop(&self) {

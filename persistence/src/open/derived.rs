@@ -14,7 +14,7 @@ use rocksdb::{DB, ErrorKind, FlushOptions, IteratorMode};
 use uuid::Uuid;
 
 use super::endless;
-use super::layout::{Layout, remove_directory, remove_file, sync_directory};
+use super::layout::{Layout, exists, remove_directory, remove_file, sync_directory};
 use crate::engine::Family;
 use crate::engine::rocks::tuning::{Shared, without_wal};
 use crate::engine::rocks::{failed, handle};
@@ -76,11 +76,11 @@ fn try_open(
     shard: ShardId,
     shared: &Shared,
 ) -> Result<Result<(DB, Offset), String>, StoreError> {
-    if layout.rebuild_marker().exists() {
+    if exists(&layout.rebuild_marker())? {
         return Ok(Err("damage was found in it earlier".into()));
     }
     // RocksDB would take the remains for an empty directory and make a new instance among them.
-    if !layout.derived().join("CURRENT").exists() {
+    if !exists(&layout.derived().join("CURRENT"))? {
         return Ok(Err("it is missing, or its CURRENT file is".into()));
     }
     if let Some(reason) = endless::find(&layout.derived()) {

@@ -93,6 +93,11 @@ impl Layout {
         self.root.join("log")
     }
 
+    /// The file that every log has: with it, the log would be gone.
+    pub(crate) fn log_current(&self) -> PathBuf {
+        self.log().join("CURRENT")
+    }
+
     /// The directory of what is derived.
     pub(crate) fn derived(&self) -> PathBuf {
         self.root.join("derived")
@@ -141,31 +146,32 @@ impl Layout {
         match fs::read_to_string(&format) {
             Ok(text) => return parse_format(&format, &text).map(Content::Store),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(StoreError::corrupt(
                     format.display().to_string(),
                     "its text",
                     error,
                 ));
             }
+            Err(error) => return Err(unreadable(&format, &error)),
         }
-        if self.root.join(CREATING_FILE).exists() {
+        if exists(&self.root.join(CREATING_FILE))? {
             return Ok(Content::HalfMade);
         }
         let entries = fs::read_dir(&self.root).map_err(|source| StoreError::NotWritable {
             path: self.root.clone(),
             source: Arc::new(source),
         })?;
-        let is_empty = entries
-            .flatten()
-            .all(|entry| IGNORED.iter().any(|name| entry.file_name() == *name));
-        if is_empty {
-            Ok(Content::Nothing)
-        } else {
-            Err(StoreError::NotAStore {
-                path: self.root.clone(),
-            })
+        for entry in entries {
+            // What can't be listed may be somebody's: it is not taken for nothing.
+            let entry = entry.map_err(|error| unreadable(&self.root, &error))?;
+            if IGNORED.iter().all(|name| entry.file_name() != *name) {
+                return Err(StoreError::NotAStore {
+                    path: self.root.clone(),
+                });
+            }
         }
+        Ok(Content::Nothing)
     }
 
     /// Removes what [`Layout::begin`] and what followed left: no commit was ever acknowledged from it.
@@ -229,6 +235,19 @@ fn parse_format(path: &Path, text: &str) -> Result<Uuid, StoreError> {
         return Err(corrupt("its checksum does not match"));
     }
     Ok(store)
+}
+
+/// Whether a file is there. What the system can't tell is an error: an unreadable file is not a missing one.
+pub(crate) fn exists(path: &Path) -> Result<bool, StoreError> {
+    path.try_exists().map_err(|error| unreadable(path, &error))
+}
+
+/// The system failed: nothing is said about what is in the file.
+fn unreadable(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Engine {
+        context: format!("read {}", path.display()),
+        reason: error.to_string().into(),
+    }
 }
 
 /// Makes renames, creations and removals in a directory durable.

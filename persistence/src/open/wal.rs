@@ -85,7 +85,7 @@ pub(crate) fn scan(path: &Path, visit: &mut dyn FnMut(Found<'_>)) -> io::Result<
     )
 }
 
-fn scan_bytes(log: &mut impl Read, visit: &mut dyn FnMut(Found<'_>)) -> io::Result<u64> {
+pub(crate) fn scan_bytes(log: &mut impl Read, visit: &mut dyn FnMut(Found<'_>)) -> io::Result<u64> {
     let mut block = vec![0; BLOCK_BYTES];
     let mut assembly = Assembly::default();
     let mut block_at = 0;
@@ -311,6 +311,21 @@ impl Assembly {
     }
 }
 
+/// Appends a fragment as RocksDB writes it.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn push_fragment(log: &mut Vec<u8>, tag: u8, part: &[u8]) {
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&[tag]), part);
+    let masked = crc.rotate_right(15).wrapping_add(0xa282_ead8);
+    log.extend_from_slice(&masked.to_le_bytes());
+    log.extend_from_slice(
+        &u16::try_from(part.len())
+            .expect("a fragment fits a block")
+            .to_le_bytes(),
+    );
+    log.push(tag);
+    log.extend_from_slice(part);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,15 +357,6 @@ mod tests {
             }
         }
         log
-    }
-
-    fn push_fragment(log: &mut Vec<u8>, tag: u8, part: &[u8]) {
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&[tag]), part);
-        let masked = crc.rotate_right(15).wrapping_add(0xa282_ead8);
-        log.extend_from_slice(&masked.to_le_bytes());
-        log.extend_from_slice(&u16::try_from(part.len()).unwrap().to_le_bytes());
-        log.push(tag);
-        log.extend_from_slice(part);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use dormouse_domain::{Offset, StreamId, Timestamp, Version};
-use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::format::meta::Indexed;
 use crate::format::record::{self, Record};
@@ -12,6 +11,7 @@ use crate::format::segment::{self, Header};
 use crate::format::{Malformed, Reader};
 use crate::hash::{self, HashedMap};
 use crate::queue::Placed;
+use crate::sync::{RwLock, RwLockReadGuard};
 
 /// What one commit takes beside its bytes: its entry and its part of the maps.
 const ENTRY_BYTES: usize = 96;

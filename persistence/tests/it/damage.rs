@@ -547,3 +547,28 @@ fn no_damage_to_the_log_is_overlooked() {
     println!("{refusals} refused, {unread} refused on reading");
     assert!(refusals > 25, "the damage hits nothing: {refusals} refused");
 }
+
+/// A link to itself can't be looked through: the system fails, and says nothing of what is in the file. It used to be
+/// called damage, with the advice to restore, or made the opening delete what is derived.
+#[test]
+fn a_file_that_the_system_cannot_read_is_not_called_damaged_or_missing() {
+    let directory = written(Left::Closed, indexes_soon());
+    let mut before = open(&directory).unwrap().len();
+    for name in ["FORMAT", "log/CURRENT", "derived/CURRENT", "REBUILD", "watermark"] {
+        let path = directory.path().join(name);
+        let aside = directory.path().join("aside");
+        if path.exists() {
+            std::fs::rename(&path, &aside).unwrap();
+        }
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let error = Store::open(directory.path()).map(drop).unwrap_err();
+        assert!(matches!(error, StoreError::Engine { .. }), "{name}: {error}");
+        std::fs::remove_file(&path).unwrap();
+        if aside.exists() {
+            std::fs::rename(&aside, &path).unwrap();
+        }
+        let now = open(&directory).unwrap().len();
+        assert_eq!(now, before + 2, "{name}");
+        before = now;
+    }
+}

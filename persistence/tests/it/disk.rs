@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dormouse_persistence::{Health, Settlement, Store, StoreError, StoreOptions};
+use dormouse_persistence::{Health, NotCommitted, Settlement, Store, StoreError, StoreOptions};
 use tempfile::TempDir;
 
 use crate::child::{self, Child, noise};
@@ -166,6 +166,40 @@ fn reopening_in_process_finds_what_is_stored() {
         store.reopen().unwrap();
         assert_eq!(store.health(), Health::Healthy);
         assert_eq!(check_gapless(&store).len(), (round + 1) * 10);
+    }
+}
+
+/// What is written into deleted files succeeds, and is lost: the store must notice by itself.
+#[test]
+fn a_store_whose_files_are_deleted_stops_soon_and_makes_no_new_one() {
+    for what in ["", "log"] {
+        let directory = Directory::new();
+        let options = StoreOptions::default().watermark_every_ms(1);
+        let store = directory.open(options).unwrap();
+        let client = Client::new(&store);
+        let writer = client.open(&stream("a"));
+        client.durable(&writer, &["x"]);
+        // the store makes files meanwhile
+        eventually("they are gone", || {
+            let gone = std::fs::remove_dir_all(directory.path().join(what));
+            gone.is_ok_and(|()| !directory.path().join("log").exists())
+        });
+        // one commit moves the watermark, whose thread looks; nothing was handed to a write that failed
+        let _ = client.append(&writer, &["x"], None);
+        eventually("health says so, without another commit", || {
+            matches!(store.health(), Health::Stopped { .. })
+        });
+        let after = client.append(&writer, &["x"], None);
+        assert!(
+            matches!(after, Settlement::NotDone(NotCommitted::Stopped { .. })),
+            "{after:?}"
+        );
+        store.reopen().unwrap_err();
+        assert!(
+            !directory.path().join("FORMAT").exists() || !what.is_empty(),
+            "nothing is made in its place"
+        );
+        drop(store);
     }
 }
 

@@ -17,8 +17,6 @@ use crate::options::FAILED_ACTIVATION_REMEMBERED;
 
 /// Times to read on if the stream was found to be further than what was read: each reads only what came since.
 const ATTEMPTS_MAX: usize = 100;
-/// Pause before a stream whose last writer died is tried again.
-const HELD_RETRY: Duration = Duration::from_millis(10);
 
 /// An aggregate as the store has it, and the right to write to it.
 pub(crate) struct Woken<A: Aggregate> {
@@ -182,11 +180,20 @@ async fn activate<A: Aggregate>(
             Attempt::Again { so_far, because } => {
                 known = Some(so_far);
                 if is_held(&because) {
-                    tokio::time::sleep(HELD_RETRY).await;
+                    pause(directory.shared.options.held_retry).await;
                 }
             }
         }
         attempts += 1;
+    }
+}
+
+/// Others of the arbiter get their turn in any case.
+async fn pause(time: Duration) {
+    if time.is_zero() {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::time::sleep(time).await;
     }
 }
 

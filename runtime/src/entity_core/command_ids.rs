@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use dormouse_domain::{CommandFingerprint, CommandId, Version};
+use dormouse_persistence::{Planted, planted};
 
 /// An id that took effect, or is about to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl CommandIds {
         while known.ring.len() >= ring_max.max(1) {
             match known.ring.front() {
                 Some(oldest) if oldest.last_version <= durable => {
-                    if oldest.id.is_time_ordered() {
+                    if oldest.id.is_time_ordered() && !planted(Planted::FloorNotRaised) {
                         known.floor = known.floor.max(Some(oldest.id));
                     }
                     known.ring.pop_front();
@@ -187,6 +188,15 @@ mod tests {
         assert_eq!(ids.judge(v7(4), true), Verdict::LookUp);
         assert_eq!(ids.judge(v7(6), true), Verdict::New);
         assert_eq!(ids.newest(), Some(v7(5)));
+    }
+
+    /// As most are: no command of theirs had an id, or none that is time-ordered.
+    #[test]
+    fn an_aggregate_that_knows_no_ids_asks_for_those_that_are_not_time_ordered() {
+        let (ids, key) = (CommandIds::new(None), CommandId::from_key("payment-1"));
+        assert_eq!(ids.judge(key, true), Verdict::LookUp);
+        assert_eq!(ids.judge(key, false), Verdict::New);
+        assert_eq!(ids.judge(v7(1), true), Verdict::New);
     }
 
     #[test]

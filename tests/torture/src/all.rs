@@ -5,14 +5,43 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use crate::kill;
-use crate::rot;
+use crate::fuzz::{self, Fuzz};
+use crate::holes::{self, Holes};
+use crate::ioerr::{self, IoErrors};
+use crate::kill::{self, Kill};
+use crate::linearizability::{self, Linearize};
+use crate::miri;
+use crate::overload::{self, Overload};
+use crate::panics::{self, Panics};
+use crate::planted::{self, Fate, Planted};
+use crate::power::{self, Power};
+use crate::readers::{self, Readers};
+use crate::rot::{self, Rot};
+use crate::schedules::{self, Schedules};
+use crate::schemas::{self, Schemas};
+use crate::simulation::{self, Simulate};
+use crate::soak::{self, Soak};
 use crate::tally::Tally;
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
 /// Drawn cases; every byte of a write-ahead file and every end of a record come on top.
 const ROT_CASES: u32 = 6_000;
+const POWER_CUTS: u32 = 1_000;
+const IO_ERRORS: u32 = 500;
+const SIMULATED_SEEDS: u32 = 100_000;
+const HISTORIES: u32 = 1_000;
+const HOLES: u32 = 1_000;
+const OVERLOAD_COMMANDS: u32 = 2_000_000;
+const PANICS: u32 = 200_000;
+const READINGS: u32 = 3_000_000;
+const SCHEMA_TURNS: u32 = 400;
+/// An hour by hand (`soak --minutes 60`): all of them together are to take less than ninety minutes.
+const SOAK_MINUTES: f64 = 20.0;
+/// Of each target.
+const FUZZ_SECONDS: u32 = 30;
+/// Of each test.
+const SCHEDULES: u32 = 10_000;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]
@@ -35,23 +64,58 @@ impl All {
 
 /// Runs each to its end, whatever the one before found. The summary is written after each.
 pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
-    let mut tallies = Vec::new();
-    tallies.push(kill::run(&kill::Kill::new(all.scaled(KILL_POINTS), all.seed)).await?);
-    write(all, &tallies)?;
-    tallies.push(rot::run(&rot::Rot::new(all.scaled(ROT_CASES), all.scale, all.seed)).await?);
-    write(all, &tallies)?;
-    Ok(tallies)
+    let seed = all.seed;
+    let mut done = Done {
+        all,
+        tallies: Vec::new(),
+        planted: Vec::new(),
+    };
+    done.add(kill::run(&Kill::new(all.scaled(KILL_POINTS), seed)).await?)?;
+    done.add(power::run(&Power::new(all.scaled(POWER_CUTS), seed)).await?)?;
+    done.add(ioerr::run(&IoErrors::new(all.scaled(IO_ERRORS), seed)).await?)?;
+    done.add(rot::run(&Rot::new(all.scaled(ROT_CASES), all.scale, seed)).await?)?;
+    done.add(holes::run(&Holes::new(all.scaled(HOLES), seed)).await?)?;
+    done.add(simulation::run(&Simulate::new(
+        all.scaled(SIMULATED_SEEDS),
+        seed,
+    ))?)?;
+    done.add(linearizability::run(&Linearize::new(all.scaled(HISTORIES), seed)).await?)?;
+    done.add(schedules::run(&Schedules::new(all.scaled(SCHEDULES), seed))?)?;
+    done.add(miri::run()?)?;
+    done.add(fuzz::run(&Fuzz::new(all.scaled(FUZZ_SECONDS), seed))?)?;
+    done.add(readers::run(&Readers::new(all.scaled(READINGS), seed)).await?)?;
+    done.add(panics::run(&Panics::new(all.scaled(PANICS), seed)).await?)?;
+    done.add(overload::run(&Overload::new(all.scaled(OVERLOAD_COMMANDS), seed)).await?)?;
+    done.add(schemas::run(&Schemas::new(all.scaled(SCHEMA_TURNS), seed)).await?)?;
+    done.add(soak::run(&Soak::new(SOAK_MINUTES * all.scale, seed)).await?)?;
+    // last: it builds, and runs some of the others again
+    let (tally, fates) = planted::run(&Planted::new(seed))?;
+    done.planted = fates;
+    done.add(tally)?;
+    Ok(done.tallies)
 }
 
-fn write(all: &All, tallies: &[Tally]) -> Result<()> {
-    let mut harnesses = Map::new();
-    for tally in tallies {
-        harnesses.insert(tally.harness.to_owned(), serde_json::to_value(tally)?);
+/// What has run so far.
+struct Done<'a> {
+    all: &'a All,
+    tallies: Vec<Tally>,
+    planted: Vec<Fate>,
+}
+
+impl Done<'_> {
+    fn add(&mut self, tally: Tally) -> Result<()> {
+        self.tallies.push(tally);
+        let mut harnesses = Map::new();
+        for tally in &self.tallies {
+            harnesses.insert(tally.harness.to_owned(), serde_json::to_value(tally)?);
+        }
+        let mut summary = Map::new();
+        summary.insert("scale".to_owned(), self.all.scale.into());
+        summary.insert("harnesses".to_owned(), Value::Object(harnesses));
+        summary.insert("planted".to_owned(), serde_json::to_value(&self.planted)?);
+        let path = &self.all.summary;
+        let directory = path.parent().context("the summary's path names a file")?;
+        std::fs::create_dir_all(directory)?;
+        std::fs::write(path, serde_json::to_vec_pretty(&summary)?).context("write the summary")
     }
-    let mut summary = Map::new();
-    summary.insert("scale".to_owned(), all.scale.into());
-    summary.insert("harnesses".to_owned(), Value::Object(harnesses));
-    let directory = all.summary.parent().context("the summary's path names a file")?;
-    std::fs::create_dir_all(directory)?;
-    std::fs::write(&all.summary, serde_json::to_vec_pretty(&summary)?).context("write the summary")
 }

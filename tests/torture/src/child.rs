@@ -1,5 +1,6 @@
 //! The child: clients that send commands to counters and tell the parent, until somebody kills them.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use dormouse::{CommandError, CommandId, Dormouse, Store, StoreOptions};
 
-use crate::counter::{Add, Counter, stream_name};
+use crate::counter::{Add, Counter, HEAVY, stream_name};
 use crate::random::Random;
 use crate::wire::{Pipe, Word};
 
@@ -24,6 +25,9 @@ pub(crate) struct Load {
     pub(crate) clients: u64,
     #[arg(long, default_value_t = 10_000)]
     pub(crate) streams: u64,
+    /// Large commands only.
+    #[arg(long)]
+    pub(crate) heavy: bool,
 }
 
 /// Memory for some hundred counters: evictions and activations go on all the time.
@@ -34,6 +38,10 @@ const SNAPSHOT_EVERY: u32 = 8;
 /// One command of so many goes to one of a few counters, so that commits follow each other before they are durable.
 const HOT_ONE_IN: u64 = 4;
 const HOT_STREAMS: u64 = 4;
+/// One of so many sends is a query instead.
+const QUERY_ONE_IN: u64 = 8;
+/// A store that has stopped answers at once: clients go on, but don't flood the pipe.
+const PAUSE_NOT_DONE: Duration = Duration::from_millis(1);
 
 /// Opens the store as every harness does.
 pub(crate) async fn open(directory: &Path) -> Result<Dormouse> {
@@ -53,7 +61,9 @@ pub(crate) async fn run(load: &Load) -> Result<()> {
     let runtime = open(&load.store).await?;
     let pipe = Arc::new(Pipe::take()?);
     pipe.say(Word::Ready)?;
-    let numbers = Arc::new(AtomicU64::new(load.seed << 24));
+    follow(runtime.store(), Arc::clone(&pipe))?;
+    let first = load.seed << 24 | if load.heavy { HEAVY } else { 0 };
+    let numbers = Arc::new(AtomicU64::new(first));
     let clients: Vec<_> = (0..load.clients)
         .map(|client| {
             let (runtime, pipe, numbers) = (runtime.clone(), Arc::clone(&pipe), Arc::clone(&numbers));
@@ -64,6 +74,30 @@ pub(crate) async fn run(load: &Load) -> Result<()> {
     for client in clients {
         client.await??;
     }
+    Ok(())
+}
+
+/// Tells of each commit that the log shows, on a thread of its own: reading may wait for the disk.
+fn follow(store: &Store, pipe: Arc<Pipe>) -> Result<()> {
+    let mut follower = store.follow(store.durable().next())?;
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || -> Result<()> {
+        loop {
+            runtime.block_on(follower.wait())?;
+            let mut said = Ok(());
+            follower.read(&mut |commit| {
+                let id = commit.command().map_or(0, |command| command.id.as_u128());
+                let offset = commit.position().offset.get();
+                said = pipe.say(Word::Shown { offset, id });
+                if said.is_ok() {
+                    ControlFlow::Continue(())
+                } else {
+                    ControlFlow::Break(())
+                }
+            })?;
+            said?;
+        }
+    });
     Ok(())
 }
 
@@ -79,6 +113,13 @@ async fn send(
             0 => random.below(HOT_STREAMS),
             _ => random.below(streams),
         } as u32;
+        let counter = runtime.entity::<Counter>(stream_name(stream))?;
+        if random.below(QUERY_ONE_IN) == 0 {
+            if let Ok(count) = counter.query(|counter| counter.count).await {
+                pipe.say(Word::Looked { stream, count })?;
+            }
+            continue;
+        }
         let number = numbers.fetch_add(1, Ordering::Relaxed);
         let id = CommandId::now();
         pipe.say(Word::Sent {
@@ -86,9 +127,8 @@ async fn send(
             stream,
             id: id.as_u128(),
         })?;
-        let counter = runtime.entity::<Counter>(stream_name(stream))?;
         let answer = counter.execute(Add::numbered(number)).id(id).receipt().await;
-        pipe.say(match answer {
+        let word = match answer {
             Ok(receipt) => Word::Done {
                 number,
                 version: receipt.version.get(),
@@ -96,6 +136,10 @@ async fn send(
             },
             Err(CommandError::NotDone(_)) => Word::NotDone { number },
             Err(_) => Word::Unknown { number },
-        })?;
+        };
+        pipe.say(word)?;
+        if let Word::NotDone { .. } = word {
+            tokio::time::sleep(PAUSE_NOT_DONE).await;
+        }
     }
 }

@@ -1,7 +1,11 @@
 //! What is tortured: counters that know every command they ever took.
 
+use std::sync::LazyLock;
+
 use dormouse::{Aggregate, Command, CommandContext, Decided, Decision, Event, Handle, Never};
 use serde::{Deserialize, Serialize};
+
+use crate::random::Random;
 
 /// Counts the events of its commands.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -50,11 +54,31 @@ impl Handle<Add> for Counter {
             number: add.number,
             part,
             parts: add.parts,
-            padding: "x".repeat(usize::from(add.padding)),
+            padding: padding(add.number, add.padding),
         };
         Ok(Decision::events((1..=add.parts).map(event)).reply(|after| after.count))
     }
 }
+
+/// Every other command's packs to nothing; the others' letters don't pack, so that batches have many pages.
+fn padding(number: u64, length: u16) -> String {
+    static NOISE: LazyLock<String> = LazyLock::new(|| {
+        let mut random = Random::new(0, 0);
+        let mut letter = || char::from(b'a' + random.below(26) as u8);
+        (0..NOISE_BYTES).map(|_| letter()).collect()
+    });
+    let length = usize::from(length);
+    if number.is_multiple_of(2) && number & HEAVY == 0 {
+        return "x".repeat(length);
+    }
+    let start = Random::new(number, 0).below((NOISE_BYTES - length) as u64) as usize;
+    NOISE[start..start + length].to_owned()
+}
+
+/// So much that two commands of a batch seldom share a part of it.
+const NOISE_BYTES: usize = 1 << 20;
+/// Commands with this bit in their number are large: the log comes to its next write-ahead file soon.
+pub(crate) const HEAVY: u64 = 1 << 63;
 
 impl Add {
     /// The command with this number: the number alone decides, so that a retry is the same command.
@@ -63,11 +87,11 @@ impl Add {
         Self {
             number,
             parts: 1 + (mixed % 3) as u8,
-            // now and then a large one, which the journal moves instead of copying
-            padding: if mixed.is_multiple_of(97) {
-                20_000
-            } else {
-                (mixed % 300) as u16
+            padding: match number & HEAVY {
+                // now and then a large one, which the journal moves instead of copying
+                0 if mixed.is_multiple_of(97) => 20_000,
+                0 => (mixed % 300) as u16,
+                _ => 50_000,
             },
         }
     }

@@ -42,7 +42,9 @@ async fn open_and_judge(
     let mut broken = model.read_on(runtime.store())?;
     broken.extend(model.read_streams(runtime.store()));
     broken.extend(heard.commands.values().filter_map(|told| model.hold(told)));
+    broken.extend(model.hold_shown(heard));
     tally.count("acknowledged", heard.acknowledged() as u64);
+    tally.count("shown to a follower", heard.shown.len() as u64);
     if broken.is_empty() {
         for told in heard.commands.values().filter(|told| told.answer == Answer::None) {
             let had_effect = model.effect(told.id);

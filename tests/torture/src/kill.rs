@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use dormouse::{Store, StoreError};
 
+use crate::derived::Derived;
 use crate::judge::judge;
 use crate::life::{Life, child, child_under_strace, has_strace};
 use crate::model::{Heard, Model};
 use crate::random::Random;
 use crate::tally::Tally;
+use crate::violation::Violation;
 
 /// The sweep's settings.
 #[derive(Debug, Clone, clap::Args)]
@@ -103,15 +106,23 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
     for point in kill.first..kill.first + kill.points {
         let mut random = Random::new(kill.seed, u64::from(point));
         let death = Death::of(point, &mut random, has_strace);
-        let (heard, reached) = live(&store, random.next() >> 40, death)?;
-        let violations = judge(&store, &mut model, &heard, &mut tally).await;
+        let derived = Derived::of(&mut random);
+        let (heard, reached, stranger) = live(&store, random.next() >> 40, death, derived, &mut tally)?;
+        derived.before_opening(&store, &mut tally)?;
+        let mut violations = judge(&store, &mut model, &heard, &mut tally).await;
+        violations.extend(stranger);
         tally.tried(death.name(), if reached { "" } else { "not reached" });
         if !violations.is_empty() {
             let rerun = format!(
                 "cargo run --release -p torture -- kill --seed {} --first {point} --points 1",
                 kill.seed
             );
-            tally.failed(&violations, &format!("point {point}, {death:?}"), &store, &rerun);
+            tally.failed(
+                &violations,
+                &format!("point {point}, {death:?}, derived/ {derived:?}"),
+                &store,
+                &rerun,
+            );
             return Ok(tally);
         }
     }
@@ -120,8 +131,14 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
     Ok(tally)
 }
 
-/// One child's life: what it told, and whether it came to its call.
-fn live(store: &Path, seed: u64, death: Death) -> Result<(Heard, bool)> {
+/// One child's life: what it told, whether it came to its call, and whether somebody else got at its store.
+fn live(
+    store: &Path,
+    seed: u64,
+    death: Death,
+    derived: Derived,
+    tally: &mut Tally,
+) -> Result<(Heard, bool, Option<Violation>)> {
     let command = match death {
         Death::After(_) => child(store, seed)?,
         Death::Call(call, nth) => {
@@ -130,6 +147,12 @@ fn live(store: &Path, seed: u64, death: Death) -> Result<(Heard, bool)> {
     };
     let mut life = Life::start(command)?;
     life.wait_until_ready()?;
+    // strace's child may be dead already
+    let stranger = match death {
+        Death::After(_) => open_beside(store),
+        Death::Call(..) => None,
+    };
+    derived.while_running(&mut life, store, tally)?;
     let ended = match death {
         Death::After(time) => life.ends_within(time)?,
         Death::Call(..) => life.ends_within(LIFE_MAX)?,
@@ -138,5 +161,16 @@ fn live(store: &Path, seed: u64, death: Death) -> Result<(Heard, bool)> {
         life.kill()?;
     }
     let reached = ended || matches!(death, Death::After(_));
-    Ok((life.heard()?, reached))
+    Ok((life.heard()?, reached, stranger))
+}
+
+/// While a child has the store nobody else opens it (P7).
+fn open_beside(store: &Path) -> Option<Violation> {
+    match Store::open(store) {
+        Err(StoreError::Locked { .. }) => None,
+        other => {
+            let what = format!("opened beside a child that has it open: {other:?}");
+            Some(Violation::new("P7", what))
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A child process under load: started, heard, ended.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -9,10 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::model::Heard;
-use crate::wire;
+use crate::wire::{self, Pipe};
 
 /// A child must be ready after so long.
 const OPEN_MAX: Duration = Duration::from_secs(60);
+/// The last of a killed child's group is gone after so long.
+const GONE_MAX: Duration = Duration::from_secs(10);
+/// How often it is looked whether a child still lives.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// The command that runs this program's child on a store.
 pub(crate) fn child(store: &Path, seed: u64) -> Result<Command> {
@@ -48,6 +53,8 @@ pub(crate) fn has_strace() -> bool {
 #[derive(Debug)]
 pub(crate) struct Life {
     child: Child,
+    /// The parent's own end of the pipe that the child talks into.
+    pipe: Pipe,
     ready: Receiver<()>,
     listener: JoinHandle<Result<Heard>>,
 }
@@ -55,13 +62,13 @@ pub(crate) struct Life {
 impl Life {
     /// Starts a child, in a process group of its own: `strace` and what it traces die together.
     pub(crate) fn start(mut command: Command) -> Result<Self> {
+        let (out, pipe) = std::io::pipe()?;
         command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(pipe.try_clone()?)
             .stderr(Stdio::null());
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn().context("start the child")?;
-        let out = child.stdout.take().context("the child's output is piped")?;
+        let child = command.spawn().context("start the child")?;
         let (tell, ready) = channel();
         let listener = std::thread::spawn(move || {
             let mut heard = Heard::default();
@@ -73,8 +80,10 @@ impl Life {
             })?;
             Ok(heard)
         });
+        let pipe = Pipe::new(OwnedFd::from(pipe));
         Ok(Self {
             child,
+            pipe,
             ready,
             listener,
         })
@@ -82,9 +91,15 @@ impl Life {
 
     /// Waits until its store is open, or it is gone: a child killed before says nothing.
     pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
-        if self.ready.recv_timeout(OPEN_MAX) == Err(RecvTimeoutError::Timeout) {
-            self.kill()?;
-            bail!("the child does not come up within {OPEN_MAX:?}");
+        let until = Instant::now() + OPEN_MAX;
+        while self.ready.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            if self.child.try_wait()?.is_some() {
+                break;
+            }
+            if Instant::now() >= until {
+                self.kill()?;
+                bail!("the child does not come up within {OPEN_MAX:?}");
+            }
         }
         Ok(())
     }
@@ -96,24 +111,44 @@ impl Life {
             if Instant::now() >= until {
                 return Ok(false);
             }
-            std::thread::sleep(Duration::from_millis(1).min(until.saturating_duration_since(Instant::now())));
+            std::thread::sleep(LOOK_EVERY.min(until.saturating_duration_since(Instant::now())));
         }
         Ok(true)
     }
 
-    /// Kills it and all its group.
+    /// Kills it and all its group, unless it is gone. What `strace` traced may outlive it for a moment, and hold the
+    /// store: all are gone on return.
     pub(crate) fn kill(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        self.signal_group("KILL")?;
+        self.child.wait()?;
+        let until = Instant::now() + GONE_MAX;
+        while self.signal_group("0")? && Instant::now() < until {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// Whether anybody was there to get it.
+    fn signal_group(&self, signal: &str) -> Result<bool> {
         // by the shell's kill: sending a signal to a group takes `unsafe` otherwise
         let group = format!("-{}", self.child.id());
         let mut kill = Command::new("kill");
-        kill.args(["-KILL", "--", &group]);
-        kill.status().context("run kill")?;
-        Ok(())
+        kill.args(["-s", signal, "--", &group]).stderr(Stdio::null());
+        Ok(kill.status().context("run kill")?.success())
+    }
+
+    /// What it says from now on is based on a disk that is gone.
+    pub(crate) fn loses_its_disk(&self) -> Result<()> {
+        Ok(self.pipe.say(wire::Word::Cut)?)
     }
 
     /// All that it told, once it is gone.
     pub(crate) fn heard(mut self) -> Result<Heard> {
         self.child.wait()?;
+        drop(self.pipe);
         self.listener.join().expect("the listener does not panic")
     }
 }

@@ -33,12 +33,13 @@ pub(crate) enum Answer {
 /// What one command did, as the log has it.
 #[derive(Debug, Clone, Copy)]
 struct Effect {
+    offset: u64,
     stream: u32,
     last_version: u64,
 }
 
 /// All that is in the log, as far as it was read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Model {
     offset: u64,
     versions: HashMap<u32, u64>,
@@ -53,7 +54,13 @@ pub(crate) struct Model {
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
     pub(crate) ready: bool,
+    /// Its disk is gone: what was done or shown since is no promise.
+    is_cut: bool,
     pub(crate) commands: HashMap<u64, Told>,
+    /// What a follower of the log was shown: the command's id by its commit's offset.
+    pub(crate) shown: Vec<(u64, u128)>,
+    /// The highest count that a query answered, by counter.
+    pub(crate) looked: HashMap<u32, u64>,
 }
 
 impl Heard {
@@ -64,6 +71,7 @@ impl Heard {
             }
         };
         match word {
+            Word::Done { .. } | Word::Shown { .. } | Word::Looked { .. } if self.is_cut => {}
             Word::Ready => self.ready = true,
             Word::Sent { number, stream, id } => {
                 let told = Told {
@@ -80,7 +88,13 @@ impl Heard {
                 reply,
             } => answer(number, Answer::Done { version, reply }),
             Word::NotDone { number } => answer(number, Answer::NotDone),
-            Word::Unknown { .. } => {}
+            Word::Cut => self.is_cut = true,
+            Word::Shown { offset, id } => self.shown.push((offset, id)),
+            Word::Looked { stream, count } => {
+                let highest = self.looked.entry(stream).or_default();
+                *highest = count.max(*highest);
+            }
+            Word::Unknown { .. } | Word::Turn(_) => {}
         }
     }
 
@@ -152,6 +166,7 @@ impl Model {
         };
         let id = command.id.as_u128();
         let effect = Effect {
+            offset: commit.position().offset.get(),
             stream: number,
             last_version: *version,
         };
@@ -193,6 +208,27 @@ impl Model {
             ),
             (Answer::NotDone | Answer::None, _) => None,
         }
+    }
+
+    /// Holds what was shown to P2: commits that a follower saw are there, where they were, and counts that queries answered
+    /// were reached.
+    pub(crate) fn hold_shown(&self, heard: &Heard) -> Vec<Violation> {
+        let mut broken = Vec::new();
+        for (offset, id) in &heard.shown {
+            let there = self.effects.get(id).map(|effect| effect.offset);
+            if there != Some(*offset) {
+                let what = format!("a follower was shown a commit at offset {offset}, which is at {there:?}");
+                broken.push(Violation::new("P2", what));
+            }
+        }
+        for (stream, count) in &heard.looked {
+            let there = self.versions.get(stream).copied().unwrap_or_default();
+            if there < *count {
+                let what = format!("a query of counter {stream} answered {count}, its events end at {there}");
+                broken.push(Violation::new("P2", what));
+            }
+        }
+        broken
     }
 
     /// Reads the streams that went on, each by itself, and holds them to the log (P4: the index behind it says the same).

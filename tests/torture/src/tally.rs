@@ -58,6 +58,14 @@ impl Tally {
         self.bar.inc(1);
     }
 
+    /// So many tries of a kind at once, all of them what they were to be.
+    pub(crate) fn tried_many(&mut self, kind: &str, many: u64) {
+        self.tried += many;
+        *self.kinds.entry(kind.to_owned()).or_default() += many;
+        self.seconds = self.started.elapsed().as_secs_f64();
+        self.bar.inc(many);
+    }
+
     pub(crate) fn count(&mut self, what: &'static str, many: u64) {
         *self.counts.entry(what).or_default() += many;
     }

@@ -3,9 +3,9 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 const WORD_BYTES: usize = 41;
 
@@ -22,7 +22,44 @@ pub(crate) enum Word {
     NotDone { number: u64 },
     /// It was answered: nobody knows.
     Unknown { number: u64 },
+    /// A follower of the log was shown the commit of this command, which begins at this offset.
+    Shown { offset: u64, id: u128 },
+    /// A query was answered with a counter's count.
+    Looked { stream: u32, count: u64 },
+    /// Said by the parent: the disk's power is about to be cut.
+    Cut,
+    /// The child's own state has changed.
+    Turn(Turn),
 }
+
+/// What a child with a failing disk says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// A client saw that the store's health is *stopped*.
+    Stopped,
+    /// A client was told that a write had failed, and health said that all was well.
+    NotStopped,
+    /// All clients rest: nothing is in flight.
+    Resting,
+    /// The store was reopened, in process.
+    Reopened,
+    /// It was not, or did not open: the system failed.
+    NotOpened,
+    /// It was not, or did not open: the store is said to be damaged.
+    Damaged,
+    /// A thread panicked.
+    Panicked,
+}
+
+const TURNS: [Turn; 7] = [
+    Turn::Stopped,
+    Turn::NotStopped,
+    Turn::Resting,
+    Turn::Reopened,
+    Turn::NotOpened,
+    Turn::Damaged,
+    Turn::Panicked,
+];
 
 impl Word {
     fn encode(self) -> [u8; WORD_BYTES] {
@@ -54,20 +91,30 @@ impl Word {
                 put(0, &[4]);
                 put(1, &number.to_le_bytes());
             }
+            Self::Shown { offset, id } => {
+                put(0, &[5]);
+                put(1, &offset.to_le_bytes());
+                put(25, &id.to_le_bytes());
+            }
+            Self::Looked { stream, count } => {
+                put(0, &[6]);
+                put(1, &count.to_le_bytes());
+                put(9, &stream.to_le_bytes());
+            }
+            Self::Cut => put(0, &[7]),
+            Self::Turn(turn) => put(0, &[8, turn as u8]),
         }
         bytes
     }
 
     fn decode(bytes: &[u8; WORD_BYTES]) -> Result<Self> {
         let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
+        let stream = u32::from_le_bytes(bytes[9..13].try_into().expect("4 bytes"));
+        let id = u128::from_le_bytes(bytes[25..41].try_into().expect("16 bytes"));
         let number = u64_at(1);
         Ok(match bytes[0] {
             0 => Self::Ready,
-            1 => Self::Sent {
-                number,
-                stream: u32::from_le_bytes(bytes[9..13].try_into().expect("4 bytes")),
-                id: u128::from_le_bytes(bytes[25..41].try_into().expect("16 bytes")),
-            },
+            1 => Self::Sent { number, stream, id },
             2 => Self::Done {
                 number,
                 version: u64_at(9),
@@ -75,6 +122,16 @@ impl Word {
             },
             3 => Self::NotDone { number },
             4 => Self::Unknown { number },
+            5 => Self::Shown {
+                offset: u64_at(1),
+                id,
+            },
+            6 => Self::Looked {
+                stream,
+                count: u64_at(1),
+            },
+            7 => Self::Cut,
+            8 => Self::Turn(*TURNS.get(usize::from(bytes[1])).context("a turn that is none")?),
             tag => bail!("the child says a word that begins with {tag}"),
         })
     }
@@ -85,10 +142,15 @@ impl Word {
 pub(crate) struct Pipe(File);
 
 impl Pipe {
+    /// Talks into this.
+    pub(crate) fn new(into: OwnedFd) -> Self {
+        Self(File::from(into))
+    }
+
     /// Takes over standard output.
     pub(crate) fn take() -> io::Result<Self> {
         let out = io::stdout().as_fd().try_clone_to_owned()?;
-        Ok(Self(File::from(out)))
+        Ok(Self::new(out))
     }
 
     /// In the pipe when it returns. A pipe takes so few bytes whole or not at all, whoever else writes.
@@ -129,7 +191,17 @@ mod tests {
             },
             Word::NotDone { number: 3 },
             Word::Unknown { number: 4 },
+            Word::Shown {
+                offset: 1 << 50,
+                id: 5,
+            },
+            Word::Looked {
+                stream: 6,
+                count: 1 << 40,
+            },
+            Word::Cut,
         ];
+        let words: Vec<_> = words.into_iter().chain(TURNS.map(Word::Turn)).collect();
         let mut said: Vec<u8> = words.iter().flat_map(|word| word.encode()).collect();
         said.extend([1; 5]); // cut off by a kill
         let mut heard = Vec::new();

@@ -5,12 +5,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
 use super::families::Families;
 use super::log::Log;
 use crate::engine::{EngineError, Family, Watermark};
 use crate::error::StoreError;
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// A disk in memory. Clones are the same disk.
 ///
@@ -45,7 +44,13 @@ struct Control {
     holds: usize,
     waiting: usize,
     keep_unsynced: bool,
+    #[cfg(feature = "simulation")]
+    between: Option<Between>,
 }
+
+/// What happens between a reader's looks at the disk.
+#[cfg(feature = "simulation")]
+type Between = Arc<dyn Fn() + Send + Sync>;
 
 /// How an append fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +121,22 @@ impl MemoryDisk {
             .families
             .lock()
             .edit(family.expect("a family's name"), edit);
+    }
+
+    /// Has `between` run before and after each reading of derived rows: what other threads do meanwhile.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn between_readings(&self, between: impl Fn() + Send + Sync + 'static) {
+        self.inner.control.lock().between = Some(Arc::new(between));
+    }
+
+    /// A reader is about to look, or has looked.
+    pub(super) fn reading(&self) {
+        #[cfg(feature = "simulation")]
+        {
+            let between = self.inner.control.lock().between.clone();
+            between.into_iter().for_each(|between| between());
+        }
     }
 
     pub(super) fn begin_opening(&self) -> Result<u64, StoreError> {

@@ -19,6 +19,7 @@ use rocksdb::{DB, IngestExternalFileOptions, Options, SstFileWriter};
 use super::tuning::Shared;
 use super::{failed, handle};
 use crate::engine::{EngineError, Family, Run};
+use crate::planted::{Planted, planted};
 
 /// Where runs are written, in `derived/`: the same file system, so that a file is handed over by a link.
 /// RocksDB passes over names that are not its own.
@@ -75,6 +76,9 @@ impl RunWriter {
         // RocksDB makes no empty file: a run without any command has none for them.
         let families = run.families().into_iter();
         let families = families.filter(|(_, rows)| rows.iter().next().is_some());
+        if planted(Planted::PositionBeforeRuns) {
+            self.store_position(derived, run, &mut done)?;
+        }
         for (family, rows) in families.clone() {
             self.write(family, rows.iter())?;
             done(Step::Written(family));
@@ -83,6 +87,15 @@ impl RunWriter {
             self.ingest(derived, family)?;
             done(Step::Ingested(family));
         }
+        self.store_position(derived, run, &mut done)
+    }
+
+    fn store_position(
+        &self,
+        derived: &DB,
+        run: &Run,
+        done: &mut impl FnMut(Step),
+    ) -> Result<(), EngineError> {
         let (key, value) = &run.indexed;
         self.write(Family::Meta, std::iter::once((&key[..], &value[..])))?;
         done(Step::Written(Family::Meta));

@@ -8,6 +8,7 @@ use rocksdb::{
 use super::super::Family;
 use super::failed;
 use crate::engine::EngineError;
+use crate::planted::{Planted, planted};
 
 const MIB: usize = 1024 * 1024;
 
@@ -75,7 +76,7 @@ impl Shared {
         options.set_env(&self.env);
         options.set_write_buffer_manager(&self.memtables);
         options.set_max_background_jobs(self.jobs);
-        options.set_paranoid_checks(true);
+        options.set_paranoid_checks(!planted(Planted::ParanoidChecksOff));
         options.set_allow_mmap_writes(false);
         options.set_allow_mmap_reads(false);
         options.set_recycle_log_file_num(0);
@@ -112,7 +113,9 @@ impl Shared {
     pub(crate) fn log(&self) -> Result<Options, rocksdb::Error> {
         let mut options =
             self.options("bottommost_file_compaction_delay=4294967295;avoid_flush_during_shutdown=true")?;
-        options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        if !planted(Planted::DefaultWalMode) {
+            options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+        }
         options.set_track_and_verify_wals_in_manifest(true);
         // One writer: no bookkeeping for several.
         options.set_allow_concurrent_memtable_write(false);
@@ -251,7 +254,7 @@ fn stream_prefix() -> SliceTransform {
 /// Writes of `log/`: durable when they return.
 pub(crate) fn synced() -> WriteOptions {
     let mut options = WriteOptions::default();
-    options.set_sync(true);
+    options.set_sync(!planted(Planted::SyncOff));
     options
 }
 

@@ -24,6 +24,12 @@ fn torture_in(place: &Path, arguments: &[&str]) {
     assert!(told.contains(" 0 violations"), "{told}");
 }
 
+/// Each hand-over between threads, under a few schedules.
+#[test]
+fn no_schedule_loses_anything() {
+    torture(&["schedules", "--schedules", "40", "--seed", "7"]);
+}
+
 #[test]
 fn killed_at_any_instant_nothing_acknowledged_is_lost() {
     torture(&["kill", "--points", "24", "--seed", "7"]);
@@ -36,4 +42,68 @@ fn a_damaged_store_opens_whole_or_says_what_is_damaged() {
     let temporary = std::env::temp_dir();
     let place = if memory.is_dir() { memory } else { &temporary };
     torture_in(place, &["rot", "--cases", "80", "--every", "500", "--seed", "7"]);
+}
+
+#[test]
+fn with_the_power_cut_nothing_acknowledged_or_shown_is_lost() {
+    torture(&["power", "--cuts", "8", "--seed", "4"]);
+}
+
+#[test]
+fn a_disk_that_fails_stops_the_store_and_costs_nothing() {
+    // one of each kind
+    torture(&[
+        "ioerr",
+        "--first",
+        "9",
+        "--cases",
+        "11",
+        "--seed",
+        "7",
+        "--stall-ms",
+        "1000",
+    ]);
+}
+
+#[test]
+fn whatever_the_order_of_steps_each_answer_is_what_the_reference_says() {
+    torture(&["simulate", "--seeds", "400", "--seed", "7"]);
+}
+
+#[test]
+fn what_several_clients_are_told_could_be_told_to_one() {
+    torture(&["linearize", "--histories", "20", "--seed", "7"]);
+}
+
+#[test]
+fn what_is_missing_beneath_the_store_is_told_to_its_readers() {
+    torture(&["holes", "--holes", "20"]);
+}
+
+#[test]
+fn overloaded_it_handles_nothing_that_was_not_done_and_keeps_its_budget() {
+    torture(&["overload", "--commands", "20000"]);
+}
+
+#[test]
+fn panics_harm_their_own_aggregate_only() {
+    torture(&["panics", "--panics", "500"]);
+}
+
+#[test]
+fn readers_see_what_was_answered_while_runs_are_published() {
+    torture(&["readers", "--readings", "20000"]);
+}
+
+#[test]
+fn snapshots_of_another_schema_cost_time_only() {
+    torture(&["schemas", "--turns", "4"]);
+}
+
+#[test]
+fn under_steady_load_all_is_answered() {
+    let samples = tempfile::tempdir().expect("a temporary directory can be made");
+    let samples = samples.path().join("soak.json");
+    let samples = samples.to_str().expect("its name is text");
+    torture(&["soak", "--minutes", "0.05", "--samples", samples]);
 }

@@ -1,0 +1,375 @@
+//! One case from its beginning to its end.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use super::course::Course;
+use super::fault::{Case, Fault};
+use super::injection::{Attached, injected};
+use super::place::Place;
+use super::process::{Event, Process};
+use super::subject::order;
+use crate::child;
+use crate::judge::judge;
+use crate::tally::Tally;
+use crate::violation::Violation;
+use crate::wire::Turn;
+
+/// Answers, an opening, a reopening and a shutdown have come after so long, on however busy a machine.
+const ANSWERS_MAX: Duration = Duration::from_secs(60);
+/// A stopped store answers within.
+const FAST_MAX: Duration = Duration::from_secs(10);
+/// Clients that meet no fault are told to rest after.
+const LOAD: Duration = Duration::from_millis(400);
+/// Load before the fault, and after it.
+const CALM: Duration = Duration::from_millis(60);
+/// A store whose files are gone has noticed after so long: it looks with each watermark, and starts runs under load.
+const DELETED_MAX: Duration = Duration::from_secs(10);
+/// Less than RocksDB reserves for a write-ahead log, so that it has to do without.
+const TIGHT_BYTES: u64 = 32 << 20;
+const CLIENTS: u32 = 32;
+const STREAMS: u32 = 2_000;
+
+pub(crate) struct Script<'a> {
+    case: &'a Case,
+    seed: u64,
+    notes: PathBuf,
+    stderr: PathBuf,
+    broken: Vec<Violation>,
+    /// Beside the child, as long as the fault lasts.
+    attached: Option<Attached>,
+    /// When the filesystem began to fail as a whole.
+    failed_at: Option<Instant>,
+    /// The fault is gone for sure, and the store was seen healthy after it.
+    is_healed: bool,
+    /// By the signal that comes with a limit.
+    is_killed: bool,
+}
+
+impl<'a> Script<'a> {
+    /// `notes`: a file for `strace`; the child's standard error goes beside it.
+    pub(crate) fn new(case: &'a Case, seed: u64, notes: &Path) -> Self {
+        Self {
+            case,
+            seed,
+            notes: notes.to_path_buf(),
+            stderr: notes.with_extension("stderr"),
+            broken: Vec::new(),
+            attached: None,
+            failed_at: None,
+            is_healed: false,
+            is_killed: false,
+        }
+    }
+
+    /// What came of it: what kept it from being a fault, or from stopping the store; and what is broken.
+    pub(crate) async fn play(
+        mut self,
+        place: &mut Place,
+        tally: &mut Tally,
+    ) -> Result<(&'static str, Vec<Violation>)> {
+        let _ = std::fs::remove_file(&self.notes);
+        match self.case.fault {
+            Fault::Full {
+                left, opening: true, ..
+            } => place.fill(left)?,
+            Fault::Full { tight: true, .. } => place.fill(TIGHT_BYTES)?,
+            _ => {}
+        }
+        let mut process = Process::start(self.command(&place.store)?, &self.stderr)?;
+        let is_open = self.opens(&mut process);
+        if is_open {
+            self.live(&mut process, place)?;
+        }
+        self.end(&mut process)?;
+        self.attached = None;
+        match self.case.fault {
+            Fault::Full { .. } => place.make_room(),
+            Fault::ShutDown | Fault::ReadOnly => place.remount()?,
+            _ => {}
+        }
+        let mut course = process.course()?;
+        if let Some(failed_at) = self.failed_at.filter(|_| !self.is_healed) {
+            // The ext4 of today's Linux answers a sync that is under way while its journal is aborted with success, though
+            // nothing of it is kept: a disk that lies. What came in later is told apart by nobody.
+            let doubted = course.doubt_since(failed_at);
+            tally.count(
+                "acknowledged as the filesystem failed, taken for unknown",
+                doubted,
+            );
+        }
+        let but = self.weigh(&course, is_open, tally)?;
+        if self.broken.is_empty() {
+            self.judge(place, &course, tally).await;
+        }
+        Ok((but, self.broken))
+    }
+
+    /// The child, with what must be around it from its start.
+    fn command(&self, store: &Path) -> Result<Command> {
+        let mut child = Command::new(std::env::current_exe()?);
+        child.arg("ioerr-child").arg("--store").arg(store);
+        child.args(["--seed", &self.seed.to_string()]);
+        child.args([
+            "--clients",
+            &CLIENTS.to_string(),
+            "--streams",
+            &STREAMS.to_string(),
+        ]);
+        let around = |program: &str, first: &[&str]| {
+            let mut command = Command::new(program);
+            command
+                .args(first)
+                .arg(child.get_program())
+                .args(child.get_args());
+            command
+        };
+        Ok(match &self.case.fault {
+            Fault::Opening { injection, .. } => injection.around(&child, store, &self.notes)?,
+            // a signal that is ignored stays so in the program that takes the shell's place
+            Fault::FileSize { ignored: true, .. } => {
+                around("sh", &["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+            }
+            Fault::Descriptors {
+                opening: true,
+                allowed,
+            } => around("prlimit", &[&format!("--nofile={allowed}:")]),
+            _ => child,
+        })
+    }
+
+    /// Whether the store opens.
+    fn opens(&mut self, process: &mut Process) -> bool {
+        let event = process.next(ANSWERS_MAX);
+        let may_fail = self.case.fault.is_there_at_opening();
+        match event {
+            Event::Ready => return true,
+            Event::Nothing => self.breaks("P11", "opening does not end"),
+            Event::Turn(_) if may_fail => {}
+            Event::Turn(_) => self.breaks(
+                "P1",
+                "the store does not open, and nothing is wrong with its disk",
+            ),
+            Event::Gone => self.breaks("P11", "the child is gone before its store is open"),
+        }
+        false
+    }
+
+    /// From the first command to the last order but one.
+    fn live(&mut self, process: &mut Process, place: &Place) -> Result<()> {
+        std::thread::sleep(CALM);
+        let fails = self.case.fault.fails_filesystem();
+        self.failed_at = fails.then(Instant::now);
+        self.attached = self.case.fault.strike(process.id(), place, &self.notes)?;
+        if !self.rest(process, self.load()) {
+            return Ok(());
+        }
+        // a mount can be made anew once nobody has files open on it
+        let early = self.case.reopens_early || (fails && self.case.heals);
+        if process.stopped && early && self.reopen(process) {
+            if fails {
+                self.breaks("P11", "the store reopens on a filesystem that fails");
+                return Ok(());
+            }
+            process.order(order::GO_ON);
+            if !self.rest(process, LOAD) {
+                return Ok(());
+            }
+        }
+        if self.case.heals && self.broken.is_empty() {
+            self.attached = None;
+            if self.case.fault.lift(process.id(), place)? {
+                self.heal(process);
+            }
+        }
+        Ok(())
+    }
+
+    /// How long clients go on that see no fault.
+    fn load(&self) -> Duration {
+        match self.case.fault {
+            Fault::Deleted(_) => DELETED_MAX,
+            _ => LOAD,
+        }
+    }
+
+    /// The fault is gone: a store that stopped is reopened, and goes on.
+    fn heal(&mut self, process: &mut Process) {
+        // a call that fails once does so in each thread: around a child there may be more to come
+        let is_over = !matches!(self.case.fault, Fault::Opening { .. });
+        // twice, because the indexer may meet the fault and tell of it only now
+        for _ in 0..2 {
+            if process.stopped && !self.reopen(process) {
+                // what was acknowledged over a claimed sync is missed: see `doubt_since`
+                if is_over && self.failed_at.is_none() {
+                    self.breaks("P11", "the fault is gone, and the store does not reopen");
+                }
+                return;
+            }
+            process.order(order::GO_ON);
+            if !self.rest(process, CALM) {
+                return;
+            }
+            if !process.stopped {
+                self.is_healed = is_over;
+                return;
+            }
+        }
+        if is_over {
+            self.breaks(
+                "P11",
+                "the fault is gone, the store was reopened, and stopped again",
+            );
+        }
+    }
+
+    /// Waits until the clients rest; they are told to after `load`. False if there is nothing more to be had of the child.
+    fn rest(&mut self, process: &mut Process, load: Duration) -> bool {
+        let mut event = process.next(load);
+        if event == Event::Nothing {
+            if matches!(self.case.fault, Fault::Deleted(_)) && load == DELETED_MAX {
+                self.breaks("P11", "its files are gone, and the store goes on");
+            }
+            process.order(order::REST);
+            event = process.next(ANSWERS_MAX + self.stall());
+        }
+        match event {
+            Event::Turn(Turn::Resting) => return true,
+            Event::Gone if self.case.fault.kills() => {}
+            Event::Gone => self.breaks("P11", "the child is gone"),
+            Event::Nothing => self.breaks("P11", "commands are not answered"),
+            other => self.breaks("-", format!("the child says {other:?} and should rest")),
+        }
+        false
+    }
+
+    fn stall(&self) -> Duration {
+        match self.case.fault {
+            Fault::Stall { time, .. } => time,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Has the store reopened; whether it was.
+    fn reopen(&mut self, process: &mut Process) -> bool {
+        process.order(order::REOPEN);
+        match process.next(ANSWERS_MAX) {
+            Event::Turn(Turn::Reopened) => return true,
+            Event::Turn(_) | Event::Ready => {}
+            Event::Gone if self.case.fault.kills() => {}
+            Event::Gone => self.breaks("P11", "the child is gone while it reopens its store"),
+            Event::Nothing => self.breaks("P11", "reopening does not end"),
+        }
+        false
+    }
+
+    /// Has the child end, whatever state it is in.
+    fn end(&mut self, process: &mut Process) -> Result<()> {
+        if !self.broken.is_empty() {
+            return process.kill();
+        }
+        process.order(order::END);
+        let Some(status) = process.ends_within(ANSWERS_MAX)? else {
+            self.breaks("P11", "the child does not end");
+            return process.kill();
+        };
+        match status.code() {
+            Some(0) => {}
+            Some(1) if !self.is_healed => {}
+            None if self.case.fault.kills() && status.signal() == Some(XFSZ) => self.is_killed = true,
+            _ => self.breaks("P11", format!("the child ends with {status}")),
+        }
+        Ok(())
+    }
+
+    /// Counts, and holds what was heard to the fault that was met.
+    fn weigh(&mut self, course: &Course, is_open: bool, tally: &mut Tally) -> Result<&'static str> {
+        self.broken.extend(course.broken.iter().cloned());
+        tally.count("answered unknown", course.unknown);
+        tally.count("answered not done", course.not_done);
+        tally.count("stores that stopped", course.ever_stopped.into());
+        tally.longest("longest answer, ms", course.longest.as_millis() as u64);
+        let fast = course.longest_when_stopped;
+        tally.longest("longest answer of a stopped store, ms", fast.as_millis() as u64);
+        if fast > FAST_MAX {
+            self.breaks("P11", format!("a stopped store took {fast:?} for an answer"));
+        }
+        // a log that is gone, or a sync that was only claimed, is damage
+        let fault = &self.case.fault;
+        let may_lose = fault.fails_filesystem() || matches!(fault, Fault::Deleted("store" | "log"));
+        if course.said_damaged && !may_lose {
+            self.breaks("P5", "a fault of the system is called damage");
+        }
+        if matches!(self.case.fault, Fault::Stall { .. }) && course.unknown + course.not_done > 0 {
+            self.breaks("P11", "commands failed, and the disk was only slow");
+        }
+        let is_injected = matches!(
+            self.case.fault,
+            Fault::Running(_) | Fault::Opening { .. } | Fault::Stall { .. }
+        );
+        let injected = injected(&self.notes)?;
+        let goes_on = is_open && !course.ever_stopped && !matches!(self.case.fault, Fault::Stall { .. });
+        if injected.hit_log && goes_on {
+            self.breaks(
+                "P11",
+                "a write or a sync of the log failed, and the store did not stop",
+            );
+        }
+        // where it was healed, there was time to tell of it
+        if injected.hit_run && goes_on && self.case.heals {
+            self.breaks(
+                "P11",
+                "a write or a sync of a run failed, and the store did not stop",
+            );
+        }
+        if self.is_killed {
+            return Ok("killed");
+        }
+        Ok(
+            match (is_injected && injected.calls == 0, is_open, course.ever_stopped) {
+                (true, ..) => "not reached",
+                (_, false, _) => "did not open",
+                (_, _, true) => "stopped",
+                (_, _, false) => "went on",
+            },
+        )
+    }
+
+    /// Opens what is left, and holds it to all that was told.
+    async fn judge(&mut self, place: &mut Place, course: &Course, tally: &mut Tally) {
+        match self.case.fault {
+            // nothing is left
+            Fault::Deleted("store") => {}
+            Fault::Deleted("log") => {
+                if child::open(&place.store).await.is_ok() {
+                    self.breaks("P5", "the log was deleted, and the store opens with less");
+                }
+            }
+            _ => {
+                let violations = judge(&place.store, &mut place.model, &course.heard, tally).await;
+                self.broken.extend(violations);
+            }
+        }
+    }
+
+    fn breaks(&mut self, promise: &'static str, what: impl Into<String>) {
+        let what = format!("{}{}", what.into(), self.said());
+        self.broken.push(Violation::new(promise, what));
+    }
+
+    /// The end of what the child wrote to its standard error.
+    fn said(&self) -> String {
+        const LINES: usize = 6;
+        let said = std::fs::read_to_string(&self.stderr).unwrap_or_default();
+        let lines: Vec<_> = said.lines().rev().take(LINES).collect();
+        let lines = lines.into_iter().rev().map(|line| format!("\n    {line}"));
+        lines.collect()
+    }
+}
+
+/// SIGXFSZ on Linux.
+const XFSZ: i32 = 25;

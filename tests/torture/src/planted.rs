@@ -1,0 +1,191 @@
+//! Planted bugs: the other harnesses, in a build of their own with one bug after another in it. Each must turn red.
+//! And green without any: a harness that is red for another reason proves nothing.
+
+mod bugs;
+mod trial;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde::Serialize;
+
+use self::bugs::{BUGS, Bug};
+use self::trial::{Outcome, try_harness};
+use crate::place;
+use crate::tally::Tally;
+use crate::violation::Violation;
+
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Planted {
+    /// This program, built with `--features planted-bugs`. Default: it is built, into `target/planted`.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Only this bug.
+    #[arg(long)]
+    bug: Option<String>,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the harnesses make their stores. Default: in memory, or else a temporary directory.
+    #[arg(long)]
+    directory: Option<PathBuf>,
+}
+
+/// What became of one bug, as it goes into `summary.json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Fate {
+    bug: &'static str,
+    /// The harness that turned red.
+    caught_by: Option<&'static str>,
+    /// The promise that it found broken.
+    promise: Option<String>,
+    /// How much it tried until then, all seeds together.
+    tries: u64,
+    seconds: f64,
+}
+
+/// A bug that one seed's run does not meet gets so many.
+const SEEDS: u64 = 3;
+
+impl Planted {
+    pub(crate) fn new(seed: u64) -> Self {
+        let (binary, bug, directory) = (None, None, None);
+        Self {
+            binary,
+            bug,
+            seed,
+            directory,
+        }
+    }
+
+    fn bugs(&self) -> Vec<Bug> {
+        let named = |bug: &Bug| self.bug.as_ref().is_none_or(|name| bug.name == name);
+        BUGS.into_iter().filter(named).collect()
+    }
+}
+
+pub(crate) fn run(planted: &Planted) -> Result<(Tally, Vec<Fate>)> {
+    let bugs = planted.bugs();
+    ensure!(!bugs.is_empty(), "no bug is called {:?}", planted.bug);
+    let binary = match &planted.binary {
+        Some(binary) => binary.clone(),
+        None => build()?,
+    };
+    // kills and readers need no disk, and find as much without one
+    let place = place::make_in_memory(planted.directory.as_deref(), "planted")?;
+    std::fs::create_dir_all(&place)?;
+    let mut tally = Tally::new("planted", bugs.len() as u32);
+    let mut harnesses: Vec<&str> = bugs.iter().map(|bug| bug.harness).collect();
+    harnesses.sort_unstable();
+    harnesses.dedup();
+    for harness in harnesses {
+        let outcome = try_harness(&binary, harness, None, planted.seed, &place)?;
+        if !matches!(outcome, Outcome::Green { .. }) {
+            let what = format!("without any bug, {harness}: {outcome:?}");
+            give_up(&mut tally, planted, &place, "none", &what);
+        }
+    }
+    let mut fates = Vec::new();
+    for bug in bugs {
+        let fate = catch(&binary, bug, planted.seed, &place, &mut tally)?;
+        if fate.caught_by.is_none() && fate.tries > 0 {
+            let what = format!("{} is planted, and {} does not see it", bug.name, bug.harness);
+            give_up(&mut tally, planted, &place, bug.name, &what);
+        }
+        fates.push(fate);
+    }
+    if tally.violations.is_empty() {
+        place::remove(&place)?;
+    }
+    Ok((tally, fates))
+}
+
+/// Lets the harness look for the bug, with one seed after another.
+fn catch(binary: &Path, bug: Bug, seed: u64, place: &Path, tally: &mut Tally) -> Result<Fate> {
+    let mut fate = Fate {
+        bug: bug.name,
+        caught_by: None,
+        promise: None,
+        tries: 0,
+        seconds: 0.0,
+    };
+    for seed in seed..seed + SEEDS {
+        let outcome = try_harness(binary, bug.harness, Some(bug.name), seed, place)?;
+        match outcome {
+            Outcome::Red {
+                promise,
+                tried,
+                seconds,
+            } => {
+                fate.tries += tried;
+                fate.seconds += seconds;
+                let what = format!(
+                    "{}: {promise} by {}, {} tries, {:.1} s",
+                    bug.name, bug.harness, fate.tries, fate.seconds
+                );
+                tally.tried(&what, "");
+                fate.caught_by = Some(bug.harness);
+                fate.promise = Some(promise);
+                return Ok(fate);
+            }
+            Outcome::Green { tried, seconds } => {
+                fate.tries += tried;
+                fate.seconds += seconds;
+            }
+            Outcome::Failed(why) => {
+                // something is wrong, but nobody knows what: that is not seeing
+                tally.note(format!("{}: {} ended with {why}", bug.name, bug.harness));
+                fate.tries += 1;
+            }
+        }
+    }
+    let but = match fate.tries {
+        0 => "can't be tried on this machine",
+        _ => "not caught",
+    };
+    tally.tried(bug.name, but);
+    Ok(fate)
+}
+
+fn give_up(tally: &mut Tally, planted: &Planted, place: &Path, bug: &str, what: &str) {
+    let violation = Violation::new("harness", what);
+    let mut rerun = format!(
+        "cargo run --release -p torture -- planted --seed {}",
+        planted.seed
+    );
+    if bug != "none" {
+        rerun += &format!(" --bug {bug}");
+    }
+    tally.failed(&[violation], bug, place, &rerun);
+}
+
+/// Builds this program with bugs in it. It can't share a target directory with the one that runs: it has its name.
+fn build() -> Result<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workspace = package
+        .ancestors()
+        .nth(2)
+        .context("the package is in the workspace")?;
+    let target = workspace.join("target/planted");
+    eprintln!(
+        "building torture with bugs planted in it, into {}",
+        target.display()
+    );
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args([
+        "build",
+        "--quiet",
+        "--release",
+        "--package",
+        "torture",
+        "--features",
+        "planted-bugs",
+    ]);
+    cargo.arg("--manifest-path").arg(package.join("Cargo.toml"));
+    cargo.arg("--target-dir").arg(&target).stdin(Stdio::null());
+    ensure!(
+        cargo.status().context("run cargo")?.success(),
+        "the build with bugs fails"
+    );
+    Ok(target.join("release/torture"))
+}
