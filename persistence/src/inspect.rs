@@ -6,9 +6,11 @@
 mod derived;
 mod log;
 mod salvage;
+mod tables;
 mod verify;
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use dormouse_domain::{Offset, ShardId};
@@ -184,4 +186,11 @@ fn commits(
         return Err(Malformed::Value("a segment's number of commits or events"));
     }
     Ok(())
+}
+
+fn unreadable(directory: &Path, error: &io::Error) -> StoreError {
+    StoreError::Engine {
+        context: format!("read the log's files in {}", directory.display()),
+        reason: error.to_string().into(),
+    }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use store::{COMMITS, copy, events, image, make, wal};
+use store::{COMMITS, copy, events, image, make, make_of, wal};
 
 fn dormouse(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dormouse"))
@@ -109,6 +109,31 @@ fn a_damaged_write_ahead_file_is_named_and_saved_up_to_the_damage() {
         assert!(said.contains(&line), "{line}\n{said}");
     }
     assert_eq!(verify(&to).0, 0, "the new store is whole");
+}
+
+/// RocksDB looks into a damaged table also for what is in others.
+#[test]
+fn damage_in_one_table_costs_nothing_of_those_before_it() {
+    let place = tempfile::tempdir().unwrap();
+    let (store, to) = (make_of(place.path(), 4), place.path().join("new"));
+    let session = COMMITS / 2;
+    let files = fs::read_dir(store.join("log")).unwrap();
+    let mut tables: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    tables.retain(|path| path.extension().is_some_and(|extension| extension == "sst"));
+    tables.sort();
+    assert_eq!(tables.len(), 3);
+    edit(&tables[1], |bytes| bytes[100] ^= 1);
+    let (code, said) = verify(&store);
+    let (first, last) = (2 * session + 1, 4 * session);
+    assert_eq!(code, 1, "{said}");
+    assert!(
+        said.contains(&format!("offsets {first} to {last} are lost")),
+        "{said}"
+    );
+    let (code, said) = salvage(&store, &to);
+    assert_eq!(code, 1, "{said}");
+    assert_eq!(events(&to).len() as u64, 2 * session, "{said}");
+    assert!(said.contains(&format!("lost: {} events", 6 * session)), "{said}");
 }
 
 #[test]

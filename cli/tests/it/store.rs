@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 use dormouse_domain::{AggregateType, Offset, StreamId, Version};
 use dormouse_persistence::{CommitBuilder, Settled, Settlement, SettlementSink, Store, Ticket};
 
-/// Commits of two events in each store: half of them in a table, half in the write-ahead log.
+/// Commits of two events in each store of two sessions: half of them in a table, half in the write-ahead log.
 pub(crate) const COMMITS: u64 = 60;
 
 struct Channel(mpsc::Sender<Settled>);
@@ -22,8 +22,13 @@ impl SettlementSink for Channel {
 
 /// A closed store in `place`.
 pub(crate) fn make(place: &Path) -> PathBuf {
+    make_of(place, 2)
+}
+
+/// One that was opened so often: each opening but the first makes a table of what the one before wrote.
+pub(crate) fn make_of(place: &Path, sessions: u64) -> PathBuf {
     let path = place.join("store");
-    for _ in 0..2 {
+    for _ in 0..sessions {
         let store = Store::open(&path).unwrap();
         (0..COMMITS / 2).for_each(|n| append(&store, ["a", "b", "c"][n as usize % 3]));
         store.close().unwrap();

@@ -250,11 +250,8 @@ impl Tables {
         match rows.item() {
             Some((key, value)) if keys::parse_log(key).is_some_and(|(of, _)| of == shard) => {
                 let header = segment::decode_header(value).map_err(|reason| {
-                    let place = match before.get() {
-                        u64::MAX => "its last segment".to_owned(),
-                        before => format!("the last segment before offset {before}"),
-                    };
-                    StoreError::corrupt(THE_LOG, place, reason)
+                    let first = keys::parse_log(key).map_or(Offset::NONE, |(_, first)| first);
+                    StoreError::corrupt(THE_LOG, format!("the segment at offset {first}"), reason)
                 })?;
                 Ok(header.last())
             }

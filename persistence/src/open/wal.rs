@@ -359,15 +359,6 @@ mod tests {
         log
     }
 
-    fn push_fragment(log: &mut Vec<u8>, tag: u8, part: &[u8]) {
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&[tag]), part);
-        let masked = crc.rotate_right(15).wrapping_add(0xa282_ead8);
-        log.extend_from_slice(&masked.to_le_bytes());
-        log.extend_from_slice(&u16::try_from(part.len()).unwrap().to_le_bytes());
-        log.push(tag);
-        log.extend_from_slice(part);
-    }
-
     #[test]
     fn a_recyclable_type_that_rocksdb_would_not_step_over_is_found() {
         let file = tempfile::NamedTempFile::new().unwrap();

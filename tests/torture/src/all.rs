@@ -25,6 +25,8 @@ use crate::tally::Tally;
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
+/// Drawn cases; every byte of a write-ahead file and every end of a record come on top.
+const ROT_CASES: u32 = 6_000;
 const POWER_CUTS: u32 = 1_000;
 const IO_ERRORS: u32 = 500;
 const SIMULATED_SEEDS: u32 = 100_000;
@@ -40,8 +42,6 @@ const SOAK_MINUTES: f64 = 20.0;
 const FUZZ_SECONDS: u32 = 30;
 /// Of each test.
 const SCHEDULES: u32 = 10_000;
-/// Drawn cases; every byte of a write-ahead file and every end of a record come on top.
-const ROT_CASES: u32 = 6_000;
 
 /// The settings of a run of all.
 #[derive(Debug, Clone, clap::Args)]

@@ -60,6 +60,8 @@ enum Harness {
     Holes(holes::Holes),
     /// Kills a process under load at random instants and at exact system calls
     Kill(kill::Kill),
+    /// Damages the files of stores of known content
+    Rot(rot::Rot),
     /// Cuts the power of a disk under load; takes root
     Power(power::Power),
     /// Lets a process under load meet errors of its disk
@@ -88,8 +90,6 @@ enum Harness {
     Miri,
     /// Breaks the code in small ways and runs the tests, where cargo-mutants is installed; takes hours
     Mutants(mutants::Mutants),
-    /// Damages the files of stores of known content
-    Rot(rot::Rot),
     /// What is killed
     #[command(hide = true)]
     Child(child::Load),
@@ -113,6 +113,7 @@ async fn main() -> Result<ExitCode> {
         Harness::All(all) => all::run(&all).await?,
         Harness::Holes(holes) => vec![holes::run(&holes).await?],
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
+        Harness::Rot(rot) => vec![rot::run(&rot).await?],
         Harness::Power(power) => vec![power::run(&power).await?],
         Harness::Ioerr(ioerr) => vec![ioerr::run(&ioerr).await?],
         Harness::Linearize(linearize) => vec![linearizability::run(&linearize).await?],
@@ -127,7 +128,6 @@ async fn main() -> Result<ExitCode> {
         Harness::Fuzz(fuzz) => vec![fuzz::run(&fuzz)?],
         Harness::Mutants(mutants) => vec![mutants::run(&mutants)?],
         Harness::Miri => vec![miri::run()?],
-        Harness::Rot(rot) => vec![rot::run(&rot).await?],
     };
     for tally in &tallies {
         tally.print();

@@ -5,6 +5,7 @@
 mod check;
 mod content;
 mod damage;
+mod saved;
 mod wal;
 
 use std::fs;
