@@ -210,7 +210,9 @@ fn reopening_takes_no_other_store_and_leaves_the_place_free_for_its_own() {
     let at = |name: &str| directory.path().join(name);
     let other = Client::new(&Store::open(at("other")).unwrap());
     let writer = other.open(&stream("b"));
-    (0..9).for_each(|_| drop(other.durable(&writer, &["not ours"])));
+    for _ in 0..9 {
+        other.durable(&writer, &["not ours"]);
+    }
     other.store.close().unwrap();
 
     let store = Store::open(at("store")).unwrap();
