@@ -20,13 +20,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::engine::rocks::TRASH_DIRECTORY;
-use crate::error::StoreError;
+use crate::error::{FORMAT_FILE, StoreError};
 use crate::lock::{LOCK_FILE, StoreLock};
 
 /// The format of the directory and of what is in `log/`.
 pub(crate) const STORE_FORMAT: u32 = 1;
 
-const FORMAT_FILE: &str = "FORMAT";
 const CREATING_FILE: &str = "CREATING";
 /// What a directory may hold and still count as empty: a mount point has the second.
 const IGNORED: [&str; 2] = [LOCK_FILE, "lost+found"];
@@ -54,9 +53,9 @@ impl Layout {
     /// or [`StoreError::Corrupt`] if `FORMAT` can't be read. Nothing was touched then, but for an empty directory
     /// and `LOCK`.
     pub(crate) fn claim(root: &Path) -> Result<(Self, StoreLock, State), StoreError> {
-        let not_writable = |source| StoreError::NotWritable {
+        let not_writable = |reason| StoreError::NotWritable {
             path: root.to_path_buf(),
-            source: Arc::new(source),
+            reason: Arc::new(reason),
         };
         if root.is_file() {
             return Err(not_writable(io::Error::other("it is a file")));
@@ -158,9 +157,9 @@ impl Layout {
         if exists(&self.root.join(CREATING_FILE))? {
             return Ok(Content::HalfMade);
         }
-        let entries = fs::read_dir(&self.root).map_err(|source| StoreError::NotWritable {
+        let entries = fs::read_dir(&self.root).map_err(|reason| StoreError::NotWritable {
             path: self.root.clone(),
-            source: Arc::new(source),
+            reason: Arc::new(reason),
         })?;
         for entry in entries {
             // What can't be listed may be somebody's: it is not taken for nothing.
@@ -168,6 +167,7 @@ impl Layout {
             if IGNORED.iter().all(|name| entry.file_name() != *name) {
                 return Err(StoreError::NotAStore {
                     path: self.root.clone(),
+                    missing: FORMAT_FILE,
                 });
             }
         }
@@ -193,8 +193,12 @@ impl Layout {
 /// [`StoreError::NewerFormat`]; [`StoreError::Corrupt`] if it is missing or can't be read.
 pub(crate) fn read_format(root: &Path) -> Result<Uuid, StoreError> {
     let path = root.join(FORMAT_FILE);
-    let text = fs::read_to_string(&path)
-        .map_err(|error| StoreError::corrupt(path.display().to_string(), "its text", error))?;
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidData => {
+            StoreError::corrupt(path.display().to_string(), "its text", error)
+        }
+        _ => unreadable(&path, &error),
+    })?;
     parse_format(&path, &text)
 }
 
