@@ -4,6 +4,8 @@
 //! whole segment at once. So its thread does nothing for a single commit but give it its place. A large commit is not
 //! copied under the lock: its bytes are moved into the batch, and copied to their place by the journal's thread.
 
+mod batch;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,13 +13,15 @@ use std::time::{Duration, Instant};
 use dormouse_domain::Version;
 
 use crate::commit::Commit;
-use crate::format::segment;
 use crate::hash;
 use crate::options::StoreOptions;
 use crate::settlement::Ticket;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 use crate::writer::StreamState;
+
+use self::batch::LARGE_COMMIT_BYTES;
+pub(crate) use self::batch::{Batch, Fate, Item, Placed};
 
 /// An idle journal looks for work this long before it sleeps, if that paid the last time: one client's next command is
 /// here in 25 to 45 microseconds, and waking the thread would take 10 to 20 more (docs/decisions/0011).
@@ -27,8 +31,6 @@ const SPIN_MAX: Duration = if cfg!(shuttle) {
 } else {
     Duration::from_micros(60)
 };
-/// A commit of this size is not copied under the lock: that takes a microsecond, and its submitters wait in turn.
-const LARGE_COMMIT_BYTES: usize = 16 * 1024;
 
 /// The journal's queue.
 pub(crate) struct Queue {
@@ -101,55 +103,6 @@ pub(crate) enum Next {
     Batch(Batch),
     /// The queue is empty and takes nothing more.
     End,
-}
-
-/// Commits that will be one segment.
-#[derive(Default)]
-pub(crate) struct Batch {
-    /// Room for the segment's header, then the records; the large ones once it is assembled.
-    pub(crate) segment: Vec<u8>,
-    /// Large records that are not in their place yet, in order.
-    large: Vec<Large>,
-    large_bytes: usize,
-    pub(crate) items: Vec<Item>,
-    /// Commits and events in the segment: stale items have none.
-    pub(crate) commits: u32,
-    pub(crate) events: u32,
-    /// Bytes of all records submitted, stale ones included.
-    pub(crate) submitted_bytes: usize,
-    pub(crate) last_submission: u64,
-}
-
-/// A large record, and where in the segment it belongs.
-struct Large {
-    start: usize,
-    record: Vec<u8>,
-}
-
-/// One submission.
-pub(crate) struct Item {
-    pub(crate) ticket: Ticket,
-    pub(crate) last_version: Version,
-    pub(crate) fate: Fate,
-}
-
-/// What is to be done with a submission.
-pub(crate) enum Fate {
-    /// It has its place in the segment.
-    Write(Placed),
-    /// It does not follow this head.
-    Stale(Version),
-}
-
-/// A commit's place in a segment, and what the tail finds it by.
-#[derive(Clone, Copy)]
-pub(crate) struct Placed {
-    pub(crate) start: u32,
-    pub(crate) len: u32,
-    pub(crate) events: u32,
-    pub(crate) first_version: Version,
-    pub(crate) stream_hash: u64,
-    pub(crate) command_hash: Option<u64>,
 }
 
 impl Queue {
@@ -333,9 +286,7 @@ impl Queue {
 impl Queue {
     /// The large records that have gathered get places that no segment has: assembling them panics.
     pub(crate) fn misplace_large_records(&self) {
-        for large in &mut self.submitting.state.lock().filling.large {
-            large.start = usize::MAX;
-        }
+        self.submitting.state.lock().filling.misplace_large_records();
     }
 }
 
@@ -363,66 +314,6 @@ impl State {
     }
 }
 
-impl Batch {
-    /// How long its segment will be.
-    fn bytes(&self) -> usize {
-        self.segment.len() + self.large_bytes
-    }
-
-    /// Gives a commit its place behind the ones before, and takes its bytes.
-    fn place(&mut self, stream_hash: u64, command_hash: Option<u64>, commit: &mut Commit) -> Placed {
-        if self.segment.is_empty() {
-            self.segment.resize(segment::HEADER_BYTES, 0);
-        }
-        let (start, len) = (self.bytes(), commit.bytes.len());
-        if len < LARGE_COMMIT_BYTES {
-            self.segment.extend_from_slice(&commit.bytes);
-        } else {
-            let record = std::mem::take(&mut commit.bytes);
-            self.large.push(Large { start, record });
-            self.large_bytes += len;
-        }
-        self.commits += 1;
-        self.events += commit.events;
-        Placed {
-            start: u32::try_from(start).expect("a batch is bounded far below 4 GiB"),
-            len: u32::try_from(len).expect("a commit is bounded far below 4 GiB"),
-            events: commit.events,
-            first_version: commit.first_version,
-            stream_hash,
-            command_hash,
-        }
-    }
-
-    /// Copies the large records to their places. Those before the first one are in theirs.
-    pub(crate) fn assemble(&mut self) {
-        let Some(first) = self.large.first() else { return };
-        let whole = self.bytes();
-        let behind = self.segment.split_off(first.start);
-        let mut behind = behind.as_slice();
-        self.segment.reserve(whole - self.segment.len());
-        for Large { start, record } in self.large.drain(..) {
-            let (between, rest) = behind.split_at(start - self.segment.len());
-            self.segment.extend_from_slice(between);
-            self.segment.extend_from_slice(&record);
-            behind = rest;
-        }
-        self.segment.extend_from_slice(behind);
-        self.large_bytes = 0;
-    }
-
-    fn clear(&mut self) {
-        self.segment.clear();
-        self.large.clear();
-        self.large_bytes = 0;
-        self.items.clear();
-        self.commits = 0;
-        self.events = 0;
-        self.submitted_bytes = 0;
-        self.last_submission = 0;
-    }
-}
-
 impl End {
     pub(crate) fn reason(&self) -> Arc<str> {
         match self {
@@ -433,111 +324,4 @@ impl End {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    fn busy(time: Duration) {
-        let start = Instant::now();
-        while start.elapsed() < time {
-            std::hint::spin_loop();
-        }
-    }
-
-    /// A submission of no consequence.
-    fn put(queue: &Queue) {
-        let mut state = queue.submitting.state.lock();
-        state.filling.items.push(Item {
-            ticket: Ticket {
-                sink: crate::settlement::SinkId(0),
-                key: 0,
-            },
-            last_version: Version::new(1),
-            fate: Fate::Stale(Version::new(1)),
-        });
-        queue.signal(state);
-    }
-
-    #[test]
-    fn a_long_wait_ends_the_spinning_and_waking_is_no_part_of_it() {
-        let queue = Queue::new(&StoreOptions::default());
-        let asleep = || while !queue.submitting.state.lock().sleeping {};
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                asleep();
-                busy(SPIN_MAX);
-                put(&queue);
-            });
-            assert!(matches!(queue.next(), Next::Batch(_)));
-            assert!(!queue.spinning_pays.load(Ordering::Relaxed));
-            scope.spawn(|| {
-                asleep();
-                // as if work had come at once, and only waking the thread had taken long
-                let mut state = queue.submitting.state.lock();
-                state.sleeping = false;
-                state.woken = Some(Instant::now() - Duration::from_secs(1));
-                drop(state);
-                busy(SPIN_MAX);
-                put(&queue);
-                queue.wake.notify_one();
-            });
-            assert!(matches!(queue.next(), Next::Batch(_)));
-            assert!(queue.spinning_pays.load(Ordering::Relaxed));
-        });
-    }
-
-    /// No wake-up is lost, and both orders to end are heard, wherever in its wait they meet the journal.
-    #[test]
-    fn no_wake_up_is_lost() {
-        let mut random = 88_172_645_463_325_252_u64;
-        let mut below = move |n: u64| {
-            random ^= random << 13;
-            random ^= random >> 7;
-            random ^= random << 17;
-            random % n
-        };
-        for round in 0..1_500 {
-            let queue = Arc::new(Queue::new(&StoreOptions::default()));
-            let taken = Arc::clone(&queue);
-            let journal = std::thread::spawn(move || {
-                let mut all = 0;
-                while let Next::Batch(batch) = taken.next() {
-                    all += batch.items.len();
-                    taken.recycle(batch);
-                }
-                all
-            });
-            let items = below(12) as usize;
-            for _ in 0..items {
-                busy(Duration::from_nanos(below(130_000)));
-                put(&queue);
-                if below(2) == 0 {
-                    // Taken without anything else coming: nothing but its own wake-up can help.
-                    let since = Instant::now();
-                    while !queue.submitting.state.lock().is_empty() {
-                        assert!(
-                            since.elapsed() < Duration::from_secs(5),
-                            "round {round}: asleep beside work"
-                        );
-                        std::thread::yield_now();
-                    }
-                }
-            }
-            busy(Duration::from_nanos(below(130_000)));
-            queue.end(if round % 2 == 0 {
-                End::Finish
-            } else {
-                End::Abandon("x".into())
-            });
-            let since = Instant::now();
-            while !journal.is_finished() {
-                assert!(
-                    since.elapsed() < Duration::from_secs(5),
-                    "round {round}: it does not end"
-                );
-                std::thread::yield_now();
-            }
-            assert_eq!(journal.join().unwrap(), items);
-        }
-    }
-}
+mod tests;

@@ -22,6 +22,7 @@ use crate::schemas::{self, Schemas};
 use crate::simulation::{self, Simulate};
 use crate::soak::{self, Soak};
 use crate::tally::Tally;
+use crate::violation::Violation;
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
@@ -70,28 +71,58 @@ pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
         tallies: Vec::new(),
         planted: Vec::new(),
     };
-    done.add(kill::run(&Kill::new(all.scaled(KILL_POINTS), seed)).await?)?;
-    done.add(power::run(&Power::new(all.scaled(POWER_CUTS), seed)).await?)?;
-    done.add(ioerr::run(&IoErrors::new(all.scaled(IO_ERRORS), seed)).await?)?;
-    done.add(rot::run(&Rot::new(all.scaled(ROT_CASES), all.scale, seed)).await?)?;
-    done.add(holes::run(&Holes::new(all.scaled(HOLES), seed)).await?)?;
-    done.add(simulation::run(&Simulate::new(
-        all.scaled(SIMULATED_SEEDS),
-        seed,
-    ))?)?;
-    done.add(linearizability::run(&Linearize::new(all.scaled(HISTORIES), seed)).await?)?;
-    done.add(schedules::run(&Schedules::new(all.scaled(SCHEDULES), seed))?)?;
-    done.add(miri::run()?)?;
-    done.add(fuzz::run(&Fuzz::new(all.scaled(FUZZ_SECONDS), seed))?)?;
-    done.add(readers::run(&Readers::new(all.scaled(READINGS), seed)).await?)?;
-    done.add(panics::run(&Panics::new(all.scaled(PANICS), seed)).await?)?;
-    done.add(overload::run(&Overload::new(all.scaled(OVERLOAD_COMMANDS), seed)).await?)?;
-    done.add(schemas::run(&Schemas::new(all.scaled(SCHEMA_TURNS), seed)).await?)?;
-    done.add(soak::run(&Soak::new(SOAK_MINUTES * all.scale, seed)).await?)?;
+    let seeds = all.scaled(SIMULATED_SEEDS);
+    done.add("kill", kill::run(&Kill::new(all.scaled(KILL_POINTS), seed)).await)?;
+    done.add(
+        "power",
+        power::run(&Power::new(all.scaled(POWER_CUTS), seed)).await,
+    )?;
+    done.add(
+        "ioerr",
+        ioerr::run(&IoErrors::new(all.scaled(IO_ERRORS), seed)).await,
+    )?;
+    done.add(
+        "rot",
+        rot::run(&Rot::new(all.scaled(ROT_CASES), all.scale, seed)).await,
+    )?;
+    done.add("holes", holes::run(&Holes::new(all.scaled(HOLES), seed)).await)?;
+    done.add("simulate", simulation::run(&Simulate::new(seeds, seed)))?;
+    done.add(
+        "linearize",
+        linearizability::run(&Linearize::new(all.scaled(HISTORIES), seed)).await,
+    )?;
+    done.add(
+        "schedules",
+        schedules::run(&Schedules::new(all.scaled(SCHEDULES), seed)),
+    )?;
+    done.add("miri", miri::run())?;
+    done.add("fuzz", fuzz::run(&Fuzz::new(all.scaled(FUZZ_SECONDS), seed)))?;
+    done.add(
+        "readers",
+        readers::run(&Readers::new(all.scaled(READINGS), seed)).await,
+    )?;
+    done.add(
+        "panics",
+        panics::run(&Panics::new(all.scaled(PANICS), seed)).await,
+    )?;
+    done.add(
+        "overload",
+        overload::run(&Overload::new(all.scaled(OVERLOAD_COMMANDS), seed)).await,
+    )?;
+    done.add(
+        "schemas",
+        schemas::run(&Schemas::new(all.scaled(SCHEMA_TURNS), seed)).await,
+    )?;
+    done.add(
+        "soak",
+        soak::run(&Soak::new(SOAK_MINUTES * all.scale, seed)).await,
+    )?;
     // last: it builds, and runs some of the others again
-    let (tally, fates) = planted::run(&Planted::new(seed))?;
-    done.planted = fates;
-    done.add(tally)?;
+    let planted = planted::run(&Planted::new(seed)).map(|(tally, fates)| {
+        done.planted = fates;
+        tally
+    });
+    done.add("planted", planted)?;
     Ok(done.tallies)
 }
 
@@ -103,7 +134,15 @@ struct Done<'a> {
 }
 
 impl Done<'_> {
-    fn add(&mut self, tally: Tally) -> Result<()> {
+    /// Takes over what a harness found. One that could not be run keeps no other from running, and is a violation.
+    fn add(&mut self, harness: &'static str, found: Result<Tally>) -> Result<()> {
+        let tally = found.unwrap_or_else(|error| {
+            let mut tally = Tally::new(harness, 0);
+            let violation = Violation::new("none", format!("{harness} could not be run: {error:#}"));
+            eprintln!("{}", violation.what);
+            tally.violations.push(violation);
+            tally
+        });
         self.tallies.push(tally);
         let mut harnesses = Map::new();
         for tally in &self.tallies {
