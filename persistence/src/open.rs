@@ -164,7 +164,7 @@ pub(crate) struct NewStore {
 }
 
 impl NewStore {
-    /// Begins it in `path`, which must be free for one. Until [`NewStore::finish`] it is none: opening begins afresh.
+    /// Begins it in `path`, which must be free for one. Until [`NewStore::finish`] it is none, and opening refuses it.
     ///
     /// # Errors
     /// As of opening; [`StoreError::NotWritable`] if anything is there.
@@ -178,7 +178,7 @@ impl NewStore {
             return Err(taken("it holds a store already"));
         }
         let shared = Shared::new(cache_bytes)?;
-        layout.begin().map_err(|source| not_writable(path, source))?;
+        layout.begin_copy().map_err(|reason| not_writable(path, reason))?;
         let log = open_log(&layout, &shared, true)?;
         Ok(Self {
             log,

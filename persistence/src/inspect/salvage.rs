@@ -88,6 +88,8 @@ impl fmt::Display for LostStream {
 /// Copies the log of the store at `from`, up to the first damage, into a new store at `to`, and says what is lost.
 /// Of `options` it takes shard, cache and progress.
 ///
+/// If it ends early, because it failed or was killed, what is at `to` is no store and does not open: remove it.
+///
 /// The store at `from` is not changed. It must be closed, and may be damaged in any way. The new one has its own id and
 /// opens as any other: offsets, versions, times and replies are those of the old one.
 ///

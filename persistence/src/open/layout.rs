@@ -123,6 +123,14 @@ impl Layout {
         sync_directory(&self.root)
     }
 
+    /// Begins the copy of another store. Until it is finished it is `log/` without `FORMAT`, which opening refuses: begun
+    /// afresh, as what [`Layout::begin`] left, it would be taken for a store without events.
+    pub(crate) fn begin_copy(&self) -> io::Result<()> {
+        remove_file(&self.root.join(CREATING_FILE))?;
+        fs::create_dir(self.log())?;
+        sync_directory(&self.root)
+    }
+
     /// Makes what was begun a store: durable on return.
     pub(crate) fn finish(&self, store: Uuid) -> io::Result<()> {
         sync_directory(&self.root)?;
@@ -132,7 +140,7 @@ impl Layout {
         file.sync_all()?;
         fs::rename(&unfinished, self.root.join(FORMAT_FILE))?;
         sync_directory(&self.root)?;
-        fs::remove_file(self.root.join(CREATING_FILE))?;
+        remove_file(&self.root.join(CREATING_FILE))?;
         sync_directory(&self.root)?;
         if let Some(parent) = self.root.canonicalize()?.parent() {
             sync_directory(parent)?;
@@ -299,6 +307,21 @@ mod tests {
             layout.finish(id).unwrap();
         }
         assert_eq!(Layout::claim(&root).unwrap().2, State::Store(id));
+    }
+
+    #[test]
+    fn a_copy_that_was_never_finished_is_no_empty_store() {
+        let directory = tempfile::tempdir().unwrap();
+        let id = Uuid::from_u128(9);
+        {
+            let (layout, _lock, _) = Layout::claim(directory.path()).unwrap();
+            layout.begin_copy().unwrap();
+        }
+        let error = Layout::claim(directory.path()).unwrap_err();
+        assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
+        let root = directory.path().to_path_buf();
+        Layout { root }.finish(id).unwrap();
+        assert_eq!(Layout::claim(directory.path()).unwrap().2, State::Store(id));
     }
 
     #[test]
