@@ -28,8 +28,8 @@ enum Command {
     Verify(verify::Verify),
     /// Copies a damaged store, up to the first damage of its log, into a new one, and lists what is lost.
     ///
-    /// Never writes into the damaged store. Ends with 0 if nothing is lost, 1 if something is, 2 if there is no new
-    /// store.
+    /// Never writes into the damaged store. Ends with 0 if nothing is lost, 1 if something is or it can't be told, 2 if
+    /// there is no new store.
     Salvage(salvage::Salvage),
 }
 

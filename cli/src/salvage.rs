@@ -24,18 +24,19 @@ impl Salvage {
         bar.finish_and_clear();
         let salvaged = salvaged.with_context(|| format!("{} was not salvaged", self.store.display()))?;
         self.tell(&salvaged);
-        Ok(salvaged.damage.is_empty())
+        Ok(salvaged.damage.is_empty() && !salvaged.is_end_unknown)
     }
 
     fn tell(&self, salvaged: &Salvaged) {
         let (kept, lost) = (salvaged.kept, salvaged.lost_events());
-        println!(
-            "kept     {} events in {} commits, offsets 1 to {}, in {}",
-            kept.events,
-            kept.commits,
-            kept.end,
-            self.to.display()
-        );
+        let to = self.to.display();
+        match kept.events {
+            0 => println!("kept     nothing; the new store, in {to}, is empty"),
+            events => println!(
+                "kept     {events} events in {} commits, offsets 1 to {}, in {to}",
+                kept.commits, kept.end
+            ),
+        }
         for note in &salvaged.notes {
             println!("NOTE     {note}");
         }
@@ -47,25 +48,36 @@ impl Salvage {
         }
         if salvaged.unknown_events > 0 {
             println!(
-                "LOST     {} events of streams that nothing names",
-                salvaged.unknown_events
+                "LOST     {} of streams that nothing names",
+                count(salvaged.unknown_events)
             );
         }
-        if salvaged.damage.is_empty() {
-            println!("nothing is lost");
-            return;
-        }
-        match lost {
-            0 => println!("no event is known to be lost behind offset {}", kept.end),
+        match (salvaged.damage.is_empty(), lost) {
+            (true, _) if !salvaged.is_end_unknown => {
+                println!("nothing is lost");
+                return;
+            }
+            (_, 0) => println!("no event is known to be lost behind offset {}", kept.end),
+            (_, 1) => println!("lost: the event at offset {}", salvaged.reached),
             _ => println!(
                 "lost: {lost} events at offsets {} to {}",
                 kept.end.next(),
                 salvaged.reached
             ),
         }
+        if salvaged.is_end_unknown {
+            println!("Without its watermark nothing tells whether the log reached further.");
+        }
         println!(
             "Keep {}: what is whole behind the damage is only there.",
             self.store.display()
         );
+    }
+}
+
+fn count(events: u64) -> String {
+    match events {
+        1 => "1 event".into(),
+        _ => format!("{events} events"),
     }
 }

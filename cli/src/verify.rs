@@ -26,7 +26,10 @@ impl Verify {
             log.events, log.commits, log.segments, log.end
         );
         println!("streams    {}", verified.streams);
-        println!("watermark  offset {}", verified.watermark);
+        match verified.watermark {
+            Some(offset) => println!("watermark  offset {offset}"),
+            None => println!("watermark  none: nothing but the index tells how far the log reached"),
+        }
         println!(
             "index      up to offset {}, {} snapshots",
             verified.indexed, verified.snapshots

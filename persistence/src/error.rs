@@ -9,6 +9,8 @@ use crate::engine::EngineError;
 
 /// What an operator can do about a damaged log; the command is in the crate `dormouse-cli`.
 const SALVAGE: &str = "restore a backup, or see what can be saved: `dormouse verify`, `dormouse salvage`";
+/// Makes a directory a store.
+pub(crate) const FORMAT_FILE: &str = "FORMAT";
 /// [`StoreError::Corrupt`] of the log says so in `what`.
 pub(crate) const THE_LOG: &str = "the log";
 
@@ -25,20 +27,20 @@ pub enum StoreError {
         holder: Option<u32>,
     },
     /// The directory holds something else; nothing in it was touched. Choose an empty or a new one.
-    #[error(
-        "{path:?} is not empty and holds no store (if it is a copy of one, its file FORMAT is missing): nothing was touched"
-    )]
+    #[error("{path:?} holds no store: {missing} is missing{}; nothing was touched", copy_of(.missing))]
     NotAStore {
         /// The directory.
         path: PathBuf,
+        /// What would make it a store, and is not there: `FORMAT` or `log/`.
+        missing: &'static str,
     },
     /// The directory can't be created or written: check its owner, its mode and the file system.
-    #[error("the store's directory {path:?} can't be written: {source}")]
+    #[error("the store's directory {path:?} can't be written: {reason}")]
     NotWritable {
         /// The store's directory.
         path: PathBuf,
         /// What the operating system said.
-        source: Arc<std::io::Error>,
+        reason: Arc<std::io::Error>,
     },
     /// The store was written by a newer version of this library. Use that one.
     #[error("the store has format {found}, this version reads up to format {supported}")]
@@ -225,8 +227,18 @@ impl From<EngineError> for StoreError {
 fn advice(what: &str) -> String {
     if what == THE_LOG {
         format!("; {SALVAGE}")
+    } else if what.ends_with(FORMAT_FILE) {
+        "; restore this file, or copy the log into a new store: `dormouse salvage`".into()
     } else {
         String::new()
+    }
+}
+
+fn copy_of(missing: &str) -> &'static str {
+    if missing == FORMAT_FILE {
+        " (if it is a copy of one, restore this file, or see `dormouse salvage`)"
+    } else {
+        ""
     }
 }
 
@@ -240,7 +252,8 @@ fn by_process(holder: Option<u32>) -> String {
 fn loss(from: Offset, to: Option<Offset>) -> String {
     match to {
         Some(to) if to < from => "no event is known to be lost".into(),
+        Some(to) if to == from => format!("the event at offset {from} is lost"),
         Some(to) => format!("the events at offsets {from} to {to} are lost"),
-        None => format!("the events at offsets {from} to an unknown end are lost"),
+        None => format!("the events from offset {from} to an unknown end are lost"),
     }
 }

@@ -10,6 +10,7 @@ mod tables;
 mod verify;
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -66,6 +67,7 @@ impl fmt::Display for LogDamage {
                 "what follows offset {} is of another history",
                 self.lost_from.get() - 1
             ),
+            (Some(1), Some(to)) => write!(f, "offset {to} is lost"),
             (_, Some(to)) => write!(f, "offsets {} to {to} are lost", self.lost_from),
             (_, None) => write!(
                 f,
@@ -102,6 +104,8 @@ impl Extent {
 struct Files {
     store: Option<Uuid>,
     watermark: Option<Watermark>,
+    /// Whether the watermark can't be read, so that nothing tells how far the log reached.
+    is_end_unknown: bool,
     /// What can't be read: file and reason.
     damaged: Vec<(PathBuf, String)>,
 }
@@ -118,6 +122,7 @@ impl Files {
             Err(error) => return Err(error),
         };
         let path = root.join(WATERMARK_FILE);
+        let damaged_before = damaged.len();
         let watermark = match watermark::peek(root) {
             Ok(Some((of, _))) if store.is_some_and(|store| store != of) => {
                 damaged.push((path, "it is another store's".into()));
@@ -132,6 +137,7 @@ impl Files {
         Ok(Self {
             store,
             watermark,
+            is_end_unknown: damaged.len() > damaged_before,
             damaged,
         })
     }
@@ -156,13 +162,20 @@ impl Files {
 
 /// The directory of the log of what may be a store.
 fn log_directory(root: &Path) -> Result<PathBuf, StoreError> {
+    let refused = |error: io::Error| StoreError::Engine {
+        context: format!("look for a store in {}", root.display()),
+        reason: error.to_string().into(),
+    };
     let log = root.join("log");
-    if log.is_dir() {
-        Ok(log)
-    } else {
-        Err(StoreError::NotAStore {
+    // Also tells a directory that is not there, or must not be read, from one that holds none.
+    fs::read_dir(root).map_err(refused)?;
+    match fs::metadata(&log) {
+        Ok(found) if found.is_dir() => Ok(log),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(refused(error)),
+        _ => Err(StoreError::NotAStore {
             path: root.to_path_buf(),
-        })
+            missing: "log/",
+        }),
     }
 }
 

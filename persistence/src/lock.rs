@@ -25,9 +25,9 @@ impl StoreLock {
     /// [`StoreError::NotWritable`] if the file can't be made or written.
     pub(crate) fn take(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(LOCK_FILE);
-        let not_writable = |source| StoreError::NotWritable {
+        let not_writable = |reason| StoreError::NotWritable {
             path: path.clone(),
-            source: Arc::new(source),
+            reason: Arc::new(reason),
         };
         let mut file = OpenOptions::new()
             .read(true)

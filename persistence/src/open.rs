@@ -183,20 +183,21 @@ pub(crate) struct NewStore {
 }
 
 impl NewStore {
-    /// Begins it in `path`, which must be free for one. Until [`NewStore::finish`] it is none: opening begins afresh.
+    /// Begins it in `path`, which must be free for one. Until [`NewStore::finish`] it is none, and opening refuses it.
     ///
     /// # Errors
-    /// As of opening; [`StoreError::NotAStore`] if there is a store.
+    /// As of opening; [`StoreError::NotWritable`] if anything is there.
     pub(crate) fn begin(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
-        let (layout, lock, state) = Layout::claim(path)?;
+        let taken = |by| not_writable(path, io::Error::other(by));
+        let (layout, lock, state) = Layout::claim(path).map_err(|error| match error {
+            StoreError::NotAStore { .. } => taken("it is not empty"),
+            error => error,
+        })?;
         if state != State::New {
-            return Err(StoreError::NotWritable {
-                path: path.to_path_buf(),
-                source: Arc::new(io::Error::other("it holds a store already")),
-            });
+            return Err(taken("it holds a store already"));
         }
         let shared = Shared::new(cache_bytes)?;
-        layout.begin().map_err(|source| not_writable(path, source))?;
+        layout.begin_copy().map_err(|reason| not_writable(path, reason))?;
         let log = open_log(&layout, &shared, true)?;
         Ok(Self {
             log,
@@ -227,10 +228,10 @@ impl NewStore {
     }
 }
 
-fn not_writable(path: &Path, source: io::Error) -> StoreError {
+fn not_writable(path: &Path, reason: io::Error) -> StoreError {
     StoreError::NotWritable {
         path: path.to_path_buf(),
-        source: Arc::new(source),
+        reason: Arc::new(reason),
     }
 }
 

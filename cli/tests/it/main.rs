@@ -166,10 +166,9 @@ fn what_is_left_of_a_store_without_its_small_files_is_saved() {
     }
     fs::remove_dir_all(store.join("derived")).unwrap();
     let (code, said) = salvage(&store, &to);
-    assert!(
-        said.contains("FORMAT") && said.contains("watermark"),
-        "{code} {said}"
-    );
+    assert_eq!(code, 1, "nothing tells how far the log reached: {said}");
+    assert!(said.contains("FORMAT") && said.contains("watermark"), "{said}");
+    assert!(!said.contains("nothing is lost"), "{said}");
     assert_eq!(events(&to), whole, "{said}");
 }
 
@@ -182,7 +181,7 @@ fn what_cannot_be_done_is_said_and_nothing_is_touched() {
     fs::create_dir(&taken).unwrap();
     fs::write(taken.join("thesis.txt"), "mine").unwrap();
     for (to, reason) in [
-        (taken.clone(), "holds no store"),
+        (taken.clone(), "it is not empty"),
         (store.clone(), "inside the damaged store"),
         (store.join("log/new"), "inside the damaged store"),
     ] {
@@ -191,7 +190,10 @@ fn what_cannot_be_done_is_said_and_nothing_is_touched() {
         assert!(said.contains(reason), "{said}");
     }
     let nowhere = place.path().join("nowhere");
-    assert_eq!(verify(&nowhere).0, 2);
+    let (code, said) = verify(&nowhere);
+    assert!(code == 2 && said.contains("No such file"), "{said}");
+    let (code, said) = verify(&taken);
+    assert!(code == 2 && said.contains("log/ is missing"), "{said}");
     assert!(!nowhere.exists());
     assert!(image(&store) == before);
     assert_eq!(fs::read_dir(&taken).unwrap().count(), 1);

@@ -38,6 +38,8 @@ pub struct Salvaged {
     pub lost: Vec<LostStream>,
     /// Lost offsets of which nobody knows the stream.
     pub unknown_events: u64,
+    /// Whether the watermark can't be read: then a log that was cut between two records looks whole.
+    pub is_end_unknown: bool,
     /// What else could not be read: a file and the reason. Nothing is lost by it, but something may go unnoticed.
     pub notes: Vec<String>,
 }
@@ -76,12 +78,17 @@ pub struct LostStream {
 
 impl fmt::Display for LostStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: versions {} to {}", self.stream, self.first, self.last)
+        match self.first == self.last {
+            true => write!(f, "{}: version {}", self.stream, self.first),
+            false => write!(f, "{}: versions {} to {}", self.stream, self.first, self.last),
+        }
     }
 }
 
 /// Copies the log of the store at `from`, up to the first damage, into a new store at `to`, and says what is lost.
 /// Of `options` it takes shard, cache and progress.
+///
+/// If it ends early, because it failed or was killed, what is at `to` is no store and does not open: remove it.
 ///
 /// The store at `from` is not changed. It must be closed, and may be damaged in any way. The new one has its own id and
 /// opens as any other: offsets, versions, times and replies are those of the old one.
@@ -94,7 +101,7 @@ impl fmt::Display for LostStream {
 ///
 /// # Errors
 /// `NotAStore` if there is no `log/` in `from`; `Locked` if it is open; `NewerFormat`; `NotWritable` if `to` can't be
-/// written or holds something, which is not touched; `Engine` for what the system refuses.
+/// written or holds something, which is not touched; `Engine` for what the system refuses, or if `from` is not there.
 pub fn salvage(
     from: impl AsRef<Path>,
     to: impl AsRef<Path>,
@@ -130,6 +137,7 @@ pub fn salvage(
         end: LogEnd::EMPTY,
         salvaged: Salvaged {
             reached: promised,
+            is_end_unknown: files.is_end_unknown,
             notes,
             ..Salvaged::default()
         },
@@ -157,7 +165,7 @@ fn refuse_inside(from: &Path, to: &Path) -> Result<(), StoreError> {
     if is_inside {
         return Err(StoreError::NotWritable {
             path: to.to_path_buf(),
-            source: Arc::new(io::Error::other("it is inside the damaged store")),
+            reason: Arc::new(io::Error::other("it is inside the damaged store")),
         });
     }
     Ok(())

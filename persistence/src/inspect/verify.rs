@@ -26,8 +26,8 @@ pub struct Verified {
     pub log: Extent,
     /// Streams in it.
     pub streams: u64,
-    /// How far the watermark says that it was durable.
-    pub watermark: Offset,
+    /// How far the watermark says that it was durable; `None` if it can't be read, or is empty.
+    pub watermark: Option<Offset>,
     /// How far it is indexed; what lies behind is indexed when the store is opened.
     pub indexed: Offset,
     /// Snapshots that can be read.
@@ -98,7 +98,8 @@ impl fmt::Display for Finding {
 /// hold.
 ///
 /// # Errors
-/// `NotAStore` if there is no `log/`; `Locked` if it is open; `NewerFormat`; `Engine` for what the system refuses.
+/// `NotAStore` if there is no `log/`; `Locked` if it is open; `NewerFormat`; `Engine` for what the system refuses, or
+/// if `root` is not there.
 /// Damage is no error: it is among the findings.
 pub fn verify(root: impl AsRef<Path>, options: &StoreOptions) -> Result<Verified, StoreError> {
     let root = root.as_ref();
@@ -122,7 +123,7 @@ pub fn verify(root: impl AsRef<Path>, options: &StoreOptions) -> Result<Verified
     let mut check = Check {
         options,
         verified: Verified {
-            watermark: files.watermark.map_or(Offset::NONE, |mark| mark.offset),
+            watermark: files.watermark.map(|mark| mark.offset),
             indexed: derived
                 .as_ref()
                 .map_or(Offset::NONE, |derived| derived.indexed.offset),

@@ -20,13 +20,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::engine::rocks::TRASH_DIRECTORY;
-use crate::error::StoreError;
+use crate::error::{FORMAT_FILE, StoreError};
 use crate::lock::{LOCK_FILE, StoreLock};
 
 /// The format of the directory and of what is in `log/`.
 pub(crate) const STORE_FORMAT: u32 = 1;
 
-const FORMAT_FILE: &str = "FORMAT";
 const CREATING_FILE: &str = "CREATING";
 /// What a directory may hold and still count as empty: a mount point has the second.
 const IGNORED: [&str; 2] = [LOCK_FILE, "lost+found"];
@@ -54,9 +53,9 @@ impl Layout {
     /// or [`StoreError::Corrupt`] if `FORMAT` can't be read. Nothing was touched then, but for an empty directory
     /// and `LOCK`.
     pub(crate) fn claim(root: &Path) -> Result<(Self, StoreLock, State), StoreError> {
-        let not_writable = |source| StoreError::NotWritable {
+        let not_writable = |reason| StoreError::NotWritable {
             path: root.to_path_buf(),
-            source: Arc::new(source),
+            reason: Arc::new(reason),
         };
         if root.is_file() {
             return Err(not_writable(io::Error::other("it is a file")));
@@ -124,6 +123,14 @@ impl Layout {
         sync_directory(&self.root)
     }
 
+    /// Begins the copy of another store. Until it is finished it is `log/` without `FORMAT`, which opening refuses: begun
+    /// afresh, as what [`Layout::begin`] left, it would be taken for a store without events.
+    pub(crate) fn begin_copy(&self) -> io::Result<()> {
+        remove_file(&self.root.join(CREATING_FILE))?;
+        fs::create_dir(self.log())?;
+        sync_directory(&self.root)
+    }
+
     /// Makes what was begun a store: durable on return.
     pub(crate) fn finish(&self, store: Uuid) -> io::Result<()> {
         sync_directory(&self.root)?;
@@ -133,7 +140,7 @@ impl Layout {
         file.sync_all()?;
         fs::rename(&unfinished, self.root.join(FORMAT_FILE))?;
         sync_directory(&self.root)?;
-        fs::remove_file(self.root.join(CREATING_FILE))?;
+        remove_file(&self.root.join(CREATING_FILE))?;
         sync_directory(&self.root)?;
         if let Some(parent) = self.root.canonicalize()?.parent() {
             sync_directory(parent)?;
@@ -158,9 +165,9 @@ impl Layout {
         if exists(&self.root.join(CREATING_FILE))? {
             return Ok(Content::HalfMade);
         }
-        let entries = fs::read_dir(&self.root).map_err(|source| StoreError::NotWritable {
+        let entries = fs::read_dir(&self.root).map_err(|reason| StoreError::NotWritable {
             path: self.root.clone(),
-            source: Arc::new(source),
+            reason: Arc::new(reason),
         })?;
         for entry in entries {
             // What can't be listed may be somebody's: it is not taken for nothing.
@@ -168,6 +175,7 @@ impl Layout {
             if IGNORED.iter().all(|name| entry.file_name() != *name) {
                 return Err(StoreError::NotAStore {
                     path: self.root.clone(),
+                    missing: FORMAT_FILE,
                 });
             }
         }
@@ -193,8 +201,12 @@ impl Layout {
 /// [`StoreError::NewerFormat`]; [`StoreError::Corrupt`] if it is missing or can't be read.
 pub(crate) fn read_format(root: &Path) -> Result<Uuid, StoreError> {
     let path = root.join(FORMAT_FILE);
-    let text = fs::read_to_string(&path)
-        .map_err(|error| StoreError::corrupt(path.display().to_string(), "its text", error))?;
+    let text = fs::read_to_string(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidData => {
+            StoreError::corrupt(path.display().to_string(), "its text", error)
+        }
+        _ => unreadable(&path, &error),
+    })?;
     parse_format(&path, &text)
 }
 
@@ -295,6 +307,21 @@ mod tests {
             layout.finish(id).unwrap();
         }
         assert_eq!(Layout::claim(&root).unwrap().2, State::Store(id));
+    }
+
+    #[test]
+    fn a_copy_that_was_never_finished_is_no_empty_store() {
+        let directory = tempfile::tempdir().unwrap();
+        let id = Uuid::from_u128(9);
+        {
+            let (layout, _lock, _) = Layout::claim(directory.path()).unwrap();
+            layout.begin_copy().unwrap();
+        }
+        let error = Layout::claim(directory.path()).unwrap_err();
+        assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
+        let root = directory.path().to_path_buf();
+        Layout { root }.finish(id).unwrap();
+        assert_eq!(Layout::claim(directory.path()).unwrap().2, State::Store(id));
     }
 
     #[test]

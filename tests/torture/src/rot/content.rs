@@ -242,7 +242,10 @@ fn known(name: &'static str, path: PathBuf, place: &Path) -> Result<Known> {
     store.close()?;
     fs::remove_dir_all(&copied)?;
     let segment_ends = segment_ends(&path, &commits)?;
-    let promised = promised.watermark.max(promised.indexed).get();
+    let promised = promised
+        .watermark
+        .max(Some(promised.indexed))
+        .map_or(0, Offset::get);
     Ok(Known {
         name,
         path,
