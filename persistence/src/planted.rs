@@ -1,8 +1,8 @@
 //! Bugs, planted on purpose: `tests/torture` shows with them that its harnesses see.
 //!
-//! They are in a program only if it is built with the feature `planted-bugs`, which nothing but torture asks for, and
-//! then one of them is chosen by name as it runs. A feature a bug would say the same more plainly, but each would be
-//! one more build of everything, and the runs take less time than the builds.
+//! They are in a program only if it is built with `--cfg planted_bugs`, which nothing but torture does, and then one of
+//! them is chosen by name as it runs. No cargo feature: any crate of a program could switch that on for the whole of it.
+//! And one for all bugs: each more would be a build of everything, and the runs take less time than the builds.
 
 /// A bug that can be planted: what a real one would do, at the place where it would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,17 +36,17 @@ pub enum Planted {
 }
 
 /// Whether this bug is planted here: never, in a build for anything else.
-#[cfg(not(feature = "planted-bugs"))]
+#[cfg(not(planted_bugs))]
 #[inline(always)]
 #[must_use]
 pub const fn planted(_: Planted) -> bool {
     false
 }
 
-#[cfg(feature = "planted-bugs")]
+#[cfg(planted_bugs)]
 pub use chosen::planted;
 
-#[cfg(feature = "planted-bugs")]
+#[cfg(planted_bugs)]
 mod chosen {
     use std::sync::OnceLock;
 

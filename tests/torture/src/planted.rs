@@ -5,20 +5,20 @@ mod bugs;
 mod trial;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use self::bugs::{BUGS, Bug};
 use self::trial::{Outcome, try_harness};
+use crate::cargo::{cargo, root};
 use crate::place;
 use crate::tally::Tally;
 use crate::violation::Violation;
 
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Planted {
-    /// This program, built with `--features planted-bugs`. Default: it is built, into `target/planted`.
+    /// This program, built with `--cfg planted_bugs`. Default: it is built, into `target/planted`.
     #[arg(long)]
     binary: Option<PathBuf>,
     /// Only this bug.
@@ -161,28 +161,16 @@ fn give_up(tally: &mut Tally, planted: &Planted, place: &Path, bug: &str, what: 
 
 /// Builds this program with bugs in it. It can't share a target directory with the one that runs: it has its name.
 fn build() -> Result<PathBuf> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let workspace = package
-        .ancestors()
-        .nth(2)
-        .context("the package is in the workspace")?;
-    let target = workspace.join("target/planted");
+    let target = root().join("target/planted");
     eprintln!(
         "building torture with bugs planted in it, into {}",
         target.display()
     );
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args([
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        "torture",
-        "--features",
-        "planted-bugs",
-    ]);
-    cargo.arg("--manifest-path").arg(package.join("Cargo.toml"));
-    cargo.arg("--target-dir").arg(&target).stdin(Stdio::null());
+    let mut cargo = cargo(
+        "planted",
+        &["build", "--quiet", "--release", "--package", "torture"],
+    );
+    cargo.env("RUSTFLAGS", "--cfg planted_bugs");
     ensure!(
         cargo.status().context("run cargo")?.success(),
         "the build with bugs fails"
