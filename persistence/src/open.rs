@@ -15,8 +15,7 @@ pub(crate) mod wal_batch;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dormouse_domain::{Offset, ShardId};
@@ -37,36 +36,57 @@ use crate::watermark::{WatermarkFile, WatermarkKeeper};
 #[derive(Debug)]
 pub(crate) struct RocksDisk {
     path: PathBuf,
-    /// Whether a store was open there before: reopening makes no new one in its place.
-    was_open: AtomicBool,
+    /// The store that was open there before: reopening makes no new one in its place, and takes no other.
+    known: OnceLock<Uuid>,
 }
 
 impl RocksDisk {
     /// Does nothing yet.
     pub(crate) fn new(path: &Path) -> Self {
         Self {
-            path: path.to_path_buf(),
-            was_open: AtomicBool::new(false),
+            // as it is now: a process may change its directory while the store is open
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()),
+            known: OnceLock::new(),
+        }
+    }
+
+    /// Claims the directory, unless the store that was open there is not there any more.
+    fn claim(&self) -> Result<(Layout, StoreLock, State), StoreError> {
+        let Some(known) = self.known.get() else {
+            return Layout::claim(&self.path);
+        };
+        let refused = |reason: &str| StoreError::Engine {
+            context: format!("open {} again", self.path.display()),
+            reason: reason.into(),
+        };
+        let gone = || refused("the store is gone from there: deleted, moved or not mounted; bring it back");
+        if !exists(&self.path)? {
+            // claiming would make the directory, in the place to which the store must be brought back
+            return Err(gone());
+        }
+        let claimed = Layout::claim(&self.path)?;
+        match claimed.2 {
+            State::Store(found) if found == *known => Ok(claimed),
+            State::Store(_) => Err(refused(
+                "another store is there now; bring back the one that was open",
+            )),
+            State::New => Err(gone()),
         }
     }
 }
 
 impl Disk for RocksDisk {
     fn open(&self, options: &StoreOptions) -> Result<Opened, StoreError> {
-        let (layout, lock, state) = Layout::claim(&self.path)?;
+        let (layout, lock, state) = self.claim()?;
         // Before RocksDB needs space: a full disk must not keep a store from opening.
         clear_trash(&layout.root().join(TRASH_DIRECTORY));
         let shared = Shared::new(options.cache_bytes)?;
-        let parts = match state {
-            State::Store(store) => open_store(&layout, store, options.shard, &shared)?,
-            State::New if self.was_open.load(Ordering::Relaxed) => {
-                return Err(StoreError::Engine {
-                    context: format!("open {} again", self.path.display()),
-                    reason: "the store is gone from there: deleted, moved or not mounted; bring it back"
-                        .into(),
-                });
+        let (store, parts) = match state {
+            State::Store(store) => (store, open_store(&layout, store, options.shard, &shared)?),
+            State::New => {
+                let store = Uuid::now_v7();
+                (store, create_store(&layout, store, options.shard, &shared)?)
             }
-            State::New => create_store(&layout, options.shard, &shared)?,
         };
         let runs = RunWriter::new(&layout.derived(), &shared)?;
         let mark = parts.watermark.mark();
@@ -86,7 +106,7 @@ impl Disk for RocksDisk {
             watermark,
             lock,
         );
-        self.was_open.store(true, Ordering::Relaxed);
+        self.known.get_or_init(|| store);
         Ok(Opened {
             engine: Arc::new(engine),
             watermark: Some(mark).filter(|mark| mark.offset > Offset::NONE),
@@ -101,9 +121,8 @@ struct Parts {
     verify_from: Offset,
 }
 
-fn create_store(layout: &Layout, shard: ShardId, shared: &Shared) -> Result<Parts, StoreError> {
+fn create_store(layout: &Layout, store: Uuid, shard: ShardId, shared: &Shared) -> Result<Parts, StoreError> {
     let not_writable = |source: io::Error| not_writable(layout.root(), source);
-    let store = Uuid::now_v7();
     layout.begin().map_err(not_writable)?;
     let log = open_log(layout, shared, true)?;
     let derived = derived::make(layout, store, shared)?;
@@ -270,6 +289,11 @@ mod tests {
 
     fn open(path: &Path) -> Result<Opened, StoreError> {
         RocksDisk::new(path).open(&StoreOptions::default())
+    }
+
+    #[test]
+    fn a_change_of_the_working_directory_moves_no_store() {
+        assert!(RocksDisk::new(Path::new("data/store")).path.is_absolute());
     }
 
     /// A log of ten segments, all in tables.

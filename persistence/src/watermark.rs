@@ -21,6 +21,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -148,6 +149,15 @@ impl WatermarkFile {
     /// What is known to have been durable; offset 0 if nothing is.
     pub(crate) fn mark(&self) -> Watermark {
         self.mark
+    }
+
+    /// An error if the file was deleted or moved, also if another one, of a store that was put there, has its name now.
+    fn still_has_its_name(&self) -> io::Result<()> {
+        let (open, named) = (self.file.metadata()?, std::fs::metadata(&self.path)?);
+        if (open.dev(), open.ino()) == (named.dev(), named.ino()) {
+            return Ok(());
+        }
+        Err(io::Error::other("another file has its name now"))
     }
 
     /// Writes the mark into the other slot and syncs. One small write, one fdatasync.
@@ -402,10 +412,10 @@ impl Shared {
 
 /// Writes the mark, if the log that it speaks of and the file itself still have their names; else says which is gone.
 fn write_beside(log: &Path, file: &mut WatermarkFile, mark: Watermark) -> Result<(), (PathBuf, io::Error)> {
-    for path in [log, &file.path] {
-        std::fs::symlink_metadata(path).map_err(|error| (path.to_path_buf(), error))?;
-    }
-    file.write(mark).map_err(|error| (file.path.clone(), error))
+    std::fs::symlink_metadata(log).map_err(|error| (log.to_path_buf(), error))?;
+    file.still_has_its_name()
+        .and_then(|()| file.write(mark))
+        .map_err(|error| (file.path.clone(), error))
 }
 
 #[cfg(test)]
@@ -525,6 +535,25 @@ mod tests {
         }
         assert!(keeper.close().is_err());
     }
+
+    #[test]
+    fn a_store_that_is_put_in_its_place_is_noticed() {
+        let (directory, file) = created();
+        let keeper = start(&directory, file, Duration::ZERO);
+        let (at, moved) = (
+            directory.path().join(WATERMARK_FILE),
+            directory.path().join("moved"),
+        );
+        std::fs::rename(&at, moved).unwrap();
+        WatermarkFile::create(directory.path(), STORE, SHARD).unwrap();
+        keeper.moved(mark(3));
+        while keeper.failure().is_none() {
+            std::thread::yield_now();
+        }
+        assert!(keeper.failure().unwrap().contains(WATERMARK_FILE));
+        assert_eq!(promised(directory.path()), 0, "the other one is not written to");
+    }
+
     #[test]
     fn what_is_deleted_is_noticed() {
         for deleted in ["CURRENT", WATERMARK_FILE] {

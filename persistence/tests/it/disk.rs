@@ -203,6 +203,35 @@ fn a_store_whose_files_are_deleted_stops_soon_and_makes_no_new_one() {
     }
 }
 
+/// What clients were told is of the store that was open: another one, however long its log, is not it.
+#[test]
+fn reopening_takes_no_other_store_and_leaves_the_place_free_for_its_own() {
+    let directory = Directory::new();
+    let at = |name: &str| directory.path().join(name);
+    let other = Client::new(&Store::open(at("other")).unwrap());
+    let writer = other.open(&stream("b"));
+    for _ in 0..9 {
+        other.durable(&writer, &["not ours"]);
+    }
+    other.store.close().unwrap();
+
+    let store = Store::open(at("store")).unwrap();
+    let client = Client::new(&store);
+    client.durable(&client.open(&stream("a")), &["x"]);
+    std::fs::rename(at("store"), at("moved")).unwrap();
+    store.reopen().unwrap_err();
+    assert!(!at("store").exists(), "its place is left as it is");
+
+    std::fs::rename(at("other"), at("store")).unwrap();
+    let error = store.reopen().unwrap_err();
+    assert!(error.to_string().contains("another store"), "{error}");
+
+    std::fs::rename(at("store"), at("other")).unwrap();
+    std::fs::rename(at("moved"), at("store")).unwrap();
+    store.reopen().unwrap();
+    assert_eq!(check_gapless(&store).len(), 1);
+}
+
 #[test]
 fn sizes_on_disk_are_told() {
     let directory = Directory::new();

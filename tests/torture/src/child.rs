@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
-use dormouse::{CommandError, CommandId, Dormouse, Store, StoreOptions};
+use dormouse::{CommandError, CommandId, Dormouse, Health, Store, StoreOptions};
 
 use crate::counter::{Add, Counter, HEAVY, stream_name};
 use crate::random::Random;
-use crate::wire::{Pipe, Word};
+use crate::wire::{Pipe, Turn, Word};
 
 /// What the child is to do.
 #[derive(Debug, Clone, clap::Args)]
@@ -60,6 +60,7 @@ pub(crate) async fn open(directory: &Path) -> Result<Dormouse> {
 pub(crate) async fn run(load: &Load) -> Result<()> {
     let runtime = open(&load.store).await?;
     let pipe = Arc::new(Pipe::take()?);
+    say_panics(Pipe::take()?);
     pipe.say(Word::Ready)?;
     follow(runtime.store(), Arc::clone(&pipe))?;
     let first = load.seed << 24 | if load.heavy { HEAVY } else { 0 };
@@ -77,25 +78,40 @@ pub(crate) async fn run(load: &Load) -> Result<()> {
     Ok(())
 }
 
+/// Panics are said, and then printed as before.
+pub(crate) fn say_panics(pipe: Pipe) {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let _ = pipe.say(Word::Turn(Turn::Panicked));
+        default(panic);
+    }));
+}
+
 /// Tells of each commit that the log shows, on a thread of its own: reading may wait for the disk.
 fn follow(store: &Store, pipe: Arc<Pipe>) -> Result<()> {
     let mut follower = store.follow(store.durable().next())?;
     let runtime = tokio::runtime::Handle::current();
-    std::thread::spawn(move || -> Result<()> {
-        loop {
-            runtime.block_on(follower.wait())?;
-            let mut said = Ok(());
-            follower.read(&mut |commit| {
-                let id = commit.command().map_or(0, |command| command.id.as_u128());
-                let offset = commit.position().offset.get();
-                said = pipe.say(Word::Shown { offset, id });
-                if said.is_ok() {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
-            })?;
-            said?;
+    std::thread::spawn(move || {
+        let mut follow = || -> Result<()> {
+            loop {
+                runtime.block_on(follower.wait())?;
+                let mut said = Ok(());
+                follower.read(&mut |commit| {
+                    let id = commit.command().map_or(0, |command| command.id.as_u128());
+                    let offset = commit.position().offset.get();
+                    said = pipe.say(Word::Shown { offset, id });
+                    if said.is_ok() {
+                        ControlFlow::Continue(())
+                    } else {
+                        ControlFlow::Break(())
+                    }
+                })?;
+                said?;
+            }
+        };
+        // nobody closes the store
+        if follow().is_err() {
+            let _ = pipe.say(Word::Turn(Turn::NotFollowed));
         }
     });
     Ok(())
@@ -138,6 +154,10 @@ async fn send(
             Err(_) => Word::Unknown { number },
         };
         pipe.say(word)?;
+        let is_done = matches!(word, Word::Done { .. });
+        if !is_done && matches!(runtime.health(), Health::Stopped { .. }) {
+            pipe.say(Word::Turn(Turn::Stopped))?;
+        }
         if let Word::NotDone { .. } = word {
             tokio::time::sleep(PAUSE_NOT_DONE).await;
         }

@@ -1,6 +1,7 @@
 //! Opens what a child left, and holds it to what the child told.
 
 use std::path::Path;
+use std::process::ExitStatus;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -9,9 +10,25 @@ use uuid::Uuid;
 
 use crate::child;
 use crate::counter::{Add, Counter, stream_name};
+use crate::derived::Derived;
 use crate::model::{Answer, Heard, Model, Told};
 use crate::tally::Tally;
 use crate::violation::Violation;
+use crate::wire::Turn;
+
+/// A child whose disk is sound ends when it is killed, its store never stops, and nothing in it panics (P10, P11). But a
+/// store without its `derived/` may stop, or not open. `ended`: how the child ended, unless it was killed.
+pub(crate) fn hold_sound(heard: &Heard, ended: Option<ExitStatus>, derived: Derived) -> Option<Violation> {
+    let may_stop = matches!(derived, Derived::DeletedRunning(_));
+    match (heard.turn, ended) {
+        (Some(Turn::Stopped), _) | (None, Some(_)) if may_stop => None,
+        (None, None) => None,
+        (turn, ended) => {
+            let what = format!("a child on a sound disk says {turn:?}, and ends by itself: {ended:?}");
+            Some(Violation::new("P11", what))
+        }
+    }
+}
 
 /// What is broken; a store that does not open breaks P1.
 pub(crate) async fn judge(
@@ -42,6 +59,7 @@ async fn open_and_judge(
     let mut broken = model.read_on(runtime.store())?;
     broken.extend(model.read_streams(runtime.store()));
     broken.extend(heard.commands.values().filter_map(|told| model.hold(told)));
+    broken.extend(model.hold_sent(heard));
     broken.extend(model.hold_shown(heard));
     tally.count("acknowledged", heard.acknowledged() as u64);
     tally.count("shown to a follower", heard.shown.len() as u64);

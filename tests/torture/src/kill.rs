@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use dormouse::{Store, StoreError};
 
 use crate::derived::Derived;
-use crate::judge::judge;
+use crate::judge::{hold_sound, judge};
 use crate::life::{Life, child, child_under_strace, has_strace};
 use crate::model::{Heard, Model};
 use crate::random::Random;
@@ -107,10 +107,10 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
         let mut random = Random::new(kill.seed, u64::from(point));
         let death = Death::of(point, &mut random, has_strace);
         let derived = Derived::of(&mut random);
-        let (heard, reached, stranger) = live(&store, random.next() >> 40, death, derived, &mut tally)?;
+        let (heard, reached, unsound) = live(&store, random.next() >> 40, death, derived, &mut tally)?;
         derived.before_opening(&store, &mut tally)?;
         let mut violations = judge(&store, &mut model, &heard, &mut tally).await;
-        violations.extend(stranger);
+        violations.extend(unsound);
         tally.tried(death.name(), if reached { "" } else { "not reached" });
         if !violations.is_empty() {
             let rerun = format!(
@@ -131,14 +131,14 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
     Ok(tally)
 }
 
-/// One child's life: what it told, whether it came to its call, and whether somebody else got at its store.
+/// One child's life: what it told, whether it came to its call, and what went wrong while it lived.
 fn live(
     store: &Path,
     seed: u64,
     death: Death,
     derived: Derived,
     tally: &mut Tally,
-) -> Result<(Heard, bool, Option<Violation>)> {
+) -> Result<(Heard, bool, Vec<Violation>)> {
     let command = match death {
         Death::After(_) => child(store, seed)?,
         Death::Call(call, nth) => {
@@ -157,11 +157,17 @@ fn live(
         Death::After(time) => life.ends_within(time)?,
         Death::Call(..) => life.ends_within(LIFE_MAX)?,
     };
+    let by_itself = life.ended_by_itself()?;
     if !ended {
         life.kill()?;
     }
     let reached = ended || matches!(death, Death::After(_));
-    Ok((life.heard()?, reached, stranger))
+    let heard = life.heard()?;
+    let unsound = hold_sound(&heard, by_itself, derived)
+        .into_iter()
+        .chain(stranger)
+        .collect();
+    Ok((heard, reached, unsound))
 }
 
 /// While a child has the store nobody else opens it (P7).

@@ -1,8 +1,9 @@
 //! A child process under load: started, heard, ended.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -16,6 +17,8 @@ use crate::wire::{self, Pipe};
 const OPEN_MAX: Duration = Duration::from_secs(60);
 /// The last of a killed child's group is gone after so long.
 const GONE_MAX: Duration = Duration::from_secs(10);
+/// The signal that nobody catches; `strace` ends by it, too, after what it traced.
+const SIGKILL: i32 = 9;
 /// How often it is looked whether a child still lives.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -114,6 +117,12 @@ impl Life {
             std::thread::sleep(LOOK_EVERY.min(until.saturating_duration_since(Instant::now())));
         }
         Ok(true)
+    }
+
+    /// How it ended, if it did, and by nobody's kill.
+    pub(crate) fn ended_by_itself(&mut self) -> Result<Option<ExitStatus>> {
+        let ended = self.child.try_wait()?;
+        Ok(ended.filter(|status| status.signal() != Some(SIGKILL)))
     }
 
     /// Kills it and all its group, unless it is gone. What `strace` traced may outlive it for a moment, and hold the

@@ -88,7 +88,7 @@ pub(crate) async fn run(linearize: &Linearize) -> Result<Tally> {
 }
 
 fn judge(history: &History) -> Option<Violation> {
-    if let Some(what) = history.left_open() {
+    if let Some(what) = history.left_open().or_else(|| history.ends_untold()) {
         return Some(Violation::new("P7", what));
     }
     let what = "no order of these commands and queries gives these answers";

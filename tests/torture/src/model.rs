@@ -8,7 +8,7 @@ use dormouse::{Aggregate, AggregateType, Event, Offset, Store, StoredCommit, Str
 
 use crate::counter::{Counted, Counter, stream_name, stream_number};
 use crate::violation::Violation;
-use crate::wire::Word;
+use crate::wire::{Turn, Word};
 
 /// A command of one child, as its parent heard of it.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,7 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, Copy)]
 struct Effect {
     offset: u64,
+    last_offset: u64,
     stream: u32,
     last_version: u64,
 }
@@ -61,6 +62,8 @@ pub(crate) struct Heard {
     pub(crate) shown: Vec<(u64, u128)>,
     /// The highest count that a query answered, by counter.
     pub(crate) looked: HashMap<u32, u64>,
+    /// The first that it said of itself.
+    pub(crate) turn: Option<Turn>,
 }
 
 impl Heard {
@@ -71,7 +74,7 @@ impl Heard {
             }
         };
         match word {
-            Word::Done { .. } | Word::Shown { .. } | Word::Looked { .. } if self.is_cut => {}
+            Word::Done { .. } | Word::Shown { .. } | Word::Looked { .. } | Word::Turn(_) if self.is_cut => {}
             Word::Ready => self.ready = true,
             Word::Sent { number, stream, id } => {
                 let told = Told {
@@ -94,7 +97,8 @@ impl Heard {
                 let highest = self.looked.entry(stream).or_default();
                 *highest = count.max(*highest);
             }
-            Word::Unknown { .. } | Word::Turn(_) => {}
+            Word::Turn(turn) => self.turn = self.turn.or(Some(turn)),
+            Word::Unknown { .. } => {}
         }
     }
 
@@ -167,6 +171,7 @@ impl Model {
         let id = command.id.as_u128();
         let effect = Effect {
             offset: commit.position().offset.get(),
+            last_offset: self.offset,
             stream: number,
             last_version: *version,
         };
@@ -210,16 +215,29 @@ impl Model {
         }
     }
 
-    /// Holds what was shown to P2: commits that a follower saw are there, where they were, and counts that queries answered
-    /// were reached.
+    /// Holds the log to what was sent (P3): it gained nothing else. What was not done in an earlier life must not come up in
+    /// a later one.
+    pub(crate) fn hold_sent(&self, heard: &Heard) -> Option<Violation> {
+        let sent: HashSet<u128> = heard.commands.values().map(|told| told.id).collect();
+        let (_, stranger) = self.effects.iter().find(|(id, _)| !sent.contains(id))?;
+        let what = format!("nobody sent what is stored since: {stranger:?}");
+        Some(Violation::new("P3", what))
+    }
+
+    /// Holds what was shown to P2: commits that a follower saw are there, where they were, one after the other without a
+    /// gap, and counts that queries answered were reached.
     pub(crate) fn hold_shown(&self, heard: &Heard) -> Vec<Violation> {
-        let mut broken = Vec::new();
+        let (mut broken, mut next) = (Vec::new(), None);
         for (offset, id) in &heard.shown {
-            let there = self.effects.get(id).map(|effect| effect.offset);
-            if there != Some(*offset) {
-                let what = format!("a follower was shown a commit at offset {offset}, which is at {there:?}");
+            let there = self.effects.get(id);
+            let is_next = next.is_none_or(|next| next == *offset);
+            if there.is_none_or(|there| there.offset != *offset) || !is_next {
+                let what = format!(
+                    "a follower was shown a commit at offset {offset}, which is {there:?}; due was {next:?}"
+                );
                 broken.push(Violation::new("P2", what));
             }
+            next = there.map(|there| there.last_offset + 1);
         }
         for (stream, count) in &heard.looked {
             let there = self.versions.get(stream).copied().unwrap_or_default();
@@ -279,5 +297,54 @@ fn check_parts(commit: &StoredCommit<'_>, place: &str) -> Result<(), Violation> 
     match of {
         Some((_, parts)) if parts == seen => Ok(()),
         _ => Err(half(format!("{place} holds {seen} events of {of:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dormouse::{CommandId, Dormouse};
+
+    use super::*;
+    use crate::counter::Add;
+
+    fn heard(sent: &[u128], shown: &[(u64, u128)]) -> Heard {
+        let mut heard = Heard::default();
+        for (number, id) in (1..).zip(sent.iter().copied()) {
+            let stream = 7;
+            heard.word(Word::Sent { number, stream, id });
+        }
+        for (offset, id) in shown.iter().copied() {
+            heard.word(Word::Shown { offset, id });
+        }
+        heard
+    }
+
+    #[tokio::test]
+    async fn what_nobody_sent_and_what_a_follower_was_not_shown_is_seen() {
+        let builder = Dormouse::builder(Store::in_memory()).aggregate::<Counter>();
+        let runtime = builder.start().await.expect("it starts");
+        let counter = runtime.entity::<Counter>(stream_name(7)).expect("a valid id");
+        let ids = [1, 2, 3].map(|number: u64| CommandId::from_key(&number.to_string()));
+        let (mut numbers, mut shown) = (ids.map(CommandId::as_u128).to_vec(), Vec::new());
+        for (number, id) in (1..).zip(ids) {
+            shown.push((runtime.store().durable().next().get(), id.as_u128()));
+            let done = counter.execute(Add::numbered(number)).id(id).await;
+            done.expect("a healthy store");
+        }
+        let mut model = Model::default();
+        let broken = model.read_on(runtime.store()).expect("it can be read");
+        assert!(broken.is_empty(), "{broken:?}");
+
+        let all = heard(&numbers, &shown);
+        assert!(model.hold_sent(&all).is_none() && model.hold_shown(&all).is_empty());
+        shown.remove(1);
+        assert_eq!(
+            model.hold_shown(&heard(&numbers, &shown)).len(),
+            1,
+            "one was left out"
+        );
+        numbers.pop();
+        assert!(model.hold_sent(&heard(&numbers, &[])).is_some());
+        runtime.shutdown().await.expect("it ends");
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dormouse::{CommandError, Dormouse, Entity, NotDone, Store, StoreOptions};
+use dormouse::{CommandError, Dormouse, Entity, NotDone, Store, StoreOptions, Unknown};
 
 use self::stalls::Stalls;
 use crate::findings::{Findings, answered};
@@ -231,7 +231,11 @@ async fn send(
     }
     match &answer {
         Some(Ok(_)) => shared.findings.tried("done"),
-        Some(Err(CommandError::Unknown(_))) => shared.findings.tried("unknown: the wait ended"),
+        Some(Err(CommandError::Unknown(Unknown::WaitEnded)))
+            if matches!(manner, Manner::Within(_) | Manner::WithinForRoom(_)) && took >= allowed =>
+        {
+            shared.findings.tried("unknown: the wait ended");
+        }
         Some(Err(CommandError::NotDone(reason))) => {
             let mut not_done = shared.not_done.lock().expect("nobody panics with it");
             not_done.push(number);

@@ -20,7 +20,7 @@ use self::disk::{Cut, Disk};
 use self::moment::Moment;
 use self::unsynced::Written;
 use crate::derived::Derived;
-use crate::judge::judge;
+use crate::judge::{hold_sound, judge};
 use crate::life::{Life, child, child_under_strace, has_strace};
 use crate::model::{Heard, Model};
 use crate::random::Random;
@@ -161,6 +161,7 @@ impl Tortured {
             Moment::Rotation(time) => self.wait_for_next_wal(&mut life)? && !life.ends_within(time)?,
             Moment::Call(..) => life.ends_within(CALL_MAX)?,
         };
+        let by_itself = life.ended_by_itself()?;
         tally.tried(moment.name(), if came { "" } else { "not reached" });
         let heard = match moment {
             Moment::Call(..) => {
@@ -176,7 +177,9 @@ impl Tortured {
         };
         derived.before_opening(&store, tally)?;
         self.keep_as_cut(&store)?;
-        Ok(judge(&store, &mut self.model, &heard, tally).await)
+        let mut violations = judge(&store, &mut self.model, &heard, tally).await;
+        violations.extend(hold_sound(&heard, by_itself, derived));
+        Ok(violations)
     }
 
     /// Where a write to the log was under way, it is torn in other ways, too, on copies of the store.

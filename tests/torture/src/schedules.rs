@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo::cargo;
 use crate::tally::Tally;
@@ -83,6 +83,11 @@ pub(crate) fn run(schedules: &Schedules) -> Result<Tally> {
         );
         tally.failed(&failed, package, &kept, &rerun);
     }
+    ensure!(
+        tally.tried > 0 || !tally.violations.is_empty(),
+        "no test's name contains {:?}, or none is there with --cfg shuttle",
+        schedules.test
+    );
     Ok(tally)
 }
 

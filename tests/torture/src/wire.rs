@@ -32,7 +32,7 @@ pub(crate) enum Word {
     Turn(Turn),
 }
 
-/// What a child with a failing disk says of itself.
+/// What a child says of itself. One whose disk is sound has nothing to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// A client saw that the store's health is *stopped*.
@@ -49,9 +49,13 @@ pub(crate) enum Turn {
     Damaged,
     /// A thread panicked.
     Panicked,
+    /// A follower of the log was told of an error.
+    NotFollowed,
+    /// A command that was acknowledged was sent again, and done anew.
+    DoneAgain,
 }
 
-const TURNS: [Turn; 7] = [
+const TURNS: [Turn; 9] = [
     Turn::Stopped,
     Turn::NotStopped,
     Turn::Resting,
@@ -59,6 +63,8 @@ const TURNS: [Turn; 7] = [
     Turn::NotOpened,
     Turn::Damaged,
     Turn::Panicked,
+    Turn::NotFollowed,
+    Turn::DoneAgain,
 ];
 
 impl Word {

@@ -210,9 +210,17 @@ impl Trash {
         self.directory.join(inode.to_string())
     }
 
+    /// Not the store's own above it: where that was moved away, nothing is made in its place.
+    fn make_directory(&self) -> io::Result<()> {
+        match fs::create_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made,
+        }
+    }
+
     /// Gives new files a second name, and finds those that have lost their first.
     fn look(&mut self) -> io::Result<()> {
-        fs::create_dir_all(&self.directory)?;
+        self.make_directory()?;
         let files = self.files()?;
         for (inode, path) in &files {
             self.link(path, *inode)?;

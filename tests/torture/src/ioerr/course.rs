@@ -127,6 +127,10 @@ impl Course {
             Turn::NotStopped => self.broken("P11", "a write failed, and health says that all is well"),
             Turn::Damaged => self.said_damaged = true,
             Turn::Panicked => self.broken("P11", "a thread panicked"),
+            Turn::DoneAgain => self.broken(
+                "P1",
+                "a command that was acknowledged was done anew when sent again",
+            ),
             Turn::Resting if !self.sent.is_empty() => {
                 let left = self.sent.len();
                 self.broken(
@@ -134,7 +138,8 @@ impl Course {
                     format!("all clients rest, and {left} commands were not answered"),
                 );
             }
-            Turn::Resting | Turn::NotOpened => {}
+            // nobody follows here
+            Turn::Resting | Turn::NotOpened | Turn::NotFollowed => {}
         }
     }
 

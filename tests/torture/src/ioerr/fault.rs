@@ -46,6 +46,8 @@ pub(crate) enum Fault {
 /// Calls of a running child on its log, with the highest number that is drawn: about so many does one thread make.
 /// Files of the log come and go while it is opened.
 const RUNNING_LOG: [(&str, u64); 3] = [("write", 60), ("fdatasync", 60), ("fsync", 4)];
+/// Calls of a running child on its watermark, which it writes every tenth of a second.
+const RUNNING_WATERMARK: [(&str, u64); 2] = [("write", 3), ("fdatasync", 3)];
 /// Calls of a running child on what is derived: runs are written, linked, read and removed.
 const RUNNING_DERIVED: [(&str, u64); 9] = [
     ("write", 60),
@@ -153,6 +155,7 @@ impl Fault {
         let part = part(random);
         Self::Running(match part {
             Part::Log => injection(part, &RUNNING_LOG, random),
+            Part::Watermark => injection(part, &RUNNING_WATERMARK, random),
             Part::Derived | Part::All => injection(part, &RUNNING_DERIVED, random),
         })
     }
@@ -198,6 +201,7 @@ impl Fault {
     pub(crate) fn name(&self) -> String {
         let of = |part| match part {
             Part::Log => "log",
+            Part::Watermark => "watermark",
             Part::Derived => "derived",
             Part::All => "all",
         };
@@ -276,9 +280,10 @@ fn interrupted(part: Part, calls: &[(&'static str, u64)], random: &mut Random) -
 }
 
 fn part(random: &mut Random) -> Part {
-    match random.below(5) {
+    match random.below(6) {
         0 | 1 => Part::Log,
         2 | 3 => Part::Derived,
+        4 => Part::Watermark,
         _ => Part::All,
     }
 }

@@ -18,6 +18,8 @@ const NEW_FILES: u64 = 80;
 pub(crate) enum Part {
     /// `log/`, the watermark, and what else lies beside them.
     Log,
+    /// The watermark alone: where the log fails, too, nobody sees what becomes of it.
+    Watermark,
     Derived,
     All,
 }
@@ -111,6 +113,9 @@ impl Part {
     /// The files, those to come too: `strace` knows no patterns.
     fn paths(self, store: &Path) -> Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
+        if self == Part::Watermark {
+            return Ok(vec![store.join("watermark")]);
+        }
         if self != Part::Derived {
             instance(&store.join("log"), &mut paths)?;
             let names = ["watermark", "FORMAT", "FORMAT.new", "CREATING", "LOCK"];
@@ -167,6 +172,8 @@ pub(crate) struct Injected {
     pub(crate) calls: u64,
     /// One of them was a write or a sync of a write-ahead log of `log/`, and failed.
     pub(crate) hit_log: bool,
+    /// The same of the watermark.
+    pub(crate) hit_watermark: bool,
     /// The same of a run in the making.
     pub(crate) hit_run: bool,
 }
@@ -193,6 +200,7 @@ pub(crate) fn injected(notes: &Path) -> Result<Injected> {
         let has_failed = call.contains("(INJECTED)") && !call.contains("EINTR");
         if has_failed && ["write", "fdatasync", "fsync"].contains(&name) {
             injected.hit_log |= begun.contains("/log/") && begun.contains(".log>");
+            injected.hit_watermark |= begun.contains("/watermark>");
             injected.hit_run |= begun.contains("/derived/runs/") && begun.contains(".sst>");
         }
     }

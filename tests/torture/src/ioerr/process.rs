@@ -78,7 +78,7 @@ impl Process {
             {
                 Ok(Event::Turn(Turn::Stopped)) => self.stopped = true,
                 // the course has noted them
-                Ok(Event::Turn(Turn::Panicked | Turn::NotStopped)) => {}
+                Ok(Event::Turn(Turn::Panicked | Turn::NotStopped | Turn::DoneAgain)) => {}
                 Ok(event) => {
                     self.stopped &= event != Event::Turn(Turn::Reopened);
                     return event;

@@ -320,6 +320,13 @@ impl<'a> Script<'a> {
             );
         }
         // where it was healed, there was time to tell of it
+        let is_told = matches!(self.case.fault, Fault::Running(_)) && self.case.heals;
+        if injected.hit_watermark && goes_on && is_told {
+            self.breaks(
+                "P11",
+                "a write or a sync of the watermark failed, and the store did not stop",
+            );
+        }
         if injected.hit_run && goes_on && self.case.heals {
             self.breaks(
                 "P11",

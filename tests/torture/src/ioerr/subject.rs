@@ -56,10 +56,18 @@ struct Sent {
     id: CommandId,
 }
 
+/// How often a command was sent before, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    First,
+    AfterUnknown,
+    AfterReply,
+}
+
 /// Lives until it is told to end, or its standard input does.
 pub(crate) async fn run(load: &Load) -> Result<()> {
     let pipe = Pipe::take()?;
-    say_panics(Pipe::take()?);
+    child::say_panics(Pipe::take()?);
     let mut orders = orders()?;
     let runtime = match child::open(&load.store).await {
         Ok(runtime) => runtime,
@@ -153,9 +161,11 @@ impl Subject {
     }
 
     async fn send(&self, mut client: Client) -> Result<Client> {
-        let again = [client.unknown.split_off(0), client.acknowledged.split_off(0)].concat();
-        for sent in again {
-            self.execute(&mut client, sent, true).await?;
+        for sent in client.unknown.split_off(0) {
+            self.execute(&mut client, sent, Attempt::AfterUnknown).await?;
+        }
+        for sent in client.acknowledged.split_off(0) {
+            self.execute(&mut client, sent, Attempt::AfterReply).await?;
         }
         let mut left = AFTER_THE_STOP;
         while left > 0 && !self.rest.load(Ordering::Relaxed) {
@@ -165,7 +175,7 @@ impl Subject {
                 stream: sent.stream,
                 id: sent.id.as_u128(),
             })?;
-            let stopped = self.execute(&mut client, sent, false).await?;
+            let stopped = self.execute(&mut client, sent, Attempt::First).await?;
             left -= u32::from(stopped);
         }
         Ok(client)
@@ -184,13 +194,18 @@ impl Subject {
     }
 
     /// Sends a command and says what came of it; whether the store was seen to have stopped.
-    async fn execute(&self, client: &mut Client, sent: Sent, is_retry: bool) -> Result<bool> {
+    async fn execute(&self, client: &mut Client, sent: Sent, attempt: Attempt) -> Result<bool> {
         let (number, stream) = (sent.number, stream_name(sent.stream));
+        let is_retry = attempt != Attempt::First;
         let counter = self.runtime.entity::<Counter>(stream)?;
         let answer = counter.execute(Add::numbered(number)).id(sent.id).receipt().await;
         let failed_write = matches!(answer, Err(CommandError::Unknown(Unknown::WriteFailed { .. })));
         let said = match answer {
             Ok(receipt) => {
+                if attempt == Attempt::AfterReply && !receipt.replayed {
+                    // its version and reply may be the same again: that would hide what was lost
+                    self.pipe.say(Word::Turn(Turn::DoneAgain))?;
+                }
                 client.acknowledged.push(sent);
                 if client.acknowledged.len() > REMEMBERED {
                     client.acknowledged.remove(0);
@@ -238,14 +253,6 @@ fn kind(error: Option<&StoreError>) -> Turn {
         | None => Turn::NotOpened,
         Some(_) => Turn::Damaged,
     }
-}
-
-fn say_panics(pipe: Pipe) {
-    let default = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let _ = pipe.say(Word::Turn(Turn::Panicked));
-        default(panic);
-    }));
 }
 
 fn orders() -> Result<UnboundedReceiver<u8>> {

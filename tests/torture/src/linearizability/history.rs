@@ -73,6 +73,16 @@ impl History {
         })
     }
 
+    /// What the last call was told if it was told nothing: without a last look nobody knows what is left in the end.
+    pub(crate) fn ends_untold(&self) -> Option<String> {
+        match self.moments.lock().last() {
+            Some(Moment::Ended {
+                end: End::Told(_), ..
+            }) => None,
+            other => Some(format!("a store that is open again does not answer: {other:?}")),
+        }
+    }
+
     /// Each call is a thread of its own to the checker, which knows from the order of moments what came before what. What
     /// was not done is left out: it must not be needed to explain anything. What is unknown never returns.
     pub(crate) fn is_linearizable(&self) -> bool {
@@ -215,6 +225,20 @@ mod tests {
             "it is still on its way"
         );
         assert!(!of(&[unknown, saw(&[1]), saw(&[])]).is_linearizable());
+    }
+
+    #[test]
+    fn a_history_ends_with_an_answer() {
+        let reply = End::Told(Told::Replied {
+            after: after(&[1]),
+            replayed: false,
+        });
+        assert!(of(&[(deposit(1), reply), saw(&[1])]).ends_untold().is_none());
+        assert!(
+            of(&[(deposit(1), reply), (Asked::Query, End::NotDone)])
+                .ends_untold()
+                .is_some()
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,8 +71,18 @@ struct World<'t> {
     trace: Option<&'t mut Vec<String>>,
 }
 
-/// Does what the plan says; the first promise that is broken ends it.
+/// Does what the plan says; the first promise that is broken ends it. A panic that is not planned breaks one: it is told with
+/// its seed, like everything else.
 pub(crate) fn run(plan: &Plan, trace: Option<&mut Vec<String>>) -> Result<Done, Violation> {
+    let done = catch_unwind(AssertUnwindSafe(|| live(plan, trace)));
+    done.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        let said = said.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        Err(Violation::new("P10", format!("it panicked: {said:?}")))
+    })
+}
+
+fn live(plan: &Plan, trace: Option<&mut Vec<String>>) -> Result<Done, Violation> {
     let mut world = World::new(plan.configuration.clone(), trace);
     world.open();
     for (number, operation) in plan.operations.iter().enumerate() {
@@ -505,5 +516,19 @@ impl<'t> World<'t> {
             now.residents, now.resident_bytes
         );
         Err(Violation::new("P14", what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_told_like_any_violation() {
+        let mut plan = Plan::of(1, 20);
+        assert!(run(&plan, None).is_ok());
+        plan.configuration.streams = 0; // nothing can be sent anywhere
+        let told = run(&plan, None).map(|_| ()).unwrap_err();
+        assert_eq!(told.promise, "P10", "{}", told.what);
     }
 }
