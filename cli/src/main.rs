@@ -4,6 +4,7 @@ mod progress;
 mod salvage;
 mod verify;
 
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -50,5 +51,13 @@ fn main() -> ExitCode {
             eprintln!("{error:#}");
             ExitCode::from(FAILED)
         }
+    }
+}
+
+/// A report on standard output. Whoever reads it may leave early (`| head`): that changes nothing of what was found.
+fn print(report: &str) -> io::Result<()> {
+    match writeln!(io::stdout(), "{report}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }

@@ -23,61 +23,48 @@ impl Salvage {
         let salvaged = inspect::salvage(&self.store, &self.to, &options);
         bar.finish_and_clear();
         let salvaged = salvaged.with_context(|| format!("{} was not salvaged", self.store.display()))?;
-        self.tell(&salvaged);
+        crate::print(&self.report(&salvaged))?;
         Ok(salvaged.damage.is_empty() && !salvaged.is_end_unknown)
     }
 
-    fn tell(&self, salvaged: &Salvaged) {
+    fn report(&self, salvaged: &Salvaged) -> String {
         let (kept, lost) = (salvaged.kept, salvaged.lost_events());
         let to = self.to.display();
-        match kept.events {
-            0 => println!("kept     nothing; the new store, in {to}, is empty"),
-            events => println!(
+        let mut lines = vec![match kept.events {
+            0 => format!("kept     nothing; the new store, in {to}, is empty"),
+            events => format!(
                 "kept     {events} events in {} commits, offsets 1 to {}, in {to}",
                 kept.commits, kept.end
             ),
+        }];
+        lines.extend(salvaged.notes.iter().map(|note| format!("NOTE     {note}")));
+        lines.extend(salvaged.damage.iter().map(|damage| format!("DAMAGE   {damage}")));
+        lines.extend(salvaged.lost.iter().map(|stream| format!("LOST     {stream}")));
+        match salvaged.unknown_events {
+            0 => {}
+            1 => lines.push("LOST     1 event of a stream that nothing names".into()),
+            events => lines.push(format!("LOST     {events} events of streams that nothing names")),
         }
-        for note in &salvaged.notes {
-            println!("NOTE     {note}");
+        if salvaged.damage.is_empty() && !salvaged.is_end_unknown {
+            lines.push("nothing is lost".into());
+            return lines.join("\n");
         }
-        for damage in &salvaged.damage {
-            println!("DAMAGE   {damage}");
-        }
-        for stream in &salvaged.lost {
-            println!("LOST     {stream}");
-        }
-        if salvaged.unknown_events > 0 {
-            println!(
-                "LOST     {} of streams that nothing names",
-                count(salvaged.unknown_events)
-            );
-        }
-        match (salvaged.damage.is_empty(), lost) {
-            (true, _) if !salvaged.is_end_unknown => {
-                println!("nothing is lost");
-                return;
-            }
-            (_, 0) => println!("no event is known to be lost behind offset {}", kept.end),
-            (_, 1) => println!("lost: the event at offset {}", salvaged.reached),
-            _ => println!(
+        lines.push(match lost {
+            0 => format!("no event is known to be lost behind offset {}", kept.end),
+            1 => format!("lost: the event at offset {}", salvaged.reached),
+            _ => format!(
                 "lost: {lost} events at offsets {} to {}",
                 kept.end.next(),
                 salvaged.reached
             ),
-        }
+        });
         if salvaged.is_end_unknown {
-            println!("Without its watermark nothing tells whether the log reached further.");
+            lines.push("Without its watermark nothing tells whether the log reached further.".into());
         }
-        println!(
+        lines.push(format!(
             "Keep {}: what is whole behind the damage is only there.",
             self.store.display()
-        );
-    }
-}
-
-fn count(events: u64) -> String {
-    match events {
-        1 => "1 event".into(),
-        _ => format!("{events} events"),
+        ));
+        lines.join("\n")
     }
 }

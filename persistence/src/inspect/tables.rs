@@ -215,7 +215,8 @@ impl Scratch {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("dormouse-{}-{number}", std::process::id()));
-        fs::create_dir(&path)?;
+        fs::create_dir(&path)
+            .map_err(|error| io::Error::new(error.kind(), format!("make {}: {error}", path.display())))?;
         let mut scratch = Self { path, tables: 0 };
         for table in tables {
             let name = table.file_name().unwrap_or_default();

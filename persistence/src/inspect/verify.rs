@@ -84,7 +84,7 @@ impl fmt::Display for Finding {
             Self::Derived { what, reason } => {
                 write!(
                     f,
-                    "{what}: {reason} (delete derived/ to have it built again from the log)"
+                    "{what}: {reason} (opening builds it again from the log; delete derived/ if it is there)"
                 )
             }
         }
