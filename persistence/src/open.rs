@@ -78,12 +78,24 @@ impl RocksDisk {
 impl Disk for RocksDisk {
     fn open(&self, options: &StoreOptions) -> Result<Opened, StoreError> {
         let (layout, lock, state) = self.claim()?;
-        // Before RocksDB needs space: a full disk must not keep a store from opening.
-        clear_trash(&layout.root().join(TRASH_DIRECTORY));
         let shared = Shared::new(options.cache_bytes)?;
+        let trash = layout.root().join(TRASH_DIRECTORY);
         let (store, parts) = match state {
-            State::Store(store) => (store, open_store(&layout, store, options.shard, &shared)?),
+            State::Store(store) => {
+                let parts = match open_store(&layout, store, options.shard, &shared) {
+                    // The system failed: perhaps for want of room, and a full disk must not keep a store from opening.
+                    Err(StoreError::Engine { .. }) if exists(&trash)? => {
+                        clear_trash(&trash);
+                        open_store(&layout, store, options.shard, &shared)?
+                    }
+                    // A refusal leaves it: what was deleted from beneath the store has its second name there.
+                    opened => opened?,
+                };
+                clear_trash(&trash);
+                (store, parts)
+            }
             State::New => {
+                clear_trash(&trash);
                 let store = Uuid::now_v7();
                 (store, create_store(&layout, store, options.shard, &shared)?)
             }
@@ -323,6 +335,31 @@ mod tests {
         assert!(row().is_none());
         let renewed = std::fs::metadata(directory.path().join("watermark")).unwrap();
         assert!(renewed.len() > 0, "accepted once");
+    }
+
+    /// What was deleted from `log/` by mistake has its second name in the trash, as long as nothing but refusals comes.
+    #[test]
+    fn a_refusal_leaves_the_trash() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = open(directory.path()).unwrap().engine;
+        let hash = append(&*engine, 1, 0);
+        engine.mark_durable(Watermark {
+            shard: ShardId::FIRST.get(),
+            offset: Offset::new(1),
+            hash,
+        });
+        engine.close().unwrap();
+        let log = directory.path().join("log");
+        let is_wal = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "log");
+        let mut files = std::fs::read_dir(log).unwrap().map(|file| file.unwrap().path());
+        let wal = files.find(is_wal).unwrap();
+        let trash = directory.path().join(TRASH_DIRECTORY);
+        std::fs::create_dir_all(&trash).unwrap();
+        std::fs::rename(&wal, trash.join("1234")).unwrap();
+        assert!(open(directory.path()).is_err());
+        std::fs::rename(trash.join("1234"), &wal).unwrap();
+        open(directory.path()).unwrap().engine.close().unwrap();
+        assert!(!trash.exists());
     }
 
     #[test]
