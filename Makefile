@@ -16,7 +16,7 @@ help:
 	@echo "make demo         a year of flights, killed half-way and compared with its table (ARGS='--months 1..6')"
 	@echo "make demo-fast    the same with January only, unoptimised: compiles less"
 	@echo "make test         all tests, the documentation's examples too"
-	@echo "make torture      attacks every guarantee, under 90 minutes (SCALE=0.1, ARGS='--seed 7'); root and strace let it do more"
+	@echo "make torture      attacks every guarantee, an hour and more (SCALE=0.1, ARGS='--seed 7'); root and strace let it do more"
 	@echo "make check        format, lints, docs, the build without RocksDB, and licences if cargo-deny is installed"
 	@echo "make bench        what it makes of this machine, in under 10 minutes (ARGS='spread hot --runs 5')"
 	@echo "make bench-full   the same with the sizes that count, an hour or two"
