@@ -125,3 +125,6 @@ impl<T> Entries<T> {
         dead.leave();
     }
 }
+
+#[cfg(test)]
+mod tests;

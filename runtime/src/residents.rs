@@ -262,4 +262,46 @@ mod tests {
         assert_eq!(house.residents.sweep_idle(400), 1);
         assert!(idle.is_gone() && !used.is_gone());
     }
+
+    #[test]
+    fn the_least_used_of_all_goes_wherever_it_stands() {
+        let house = House::for_residents(100);
+        let all: Vec<_> = (0..11).map(|n| house.enter(&format!("id-{n}"))).collect();
+        all.iter().for_each(|resident| resident.touch(1));
+        house.residents.queues.lock().main = all.iter().cloned().collect();
+        house.residents.queues.lock().small.clear();
+        all[10].cool();
+        let candidate = house.residents.candidate().expect("all may go");
+        assert!(Arc::ptr_eq(&candidate, &all[10]), "{candidate:?}");
+    }
+
+    #[test]
+    fn what_comes_back_soon_after_its_eviction_is_no_newcomer() {
+        let house = House::for_residents(10);
+        let early = house.enter("early");
+        (0..100).for_each(|n| drop(house.enter(&format!("id-{n}"))));
+        assert!(early.is_gone());
+        let again = house.enter("early");
+        (100..109).for_each(|n| drop(house.enter(&format!("id-{n}"))));
+        assert!(!again.is_gone(), "newcomers leave before it");
+    }
+
+    #[test]
+    fn the_memory_of_who_was_evicted_is_bounded() {
+        let house = House::for_residents(100);
+        let used: Vec<_> = (0..50).map(|n| house.enter(&format!("used-{n}"))).collect();
+        for resident in &used {
+            resident.touch(1);
+            resident.touch(1);
+        }
+        for n in 0..2 * GHOSTS_MIN {
+            house.enter(&format!("scan-{n}"));
+        }
+        let queues = house.residents.queues.lock();
+        assert!(queues.small.len() > 40 && queues.main.len() > 40);
+        assert_eq!(
+            (queues.ghosts.len(), queues.ghost_set.len()),
+            (GHOSTS_MIN, GHOSTS_MIN)
+        );
+    }
 }

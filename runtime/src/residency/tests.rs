@@ -1,0 +1,103 @@
+//! The counts, by one thread. What several do to them is explored in `schedules.rs`.
+
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::*;
+
+struct Nobody;
+
+impl Evicts for Nobody {
+    fn evict(&self, _: &Residency) -> bool {
+        false
+    }
+}
+
+fn resident(gauges: &Arc<Gauges>) -> Arc<Residency> {
+    let owner: Weak<dyn Evicts> = Weak::<Nobody>::new();
+    Residency::new(AggregateId::try_from("a").unwrap(), owner, Arc::clone(gauges), 0)
+}
+
+fn poll(future: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn nobody_waits_for_an_end_if_nothing_is_in_flight() {
+    assert!(poll(pin!(Gauges::default().ended())).is_ready());
+}
+
+#[test]
+fn who_gave_up_waiting_is_not_counted_any_more() {
+    let gauges = Arc::<Gauges>::default();
+    let charge = resident(&gauges).charge(1, 1).unwrap();
+    {
+        let mut waits = pin!(gauges.ended());
+        assert!(poll(waits.as_mut()).is_pending());
+        assert_eq!(gauges.waiting_for_room.load(Ordering::SeqCst), 1);
+    }
+    assert_eq!(gauges.waiting_for_room.load(Ordering::SeqCst), 0);
+    drop(charge);
+    assert_eq!(gauges.in_flight(), 0);
+}
+
+#[derive(Default)]
+struct Woken(std::sync::atomic::AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn the_last_actor_that_goes_wakes_who_waits_for_all() {
+    let gauges = Gauges::default();
+    gauges.actor_started();
+    gauges.actor_started();
+    let woken = Arc::<Woken>::default();
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut context = Context::from_waker(&waker);
+    let mut all_gone = pin!(gauges.all_gone());
+    assert!(all_gone.as_mut().poll(&mut context).is_pending());
+    gauges.actor_gone();
+    assert!(!woken.0.load(Ordering::SeqCst), "one still lives");
+    gauges.actor_gone();
+    assert!(woken.0.load(Ordering::SeqCst));
+    assert!(all_gone.as_mut().poll(&mut context).is_ready());
+}
+
+#[test]
+fn what_residents_weigh_together_follows_each_ones_weight() {
+    let gauges = Arc::<Gauges>::default();
+    let counted = || {
+        let (residents, bytes) = (&gauges.residents, &gauges.resident_bytes);
+        (residents.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed))
+    };
+    let (one, other) = (resident(&gauges), resident(&gauges));
+    other.weigh(1_000);
+    for bytes in [100, 250, 40] {
+        one.weigh(bytes);
+        assert_eq!(counted(), (2, 1_000 + bytes));
+    }
+    assert_eq!(gauges.resident_bytes_peak.load(Ordering::Relaxed), 1_250);
+    one.leave();
+    assert_eq!(counted(), (1, 1_000));
+    resident(&gauges).leave();
+    assert_eq!(
+        counted(),
+        (1, 1_000),
+        "what was never weighed takes nothing with it"
+    );
+}
+
+#[test]
+fn uses_are_counted_up_to_a_few() {
+    let resident = resident(&Arc::default());
+    for used_ms in 1..=10 {
+        resident.touch(used_ms);
+    }
+    assert_eq!((resident.frequency(), resident.used_ms()), (FREQUENCY_MAX, 10));
+    resident.cool();
+    assert_eq!(resident.frequency(), FREQUENCY_MAX - 1);
+}
