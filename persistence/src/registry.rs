@@ -120,3 +120,46 @@ fn remove(part: &mut Streams, state: &Arc<StreamState>) {
         held.remove();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_domain::AggregateType;
+
+    fn stream() -> StreamId {
+        StreamId::new(AggregateType::from_static("t"), "a".try_into().unwrap())
+    }
+
+    /// Closes the stream with its fifth submission on its way.
+    fn closed_on_its_way(registry: &Arc<Registry>) {
+        let writer = registry.open(&stream(), Version::NONE).unwrap();
+        writer.state().last_submission.store(5, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn a_stream_is_held_until_its_last_submission_is_decided() {
+        let registry = Arc::new(Registry::new());
+        closed_on_its_way(&registry);
+        for (decided, held) in [(4, 1), (5, 0)] {
+            assert!(registry.open(&stream(), Version::NONE).is_err());
+            registry.decided(decided);
+            assert_eq!(registry.len(), held);
+        }
+        assert!(!registry.any_closing.load(Ordering::Relaxed));
+        assert!(registry.open(&stream(), Version::NONE).is_ok());
+    }
+
+    /// Between the decision and the forgetting, another thread opens it.
+    #[test]
+    fn a_stream_that_was_opened_again_is_not_forgotten() {
+        let registry = Arc::new(Registry::new());
+        closed_on_its_way(&registry);
+        registry.decided.store(5, Ordering::Relaxed);
+        let again = registry.open(&stream(), Version::NONE).unwrap();
+        registry.decided(5);
+        assert_eq!(registry.len(), 1);
+        assert!(registry.open(&stream(), Version::NONE).is_err());
+        drop(again);
+        assert_eq!(registry.len(), 0);
+    }
+}

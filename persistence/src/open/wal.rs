@@ -492,4 +492,47 @@ mod tests {
         push_fragment(&mut log, 1, &[9; 20]);
         assert_eq!(seen(&log), [Seen::Record(24 + 7 + 6 + 7, 20, 9)]);
     }
+
+    /// As it happens where a block has room for a header and nothing else.
+    #[test]
+    fn a_record_may_begin_with_an_empty_fragment() {
+        let mut log = write_log(&[vec![1; BLOCK_BYTES - 2 * HEADER_BYTES], vec![2; 10]]);
+        let begins = (BLOCK_BYTES - HEADER_BYTES) as u64;
+        assert_eq!(log.len(), BLOCK_BYTES + HEADER_BYTES + 10);
+        assert_eq!(seen(&log)[1], Seen::Record(begins, 10, 2));
+        log[100] ^= 1;
+        let found_behind_damage = [Seen::Damage(0, DamageKind::Checksum), Seen::Record(begins, 10, 2)];
+        assert_eq!(seen(&log), found_behind_damage);
+    }
+
+    #[test]
+    fn unknown_types_are_damage_unless_they_may_be_skipped() {
+        let mut log = Vec::new();
+        for tag in [12, SAFE_TO_IGNORE | 12] {
+            push_fragment(&mut log, tag, &[7; 20]);
+        }
+        assert_eq!(seen(&log), [Seen::Damage(0, DamageKind::UnknownType(12))]);
+    }
+
+    /// Fails once, then gives one byte a time.
+    struct Faltering<'a>(Option<io::ErrorKind>, &'a [u8]);
+
+    impl Read for Faltering<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            match self.0.take() {
+                Some(kind) => Err(kind.into()),
+                None => self.1.read(&mut into[..1]),
+            }
+        }
+    }
+
+    #[test]
+    fn an_interrupted_read_goes_on_and_a_failed_one_is_told() {
+        let log = write_log(&[vec![1; 100]]);
+        let mut records = 0;
+        let mut scan = |kind| scan_bytes(&mut Faltering(Some(kind), &log), &mut |_| records += 1);
+        assert_eq!(scan(io::ErrorKind::Interrupted).unwrap(), log.len() as u64);
+        let failed = scan(io::ErrorKind::PermissionDenied).unwrap_err();
+        assert_eq!((failed.kind(), records), (io::ErrorKind::PermissionDenied, 1));
+    }
 }

@@ -36,7 +36,10 @@ pub(crate) fn run(mutants: &Mutants) -> Result<Tally> {
         .clone()
         .unwrap_or_else(|| root().join("target/torture"));
     std::fs::create_dir_all(&kept)?;
-    let mut run = cargo("mutants", &["mutants", "--shard", &mutants.shard, "--output"]);
+    let mut run = cargo(
+        "mutants",
+        &["mutants", "--workspace", "--shard", &mutants.shard, "--output"],
+    );
     run.arg(&kept).env_remove("CARGO_TARGET_DIR");
     if let Some(file) = &mutants.file {
         run.args(["--file", file]);
