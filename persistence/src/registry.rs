@@ -162,4 +162,16 @@ mod tests {
         drop(again);
         assert_eq!(registry.len(), 0);
     }
+
+    #[test]
+    fn streams_are_spread_over_the_locks() {
+        let registry = Arc::new(Registry::new());
+        let open = |n| {
+            let id = format!("a-{n}").as_str().try_into().unwrap();
+            registry.open(&StreamId::new(AggregateType::from_static("t"), id), Version::NONE)
+        };
+        let _writers: Vec<_> = (0..1_000).map(open).collect();
+        let used = registry.parts.iter().filter(|part| !part.lock().is_empty());
+        assert_eq!((used.count(), registry.len()), (PARTS, 1_000));
+    }
 }

@@ -571,4 +571,33 @@ mod tests {
             assert!(keeper.failure().unwrap().contains(deleted));
         }
     }
+
+    #[test]
+    fn another_shards_file_is_refused_and_an_unreadable_one_is_no_damage() {
+        let (directory, _) = created();
+        let open = |shard| WatermarkFile::open(directory.path(), STORE, ShardId::new(shard)).unwrap_err();
+        assert!(open(1).to_string().contains("another shard's"));
+        let path = directory.path().join(WATERMARK_FILE);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(matches!(open(0), StoreError::Engine { .. }));
+    }
+
+    #[test]
+    fn a_mark_that_moved_waits_for_the_interval() {
+        let (interval, begun) = (Duration::from_millis(20), Instant::now());
+        let shared = Shared {
+            state: Mutex::new(State {
+                durable: mark(1),
+                is_idle: false,
+                ending: None,
+                failed: None,
+            }),
+            changed: Condvar::new(),
+            has_failed: AtomicBool::new(false),
+        };
+        let (durable, ending) = shared.wait_for_change(mark(0), interval);
+        assert_eq!((durable, ending), (mark(1), None));
+        assert!(begun.elapsed() >= interval);
+    }
 }

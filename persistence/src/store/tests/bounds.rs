@@ -3,7 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
+use dormouse_domain::Version;
+
 use super::{Fixture, is_durable, is_stopped};
+use crate::commit::CommitBuilder;
 use crate::options::StoreOptions;
 
 /// The journal waits for the indexer at the tail's bound; nothing is lost, and callers can see it.
@@ -63,6 +66,36 @@ fn a_journal_that_waits_at_the_bound_can_be_ended() {
     assert!(is_stopped(&settled.recv().unwrap().settlement));
     disk.switches.hold_runs(false);
     dropping.join().unwrap();
+}
+
+/// The queue is full at its bound, in commits or in bytes, and not one commit before.
+#[test]
+fn at_the_queues_bounds_there_is_no_space() {
+    const COMMITS: u64 = 3;
+    let bytes = {
+        let fixture = Fixture::new(StoreOptions::default());
+        let mut commit = CommitBuilder::new(&fixture.stream, Version::new(1));
+        commit.system_event("event", &[7; 100]).unwrap();
+        commit.finish().unwrap().bytes()
+    };
+    for options in [
+        StoreOptions::default().queue_commits_max(COMMITS as usize),
+        StoreOptions::default().queue_bytes_max(COMMITS as usize * bytes),
+    ] {
+        let fixture = Fixture::new(options);
+        let writer = fixture.open();
+        let held = fixture.disk.memory.hold_appends();
+        for key in 0..COMMITS {
+            assert!(fixture.store.has_space(), "{key} commits wait");
+            fixture.submit_of(&writer, key, 100);
+        }
+        assert!(!fixture.store.has_space());
+        drop(held);
+        for key in 0..COMMITS {
+            assert!(is_durable(&fixture.fate(key)));
+        }
+        assert!(fixture.store.has_space());
+    }
 }
 
 /// What gathers while a batch is written, large commits and then a small one, is one batch up to the bound; a commit
