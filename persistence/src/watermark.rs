@@ -455,6 +455,7 @@ mod tests {
     fn it_remembers_the_last_write() {
         let (directory, mut file) = created();
         assert_eq!(promised(directory.path()), 0);
+        assert_eq!(file.file.metadata().unwrap().len(), 8 * 1024);
         for offset in [5, 9, 12] {
             file.write(mark(offset)).unwrap();
             assert_eq!(promised(directory.path()), offset);
