@@ -8,6 +8,7 @@ use dormouse_domain::Version;
 use super::{Fixture, is_durable, is_stopped};
 use crate::commit::CommitBuilder;
 use crate::options::StoreOptions;
+use crate::writing::Admission;
 
 /// The journal waits for the indexer at the tail's bound; nothing is lost, and callers can see it.
 #[test]
@@ -96,6 +97,39 @@ fn at_the_queues_bounds_there_is_no_space() {
         }
         assert!(fixture.store.has_space());
     }
+}
+
+#[test]
+fn admission_tells_of_generation_space_and_health() {
+    let fixture = Fixture::new(StoreOptions::default().queue_commits_max(1));
+    let writer = fixture.open();
+    let admission = || fixture.store.admission(1);
+    assert_eq!(admission(), Admission::Open);
+    assert_eq!(fixture.store.admission(2), Admission::Outdated);
+    let held = fixture.disk.memory.hold_appends();
+    fixture.submit(&writer, 0);
+    assert_eq!(admission(), Admission::Full);
+    drop(held);
+    assert!(is_durable(&fixture.fate(0)));
+    assert_eq!(admission(), Admission::Open);
+    fixture.store.close().unwrap();
+    assert!(matches!(admission(), Admission::Stopped { .. }));
+}
+
+#[test]
+fn the_index_lags_by_what_is_durable_and_not_indexed() {
+    let fixture = Fixture::new(StoreOptions::default().generation_bytes(1_000));
+    let writer = fixture.open();
+    let head = fixture.append_until_indexed(&writer).get();
+    let session = fixture.store.inner.session.load_full();
+    assert_eq!(session.index_lag(), 0);
+    fixture.disk.switches.hold_runs(true);
+    for events in 1..=3 {
+        assert!(is_durable(&fixture.append(&writer)));
+        assert_eq!(session.index_lag(), events);
+    }
+    assert_eq!(fixture.store.durable().get(), head + 3);
+    fixture.disk.switches.hold_runs(false);
 }
 
 /// What gathers while a batch is written, large commits and then a small one, is one batch up to the bound; a commit

@@ -68,6 +68,16 @@ fn closing_that_fails_says_so_and_is_over() {
     fixture.store.close().unwrap();
 }
 
+/// Whoever opens it next finds nobody in it.
+#[test]
+fn closing_waits_for_its_threads() {
+    let fixture = Fixture::new(StoreOptions::default());
+    assert!(is_durable(&fixture.append(&fixture.open())));
+    let session = fixture.store.inner.session.load_full();
+    fixture.store.close().unwrap();
+    assert_eq!(Arc::strong_count(&session), 2, "this one, and the store's own");
+}
+
 /// The threads can't be waited for from one of their own.
 #[test]
 fn a_sink_that_ends_the_store_is_refused_and_one_that_drops_it_is_not() {
