@@ -33,6 +33,7 @@ use super::{
 use crate::checkpoint::{Checkpoint, TellCheckpoint};
 use crate::compaction::{Compacted, TellCompaction};
 use crate::error::StoreError;
+use crate::format::keys;
 use crate::lock::StoreLock;
 use crate::watermark::WatermarkKeeper;
 
@@ -188,7 +189,8 @@ impl Engine for RocksEngine {
     ) -> Result<(), EngineError> {
         self.with_derived("read rows", |derived| {
             let (Start::AtOrAfter(from) | Start::AtOrBefore(from)) = start;
-            let whole_prefix = family == Family::Streams && from.len() == prefix.len() + 8;
+            let whole_prefix =
+                family == Family::Streams && from.len() == prefix.len() + 8 && keys::is_stream_prefix(prefix);
             let family = handle(derived, family);
             iterate::within(derived, family, prefix, start, whole_prefix, visit)
         })
