@@ -40,7 +40,9 @@
 //! ```
 
 mod announcer;
+mod checkpoint;
 mod commit;
+mod compaction;
 mod core;
 mod engine;
 mod error;
@@ -54,6 +56,7 @@ mod indexer;
 #[cfg(feature = "rocksdb")]
 pub mod inspect;
 mod journal;
+mod listing;
 #[cfg(feature = "rocksdb")]
 mod lock;
 mod log_reader;
@@ -96,11 +99,14 @@ mod watermark;
 mod writer;
 mod writing;
 
+pub use crate::checkpoint::{Checkpoint, CheckpointProgress, CheckpointStep};
 pub use crate::commit::{Commit, CommitBuilder, CommitError};
+pub use crate::compaction::{Compacted, CompactionProgress};
 pub use crate::engine::EngineStatistics;
 pub use crate::engine::memory::{AppendFault, HeldAppends, MemoryDisk};
 pub use crate::error::StoreError;
 pub use crate::follower::LogFollower;
+pub use crate::listing::{StreamSummary, StreamsPage};
 pub use crate::options::{OpenProgress, StoreOptions};
 pub use crate::settlement::{NotCommitted, Settled, Settlement, SettlementSink, SinkId, Ticket};
 pub use crate::snapshot::Snapshot;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use dormouse_domain::Moment;
 use dormouse_persistence::Store;
 
+use crate::command_names::CommandNames;
 use crate::lane::Lane;
 use crate::nudge::Nudge;
 use crate::options::Options;
@@ -29,8 +30,11 @@ pub(crate) struct Shared {
     pub(crate) residents: Residents,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) counters: Arc<RuntimeCounters>,
+    pub(crate) command_names: CommandNames,
     pub(crate) nudge: Arc<Nudge>,
+    /// Takes no more commands: it drains, or shuts down.
     pub(crate) stopping: AtomicBool,
+    pub(crate) shut_down: AtomicBool,
     pub(crate) started: Moment,
 }
 
@@ -88,6 +92,11 @@ impl Shared {
         evicted
     }
 
+    pub(crate) fn count_passivated_by_operator(&self) {
+        self.counters.passivated_operator.add(1);
+        metrics::counter!(crate::metric_names::PASSIVATIONS, "cause" => "operator").increment(1);
+    }
+
     pub(crate) fn record_gauges(&self) {
         use crate::metric_names::{ACTIVATIONS_WAITING, IN_FLIGHT, RESIDENT_BYTES, RESIDENTS};
         let gauges = &self.gauges;
@@ -120,6 +129,7 @@ impl Shared {
             events_replayed: counters.events_replayed.get(),
             passivated_idle: counters.passivated_idle.get(),
             passivated_memory: counters.passivated_memory.get(),
+            passivated_operator: counters.passivated_operator.get(),
             snapshots_written: counters.snapshots_written.get(),
             snapshots_unreadable: counters.snapshots_unreadable.get(),
             snapshots_dropped: counters.snapshots_dropped.get(),
