@@ -337,8 +337,11 @@ mod tests {
         let house = House::for_residents(100);
         let all: Vec<_> = (0..11).map(|n| house.enter(&format!("id-{n}"))).collect();
         all.iter().for_each(|resident| resident.touch(1));
-        house.residents.queues.lock().main = all.iter().cloned().collect();
-        house.residents.queues.lock().small.clear();
+        let mut queues = house.residents.queues.lock();
+        while let Some(settled) = queues.small.pop_front() {
+            queues.main.push_back(settled);
+        }
+        drop(queues);
         all[10].cool();
         let candidate = house.residents.candidate().expect("all may go");
         assert!(Arc::ptr_eq(&candidate, &all[10]), "{candidate:?}");

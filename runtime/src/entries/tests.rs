@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use dormouse_domain::AggregateType;
+
 use super::*;
-use crate::residency::Evicts;
+use crate::residency::{Evicts, Keeper};
 
 struct Letter(Option<Charge>);
 
@@ -47,12 +49,16 @@ fn an_entity_that_died_is_buried_and_the_next_attempt_wakes_the_aggregate_anew()
         runtime: 8,
     };
     let wake = || {
-        let owner: Weak<dyn Evicts> = Weak::<Nobody>::new();
+        let keeper = Keeper {
+            aggregate_type: AggregateType::from_static("guest"),
+            evicts: Weak::<Nobody>::new(),
+            gauges: Arc::clone(&gauges),
+        };
         Entry {
             mailbox: Mailbox {
                 is_dead: woken.fetch_add(1, Ordering::Relaxed) == 0,
             },
-            residency: Residency::new(id("a"), owner, Arc::clone(&gauges), 0),
+            residency: Residency::new(id("a"), Arc::new(keeper), 0),
         }
     };
     let sent = entries.send(&id("a"), Letter(None), &bounds, || 0, wake);
@@ -62,6 +68,8 @@ fn an_entity_that_died_is_buried_and_the_next_attempt_wakes_the_aggregate_anew()
     for _ in 0..2 {
         assert!(entries.send(&id("a"), Letter(None), &bounds, || 0, wake).is_ok());
     }
+    assert_eq!(entries.len(), 1);
+    assert!(entries.find(&id("a")).is_some() && entries.find(&id("b")).is_none());
     assert_eq!(woken.load(Ordering::Relaxed), 2);
     drop(letter);
     assert_eq!(gauges.in_flight(), 0);

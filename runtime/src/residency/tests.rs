@@ -14,8 +14,12 @@ impl Evicts for Nobody {
 }
 
 fn resident(gauges: &Arc<Gauges>) -> Arc<Residency> {
-    let owner: Weak<dyn Evicts> = Weak::<Nobody>::new();
-    Residency::new(AggregateId::try_from("a").unwrap(), owner, Arc::clone(gauges), 0)
+    let keeper = Keeper {
+        aggregate_type: AggregateType::from_static("guest"),
+        evicts: Weak::<Nobody>::new(),
+        gauges: Arc::clone(gauges),
+    };
+    Residency::new(AggregateId::try_from("a").unwrap(), Arc::new(keeper), 7)
 }
 
 fn poll(future: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
@@ -98,6 +102,15 @@ fn uses_are_counted_up_to_a_few() {
         resident.touch(used_ms);
     }
     assert_eq!((resident.frequency(), resident.used_ms()), (FREQUENCY_MAX, 10));
+    assert_eq!(resident.woken_ms(), 7);
     resident.cool();
     assert_eq!(resident.frequency(), FREQUENCY_MAX - 1);
+}
+
+#[test]
+fn commands_are_counted() {
+    let resident = resident(&Arc::default());
+    assert_eq!(resident.commands(), 0);
+    (0..3).for_each(|_| resident.count_command());
+    assert_eq!(resident.commands(), 3);
 }
