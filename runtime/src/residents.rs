@@ -157,7 +157,8 @@ impl Residents {
         let rounds = 2 * (queues.small.len() + queues.main.len()) + 2;
         for _ in 0..rounds {
             let residents = queues.small.len() + queues.main.len();
-            if queues.small.len() * SMALL_SHARE > residents || queues.main.is_empty() {
+            // true, too, while the main queue is empty
+            if queues.small.len() * SMALL_SHARE > residents {
                 let newcomer = queues.small.pop_front()?;
                 // its first command is what brought it here
                 if newcomer.frequency() <= 1 || newcomer.is_gone() {
@@ -322,6 +323,23 @@ mod tests {
         assert!(looked <= 3 * all.len(), "{looked} looks at {}", all.len());
     }
 
+    /// Each that is shown goes to the end of the line it came from.
+    #[test]
+    fn a_look_ends_while_everybody_moves() {
+        const RESIDENTS: usize = 2 * LOOK_STEP;
+        let house = House::for_residents(RESIDENTS);
+        (0..RESIDENTS).for_each(|n| drop(house.enter(&format!("id-{n}"))));
+        let (mut looked, most) = (0, 2 * RESIDENTS + LOOK_STEP);
+        house.residents.visit(|_| {
+            looked += 1;
+            assert!(looked <= most, "it goes on for ever");
+            let mut queues = house.residents.queues.lock();
+            let moved = queues.small.pop_front().expect("nobody leaves");
+            queues.small.push_back(moved);
+        });
+        assert_eq!(looked, most);
+    }
+
     #[test]
     fn idle_ones_leave_and_used_ones_stay() {
         let house = House::for_residents(10);
@@ -330,6 +348,11 @@ mod tests {
         used.touch(500);
         assert_eq!(house.residents.sweep_idle(400), 1);
         assert!(idle.is_gone() && !used.is_gone());
+        assert_eq!(
+            house.residents.queues.lock().small.len(),
+            1,
+            "who is gone is let go"
+        );
     }
 
     #[test]
@@ -375,5 +398,15 @@ mod tests {
             (queues.ghosts.len(), queues.ghost_set.len()),
             (GHOSTS_MIN, GHOSTS_MIN)
         );
+    }
+
+    #[test]
+    fn who_joins_after_all_left_is_not_skipped() {
+        let house = House::for_residents(10);
+        (0..3).for_each(|n| drop(house.enter(&format!("id-{n}"))));
+        let next = house.residents.queues.lock().small.number(2);
+        assert_eq!(house.residents.drain().len(), 3);
+        house.enter("late");
+        assert_eq!(house.residents.queues.lock().small.place(next), 0);
     }
 }

@@ -61,6 +61,7 @@ fn an_entity_that_died_is_buried_and_the_next_attempt_wakes_the_aggregate_anew()
             residency: Residency::new(id("a"), Arc::new(keeper), 0),
         }
     };
+    assert_eq!(entries.len(), 0);
     let sent = entries.send(&id("a"), Letter(None), &bounds, || 0, wake);
     let Err(Unsent::Died(letter)) = sent else {
         panic!("nobody reads that mailbox")
