@@ -80,6 +80,7 @@ fn only_what_must_be_is_verified() {
         watermark: None,
         verify_from: Offset::new(offset),
     };
+    let mut tail_bytes = None;
     for (verify_from, sound) in [
         (1, false),
         (4, false),
@@ -93,6 +94,13 @@ fn only_what_must_be_is_verified() {
         if let Ok(recovered) = recovered {
             assert_eq!(recovered.log_end.offset(), Offset::new(50));
             assert!(recovered.tail.indexed().get() >= indexed);
+            // what is indexed is verified, and not taken into the tail again
+            let list = recovered.tail.list();
+            assert_eq!(list.after(), recovered.tail.indexed());
+            assert_eq!(
+                *tail_bytes.get_or_insert(recovered.tail.bytes()),
+                recovered.tail.bytes()
+            );
         }
     }
 }

@@ -27,6 +27,28 @@ fn poll(future: Pin<&mut impl Future<Output = ()>>) -> Poll<()> {
 }
 
 #[test]
+fn what_is_over_a_bound_is_turned_away_and_not_counted() {
+    let gauges = Arc::<Gauges>::default();
+    let (one, other) = (resident(&gauges), resident(&gauges));
+    let over = |bound, limit| Err(NotDone::Overloaded { bound, limit });
+    let charges = [one.charge(2, 3).unwrap(), one.charge(2, 3).unwrap()];
+    assert_eq!(one.charge(2, 3).map(drop), over(Bound::Mailbox, 2));
+    let last = other.charge(2, 3).unwrap();
+    assert_eq!(gauges.has_room(4), Ok(()));
+    assert_eq!(gauges.has_room(3), over(Bound::Runtime, 3));
+    assert_eq!(other.charge(2, 3).map(drop), over(Bound::Runtime, 3));
+    assert_eq!(
+        (one.in_flight(), other.in_flight(), gauges.in_flight()),
+        (2, 1, 3)
+    );
+    drop((charges, last));
+    assert_eq!(
+        (one.in_flight(), other.in_flight(), gauges.in_flight()),
+        (0, 0, 0)
+    );
+}
+
+#[test]
 fn nobody_waits_for_an_end_if_nothing_is_in_flight() {
     assert!(poll(pin!(Gauges::default().ended())).is_ready());
 }
@@ -84,7 +106,11 @@ fn what_residents_weigh_together_follows_each_ones_weight() {
         one.weigh(bytes);
         assert_eq!(counted(), (2, 1_000 + bytes));
     }
-    assert_eq!(gauges.resident_bytes_peak.load(Ordering::Relaxed), 1_250);
+    let (residents, bytes) = (&gauges.residents_peak, &gauges.resident_bytes_peak);
+    assert_eq!(
+        (residents.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed)),
+        (2, 1_250)
+    );
     one.leave();
     assert_eq!(counted(), (1, 1_000));
     resident(&gauges).leave();

@@ -118,6 +118,15 @@ fn every_cut_is_seen_as_a_cut_or_as_a_shorter_log() {
     }
 }
 
+/// All that is left of it is whole.
+#[test]
+fn a_cut_between_two_fragments_of_a_record_is_seen() {
+    let log = write_log(&three());
+    let cut_at = |length| seen(&log[..length]).pop();
+    assert_eq!(cut_at(BLOCK_BYTES), Some(Seen::Damage(107, DamageKind::Cut)));
+    assert_eq!(cut_at(2 * BLOCK_BYTES), Some(Seen::Damage(107, DamageKind::Cut)));
+}
+
 #[test]
 fn every_flipped_bit_is_seen_and_hides_no_other_record() {
     let records: Vec<Vec<u8>> = (1..=40).map(|n| vec![n; 200]).collect();
