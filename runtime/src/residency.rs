@@ -316,3 +316,6 @@ impl Drop for Charge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
