@@ -324,8 +324,8 @@ pub use dormouse_persistence::{
 };
 pub use dormouse_persistence::{StoredCommand, StoredCommit, StoredEvent};
 pub use dormouse_runtime::{
-    Builder, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing, ExecutingReceipt, Query,
-    QueryError, Querying, ReadError, Receipt, ShutdownError, StartError, Statistics,
+    Builder, Distribution, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing,
+    ExecutingReceipt, Query, QueryError, Querying, ReadError, Receipt, ShutdownError, StartError, Statistics,
 };
 
 /// [`CommandId`], correlation and causation are UUIDs: the version of the crate that they are of.

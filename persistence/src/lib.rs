@@ -42,6 +42,7 @@
 mod announcer;
 mod commit;
 mod core;
+mod distribution;
 mod engine;
 mod error;
 mod follower;
@@ -97,6 +98,7 @@ mod writer;
 mod writing;
 
 pub use crate::commit::{Commit, CommitBuilder, CommitError};
+pub use crate::distribution::{Distribution, DistributionRecorder};
 pub use crate::engine::EngineStatistics;
 pub use crate::engine::memory::{AppendFault, HeldAppends, MemoryDisk};
 pub use crate::error::StoreError;

@@ -198,14 +198,17 @@ impl Store {
     pub fn statistics(&self) -> StoreStatistics {
         let session = self.inner.session.load();
         let counters = &self.inner.core.counters;
+        let batch_commits = counters.batch_commits.get();
+        let sync = counters.sync_nanos.get();
         StoreStatistics {
             commits: counters.commits.get(),
             events: counters.events.get(),
-            batches: counters.batches.get(),
+            batches: batch_commits.count(),
             batch_bytes: counters.batch_bytes.get(),
-            batch_commits_max: counters.batch_commits_max.get(),
-            syncs: counters.syncs.get(),
-            sync_time: counters.sync_nanos.time(),
+            batch_commits,
+            syncs: sync.count(),
+            sync_time: sync.sum_time(),
+            sync,
             room_wait: counters.room_wait_nanos.time(),
             unknown_commits: counters.unknown_commits.get(),
             stale_commits: counters.stale_commits.get(),

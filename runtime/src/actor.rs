@@ -376,7 +376,8 @@ impl<A: Aggregate> EntityActor<A> {
             }
         }
         let took = started.elapsed();
-        CommandMetrics::of::<A, C>(|metrics| metrics.handled(counted, started, took));
+        let all = &self.lane().counters.handling_nanos;
+        CommandMetrics::of::<A, C>(|metrics| metrics.handled(counted, started, took, all));
         if took > LONG_TURN {
             self.lane().counters.long_turns.add(1);
             metrics::counter!(metric_names::LONG_TURNS).increment(1);

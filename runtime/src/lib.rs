@@ -49,6 +49,7 @@ compile_error!(
 
 pub use builder::Builder;
 pub use dormouse::Dormouse;
+pub use dormouse_persistence::Distribution;
 pub use entity::Entity;
 pub use error::{EntityError, QueryError, ReadError, ShutdownError, StartError};
 pub use execute::{Execute, ExecuteReceipt, Executing, ExecutingReceipt};

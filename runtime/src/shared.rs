@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use dormouse_domain::Moment;
-use dormouse_persistence::Store;
+use dormouse_persistence::{Distribution, DistributionRecorder, Store};
 
 use crate::lane::Lane;
 use crate::nudge::Nudge;
@@ -101,6 +101,13 @@ impl Shared {
         let over_lanes = |pick: fn(&LaneCounters) -> &Counter| -> u64 {
             self.lanes.iter().map(|lane| pick(&lane.counters).get()).sum()
         };
+        let together = |pick: fn(&LaneCounters) -> &DistributionRecorder| {
+            let mut all = Distribution::default();
+            self.lanes
+                .iter()
+                .for_each(|lane| all.merge(&pick(&lane.counters).get()));
+            all
+        };
         let (counters, gauges) = (&self.counters, &self.gauges);
         Statistics {
             committed: over_lanes(|lane| &lane.committed),
@@ -113,10 +120,13 @@ impl Shared {
             panics: over_lanes(|lane| &lane.panics),
             long_turns: over_lanes(|lane| &lane.long_turns),
             id_look_ups: over_lanes(|lane| &lane.id_look_ups),
+            handling: together(|lane| &lane.handling_nanos),
+            commit_wait: together(|lane| &lane.commit_wait_nanos),
             overloaded: counters.overloaded.get(),
             activations: counters.activations.get(),
             activations_failed: counters.activations_failed.get(),
             activation_micros: counters.activation_micros.get(),
+            activation: counters.activation_nanos.get(),
             events_replayed: counters.events_replayed.get(),
             passivated_idle: counters.passivated_idle.get(),
             passivated_memory: counters.passivated_memory.get(),

@@ -32,6 +32,22 @@ async fn commands_commits_and_aggregates_are_recorded() {
         .execute(Deposit { cents: 1 })
         .await
         .unwrap();
+    let told = bank.statistics();
+    for (name, count, least) in [
+        ("handling", told.handling.count(), 1),
+        ("commit wait", told.commit_wait.count(), told.store.batches),
+        ("activation", told.activation.count(), 1),
+        ("sync", told.store.sync.count(), told.store.batches),
+        ("batch bytes", told.store.batch_bytes.count(), told.store.batches),
+        (
+            "batch commits",
+            told.store.batch_commits.count(),
+            told.store.batches,
+        ),
+    ] {
+        assert!(count >= least && count > 0, "{name}: {told:?}");
+    }
+    assert_eq!(told.store.batch_commits.sum(), told.store.commits);
     bank.shutdown().await.unwrap();
 
     let mut names = HashSet::new();
