@@ -23,7 +23,7 @@ use std::sync::Arc;
 use dormouse_domain::Offset;
 
 pub(crate) use self::run::{Rows, Run};
-pub use self::statistics::EngineStatistics;
+pub use self::statistics::{EngineStatistics, FamilyStatistics, LevelStatistics};
 use crate::error::StoreError;
 use crate::options::StoreOptions;
 
