@@ -1,6 +1,6 @@
 //! The web console: pages rendered here, kept up to date by a little JavaScript of our own.
 
-mod layout;
+pub(crate) mod layout;
 mod overview;
 
 use actix_web::web::{self, ServiceConfig};
