@@ -77,7 +77,10 @@ impl Readiness {
         match runtime.readiness() {
             runtime::Ready => Self::is(Status::Ready, "commands are taken"),
             runtime::Stopped { reason } => Self::is(Status::Stopped, &*reason),
-            runtime::Draining => Self::is(Status::Draining, "no more commands are taken: a restart takes them again"),
+            runtime::Draining => Self::is(
+                Status::Draining,
+                "no more commands are taken: a restart takes them again",
+            ),
             runtime::Overloaded { in_flight, limit } => Self::is(
                 Status::Overloaded,
                 format!("{in_flight} commands and queries are in flight, {limit} may be"),

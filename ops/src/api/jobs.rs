@@ -27,7 +27,12 @@ const NAME_BYTES_MAX: usize = 100;
 pub(crate) struct CheckpointAsked {
     /// A directory of this name is made below the backup root: letters, digits, `-`, `_` and `.`, not first a `.`.
     /// Default: the time, `2026-01-31T235959Z`.
-    #[schema(nullable = false, min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"
+    )]
     name: Option<String>,
 }
 
@@ -132,12 +137,20 @@ fn start(attached: &Attached, jobs: &Jobs, access: &Access, work: Work) -> Resul
 }
 
 /// A body may be left out; one that is there is JSON, and says so.
-fn json_or_default<T: Default + for<'de> Deserialize<'de>>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
+fn json_or_default<T: Default + for<'de> Deserialize<'de>>(
+    request: &HttpRequest,
+    body: &[u8],
+) -> Result<T, Problem> {
     if body.is_empty() {
         return Ok(T::default());
     }
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default();
+    let content_type = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let media_type = content_type
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
     if !media_type.trim().eq_ignore_ascii_case("application/json") {
         let error = "a body is of the type application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error).of("Content-Type"));
@@ -152,11 +165,16 @@ fn directory(root: &Path, name: Option<String>) -> Result<PathBuf, Problem> {
     let name = name.unwrap_or_else(|| this_moment(SystemTime::now().into()));
     let bytes = name.len();
     if !(1..=NAME_BYTES_MAX).contains(&bytes) {
-        return Err(Problem::bad("name", "a name has 1 to 100 characters").sizes(bytes as u64, NAME_BYTES_MAX as u64));
+        return Err(
+            Problem::bad("name", "a name has 1 to 100 characters").sizes(bytes as u64, NAME_BYTES_MAX as u64)
+        );
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     if name.starts_with('.') || !name.bytes().all(allowed) {
-        return Err(Problem::bad("name", "a name is made of letters, digits, -, _ and ., and begins with no dot"));
+        return Err(Problem::bad(
+            "name",
+            "a name is made of letters, digits, -, _ and ., and begins with no dot",
+        ));
     }
     let directory = root.join(&name);
     if directory.symlink_metadata().is_ok() {
@@ -184,7 +202,9 @@ mod tests {
         assert_eq!(place("monday-1.2"), Ok(root.path().join("monday-1.2")));
         assert_eq!(place("there"), Err(409));
         let long = "a".repeat(101);
-        for name in ["", ".", "..", "../up", "/etc", "a/b", "a\\b", "a\0", "ä", ".hidden", " ", &long] {
+        for name in [
+            "", ".", "..", "../up", "/etc", "a/b", "a\\b", "a\0", "ä", ".hidden", " ", &long,
+        ] {
             assert_eq!(place(name), Err(400), "{name:?}");
         }
     }

@@ -4,7 +4,9 @@ use actix_web::web::{Data, Json};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi as Document, Ref, Required, ResponseBuilder, Server, Type};
+use utoipa::openapi::{
+    ContentBuilder, ObjectBuilder, OpenApi as Document, Ref, Required, ResponseBuilder, Server, Type,
+};
 use utoipa::{Modify, OpenApi};
 
 use crate::api::{actions, aggregates, jobs, overview, streams};
@@ -16,7 +18,10 @@ use crate::{health, metrics};
 const ANY: [(u16, &str); 11] = [
     (400, "Something that was sent is not as described"),
     (401, "A token is needed, or this one is not known"),
-    (403, "The token is for less, or the Host, the Origin or the header X-Dormouse-Action is not as needed"),
+    (
+        403,
+        "The token is for less, or the Host, the Origin or the header X-Dormouse-Action is not as needed",
+    ),
     (404, "There is no such thing"),
     (405, "The path takes other methods"),
     (409, "What was asked for can't be done as things stand"),
@@ -24,7 +29,10 @@ const ANY: [(u16, &str); 11] = [
     (413, "The body is over 64 KiB"),
     (415, "The body is no JSON"),
     (429, "Too many wrong tokens came from this address"),
-    (503, "Not now: the store is being opened, or can't be read; or too many ask at once"),
+    (
+        503,
+        "Not now: the store is being opened, or can't be read; or too many ask at once",
+    ),
 ];
 
 #[derive(OpenApi)]
@@ -82,24 +90,31 @@ fn add_problems(operation: &mut Operation) {
         let problem = ResponseBuilder::new()
             .description(description)
             .content(PROBLEM_JSON, content.build());
+        let text = ObjectBuilder::new().schema_type(Type::String);
         let problem = match status {
-            405 => problem.header("Allow", HeaderBuilder::new().schema(Type::String).build()),
+            405 => problem.header("Allow", HeaderBuilder::new().schema(Some(text)).build()),
             _ => problem,
         };
         let said = &mut operation.responses.responses;
-        said.entry(status.to_string()).or_insert_with(|| problem.build().into());
+        said.entry(status.to_string())
+            .or_insert_with(|| problem.build().into());
     }
 }
 
 fn add_action_header(operation: &mut Operation) {
-    let one = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["1"]));
+    let one = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .enum_values(Some(["1"]));
     let header = ParameterBuilder::new()
         .name("X-Dormouse-Action")
         .parameter_in(ParameterIn::Header)
         .required(Required::True)
         .description(Some("No form, and no script of another site, can send it"))
         .schema(Some(one.build()));
-    operation.parameters.get_or_insert_default().push(header.build());
+    operation
+        .parameters
+        .get_or_insert_default()
+        .push(header.build().into());
 }
 
 /// This description.

@@ -134,7 +134,7 @@ impl StateAsked {
 #[into_params(parameter_in = Path)]
 pub(crate) struct EventPath {
     /// A UUID.
-    #[param(format = Uuid)]
+    #[param(pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
     id: String,
 }
 

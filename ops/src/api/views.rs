@@ -8,7 +8,7 @@ mod jobs;
 mod overview;
 mod streams;
 
-pub(crate) use aggregates::{PassivatedOutcome, PassivatedView, Residents, SnapshotView, Types};
+pub(crate) use aggregates::{PassivatedView, Residents, SnapshotView, Types};
 pub(crate) use jobs::{JobView, Jobs};
 pub(crate) use overview::Overview;
 pub(crate) use streams::{EventView, Events, StateView, Streams};

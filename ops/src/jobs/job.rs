@@ -122,7 +122,9 @@ impl Job {
             Err(Ended::Failed(reason)) => JobState::Failed(reason),
         };
         let took = self.began.elapsed();
-        let Self { id, kind, what, who, .. } = self;
+        let Self {
+            id, kind, what, who, ..
+        } = self;
         tracing::info!(target: "dormouse::audit", %id, %kind, what, who, outcome = ?state, ?took, "job ended");
         let mut inner = self.inner.lock();
         inner.state = state;

@@ -71,7 +71,8 @@ impl JobView {
             JobState::Failed(reason) => (JobStatus::Failed, Some(reason)),
             JobState::Cancelled => (JobStatus::Cancelled, Some("it was cancelled".into())),
         };
-        let progress = Some(job.progress()).filter(|progress| outcome.is_none() && *progress != Progress::default());
+        let progress =
+            Some(job.progress()).filter(|progress| outcome.is_none() && *progress != Progress::default());
         Self {
             id: job.id.0,
             kind: job.kind.name(),
