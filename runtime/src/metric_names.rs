@@ -5,60 +5,60 @@ use dormouse_domain::Bound;
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram};
 
 /// Commands by `aggregate`, `command` and `outcome` (committed, replied, replayed, refused, not_done).
-pub(crate) const COMMANDS: &str = "dormouse_commands_total";
+pub const COMMANDS: &str = "dormouse_commands_total";
 /// Seconds an entity's turn took: decide, encode, apply, hand over. At most one in 100 µs on each arbiter.
-pub(crate) const HANDLING_SECONDS: &str = "dormouse_command_handling_seconds";
+pub const HANDLING_SECONDS: &str = "dormouse_command_handling_seconds";
 /// Seconds from when a command was taken in hand until its commit was durable. One of each batch that an arbiter is
 /// told of, its oldest.
-pub(crate) const COMMIT_WAIT_SECONDS: &str = "dormouse_commit_wait_seconds";
+pub const COMMIT_WAIT_SECONDS: &str = "dormouse_commit_wait_seconds";
 /// Events handed to the journal.
-pub(crate) const EVENTS: &str = "dormouse_events_total";
+pub const EVENTS: &str = "dormouse_events_total";
 /// Queries answered.
-pub(crate) const QUERIES: &str = "dormouse_queries_total";
+pub const QUERIES: &str = "dormouse_queries_total";
 /// Commands in flight to one entity, sampled at its turns.
-pub(crate) const MAILBOX_DEPTH: &str = "dormouse_mailbox_depth";
+pub const MAILBOX_DEPTH: &str = "dormouse_mailbox_depth";
 /// Turns that held an arbiter for more than 10 ms.
-pub(crate) const LONG_TURNS: &str = "dormouse_long_turns_total";
+pub const LONG_TURNS: &str = "dormouse_long_turns_total";
 /// Panics of domain code.
-pub(crate) const PANICS: &str = "dormouse_panics_total";
+pub const PANICS: &str = "dormouse_panics_total";
 /// Commands and queries answered *overloaded*, by `bound` (mailbox, runtime).
-pub(crate) const OVERLOADED: &str = "dormouse_overloaded_total";
+pub const OVERLOADED: &str = "dormouse_overloaded_total";
 /// Aggregates in memory.
-pub(crate) const RESIDENTS: &str = "dormouse_residents";
+pub const RESIDENTS: &str = "dormouse_residents";
 /// Bytes they are reckoned to take.
-pub(crate) const RESIDENT_BYTES: &str = "dormouse_resident_bytes";
+pub const RESIDENT_BYTES: &str = "dormouse_resident_bytes";
 /// What they may take.
-pub(crate) const MEMORY_BUDGET_BYTES: &str = "dormouse_memory_budget_bytes";
+pub const MEMORY_BUDGET_BYTES: &str = "dormouse_memory_budget_bytes";
 /// 1 while commands are taken, else 0.
-pub(crate) const READY: &str = "dormouse_ready";
+pub const READY: &str = "dormouse_ready";
 /// Commands and queries in flight.
-pub(crate) const IN_FLIGHT: &str = "dormouse_in_flight";
+pub const IN_FLIGHT: &str = "dormouse_in_flight";
 /// Activations by `outcome` (done, failed).
-pub(crate) const ACTIVATIONS: &str = "dormouse_activations_total";
+pub const ACTIVATIONS: &str = "dormouse_activations_total";
 /// Seconds an activation took on its reader thread.
-pub(crate) const ACTIVATION_SECONDS: &str = "dormouse_activation_seconds";
+pub const ACTIVATION_SECONDS: &str = "dormouse_activation_seconds";
 /// Reader threads at work: activations that were admitted, look-ups of command ids.
-pub(crate) const READERS_BUSY: &str = "dormouse_readers_busy";
+pub const READERS_BUSY: &str = "dormouse_readers_busy";
 /// Activations and look-ups that wait for a reader thread.
-pub(crate) const ACTIVATIONS_WAITING: &str = "dormouse_activations_waiting";
+pub const ACTIVATIONS_WAITING: &str = "dormouse_activations_waiting";
 /// Events folded by an activation.
-pub(crate) const ACTIVATION_EVENTS: &str = "dormouse_activation_events";
+pub const ACTIVATION_EVENTS: &str = "dormouse_activation_events";
 /// Passivations by `cause` (idle, memory, operator).
-pub(crate) const PASSIVATIONS: &str = "dormouse_passivations_total";
+pub const PASSIVATIONS: &str = "dormouse_passivations_total";
 /// Snapshots stored.
-pub(crate) const SNAPSHOTS_WRITTEN: &str = "dormouse_snapshots_written_total";
+pub const SNAPSHOTS_WRITTEN: &str = "dormouse_snapshots_written_total";
 /// When the newest one was taken, in seconds since 1970.
-pub(crate) const SNAPSHOT_WRITTEN_TIMESTAMP: &str = "dormouse_snapshot_written_timestamp_seconds";
+pub const SNAPSHOT_WRITTEN_TIMESTAMP: &str = "dormouse_snapshot_written_timestamp_seconds";
 /// Snapshots that could not be stored.
-pub(crate) const SNAPSHOTS_FAILED: &str = "dormouse_snapshots_failed_total";
+pub const SNAPSHOTS_FAILED: &str = "dormouse_snapshots_failed_total";
 /// Snapshots given up because too many waited to be written.
-pub(crate) const SNAPSHOTS_DROPPED: &str = "dormouse_snapshots_dropped_total";
+pub const SNAPSHOTS_DROPPED: &str = "dormouse_snapshots_dropped_total";
 /// Snapshots that wait to be written.
-pub(crate) const SNAPSHOTS_WAITING: &str = "dormouse_snapshots_waiting";
+pub const SNAPSHOTS_WAITING: &str = "dormouse_snapshots_waiting";
 /// Snapshots that could not be used at an activation.
-pub(crate) const SNAPSHOTS_UNREADABLE: &str = "dormouse_snapshots_unreadable_total";
+pub const SNAPSHOTS_UNREADABLE: &str = "dormouse_snapshots_unreadable_total";
 /// Command ids for which the store had to be asked, by `outcome` (found, new, failed).
-pub(crate) const ID_LOOK_UPS: &str = "dormouse_command_id_look_ups_total";
+pub const ID_LOOK_UPS: &str = "dormouse_command_id_look_ups_total";
 
 /// The label `bound` of [`OVERLOADED`].
 pub(crate) fn bound(bound: Bound) -> &'static str {
