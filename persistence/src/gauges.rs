@@ -15,6 +15,7 @@ pub(crate) fn record(now: &StoreStatistics, before: &EngineStatistics) {
         (JOURNAL_QUEUE_COMMITS, now.queue_commits),
         (JOURNAL_QUEUE_BYTES, now.queue_bytes),
         (TAIL_BYTES, now.tail_bytes),
+        (TAIL_LIMIT_BYTES, now.tail_bytes_max),
         (INDEX_LAG_EVENTS, lag),
         (OPEN_STREAMS, now.open_streams),
     ] {

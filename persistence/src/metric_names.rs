@@ -25,6 +25,8 @@ pub const JOURNAL_STALE_COMMITS: &str = "dormouse_journal_stale_commits_total";
 pub const JOURNAL_STOPPED_COMMITS: &str = "dormouse_journal_stopped_commits_total";
 /// Gauge, bytes: memory taken by what is durable and not indexed yet.
 pub const TAIL_BYTES: &str = "dormouse_tail_bytes";
+/// Gauge, bytes: at how much of it the journal waits for the indexer.
+pub const TAIL_LIMIT_BYTES: &str = "dormouse_tail_limit_bytes";
 /// Gauge, events: durable and not indexed yet.
 pub const INDEX_LAG_EVENTS: &str = "dormouse_index_lag_events";
 /// Histogram, seconds: how long one run takes to build and store.
@@ -100,6 +102,8 @@ fn describe_journal() {
 fn describe_store() {
     let meaning = "Memory taken by what is durable and not indexed yet";
     describe_gauge!(TAIL_BYTES, Unit::Bytes, meaning);
+    let meaning = "Bound of the tail, where the journal waits for the indexer";
+    describe_gauge!(TAIL_LIMIT_BYTES, Unit::Bytes, meaning);
     let meaning = "Events durable and not indexed yet";
     describe_gauge!(INDEX_LAG_EVENTS, Unit::Count, meaning);
     let meaning = "Time to build and store one run";

@@ -222,6 +222,7 @@ impl Store {
             queue_commits: session.queue.commits() as u64,
             queue_bytes: session.queue.bytes() as u64,
             tail_bytes: session.tail.bytes() as u64,
+            tail_bytes_max: session.tail.bound_bytes() as u64,
             durable: self.durable(),
             indexed: session.indexed(),
             open_streams: session.registry.len() as u64,

@@ -33,6 +33,8 @@ pub const MEMORY_BUDGET_BYTES: &str = "dormouse_memory_budget_bytes";
 pub const READY: &str = "dormouse_ready";
 /// Commands and queries in flight.
 pub const IN_FLIGHT: &str = "dormouse_in_flight";
+/// How many there may be.
+pub const IN_FLIGHT_LIMIT: &str = "dormouse_in_flight_limit";
 /// Activations by `outcome` (done, failed).
 pub const ACTIVATIONS: &str = "dormouse_activations_total";
 /// Seconds an activation took on its reader thread.
@@ -114,6 +116,8 @@ fn describe_commands() {
     describe_histogram!(MAILBOX_DEPTH, Unit::Count, meaning);
     describe_gauge!(READY, Unit::Count, "1 while commands are taken");
     describe_gauge!(IN_FLIGHT, Unit::Count, "Commands and queries in flight");
+    let meaning = "How many commands and queries may be in flight";
+    describe_gauge!(IN_FLIGHT_LIMIT, Unit::Count, meaning);
     let meaning = "Commands and queries answered overloaded, by bound";
     describe_counter!(OVERLOADED, Unit::Count, meaning);
     let meaning = "Command ids looked up in the store, by outcome";

@@ -111,6 +111,7 @@ impl Shared {
             ),
             (names::MEMORY_BUDGET_BYTES, self.residents.budget_bytes()),
             (names::IN_FLIGHT, gauges.in_flight()),
+            (names::IN_FLIGHT_LIMIT, self.options.in_flight_max),
             (names::ACTIVATIONS_WAITING, self.readers.waiting()),
             (names::READERS_BUSY, self.readers.busy()),
             (names::SNAPSHOTS_WAITING, self.snapshots.waiting()),
