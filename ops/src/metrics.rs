@@ -29,7 +29,9 @@ pub(crate) async fn scrape(attached: Data<Attached>) -> Result<HttpResponse, Pro
         record_gauges(attached.runtime().as_ref());
         handle.render()
     });
-    let text = text.await.map_err(|_| Problem::unavailable("the server is stopping"))?;
+    let text = text
+        .await
+        .map_err(|_| Problem::unavailable("the server is stopping"))?;
     Ok(HttpResponse::Ok().content_type(TEXT).body(text))
 }
 

@@ -2,5 +2,6 @@
 
 mod client;
 mod health;
+mod prometheus;
 mod safety;
 mod tokens;
