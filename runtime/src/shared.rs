@@ -120,11 +120,11 @@ impl Shared {
             metrics::gauge!(name).set(value as f64);
         }
         // counted for each command by the arbiters alone: the facade's counters cost more
+        let mut recorded = self.recorded.lock();
         let now = (
             self.over_lanes(|lane| &lane.queries),
             self.over_lanes(|lane| &lane.events),
         );
-        let mut recorded = self.recorded.lock();
         metrics::counter!(names::QUERIES).increment(now.0.saturating_sub(recorded.0));
         metrics::counter!(names::EVENTS).increment(now.1.saturating_sub(recorded.1));
         *recorded = now;
