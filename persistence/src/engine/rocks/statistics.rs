@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rocksdb::DB;
+use rocksdb::{ColumnFamily, DB};
 
 use super::{Databases, handle};
 use crate::engine::{EngineStatistics, Family, FamilyStatistics, LevelStatistics};
@@ -25,7 +25,6 @@ pub(crate) fn read(databases: &Databases) -> EngineStatistics {
             .sum()
     };
     let of_both = |name: &str| of_log(name) + of_derived(name);
-    let streams = derived.property_value_cf(handle(derived, Family::Streams), "rocksdb.levelstats");
     EngineStatistics {
         log_wal_bytes: wal_bytes(log.path()),
         log_table_bytes: of_log("rocksdb.total-sst-files-size"),
@@ -40,11 +39,16 @@ pub(crate) fn read(databases: &Databases) -> EngineStatistics {
         compaction_pending_bytes: of_derived("rocksdb.estimate-pending-compaction-bytes"),
         compactions_running: of_log("rocksdb.num-running-compactions")
             + number(derived.property_value("rocksdb.num-running-compactions")),
-        stream_runs: runs(&levels(streams)),
+        stream_runs: runs(derived, handle(derived, Family::Streams)),
         is_write_stopped: of_both("rocksdb.is-write-stopped") > 0,
         stall: stall(log) + stall(derived),
         ..EngineStatistics::default()
     }
+}
+
+/// Bytes of a family's tables.
+pub(super) fn table_bytes(derived: &DB, family: &ColumnFamily) -> u64 {
+    number(derived.property_value_cf(family, "rocksdb.total-sst-files-size"))
 }
 
 fn families(databases: &Databases) -> Vec<FamilyStatistics> {
@@ -84,7 +88,11 @@ fn parse_levels(table: &str) -> Vec<LevelStatistics> {
 
 /// Sorted runs: each file of level 0, and each level below that holds any. RocksDB puts a file that it ingests as
 /// deep as nothing that it overlaps lies above.
-fn runs(levels: &[LevelStatistics]) -> u64 {
+pub(super) fn runs(derived: &DB, family: &ColumnFamily) -> u64 {
+    runs_of(&levels(derived.property_value_cf(family, "rocksdb.levelstats")))
+}
+
+fn runs_of(levels: &[LevelStatistics]) -> u64 {
     let Some((newest, below)) = levels.split_first() else {
         return 0;
     };
@@ -152,7 +160,7 @@ mod tests {
             levels,
             expected.map(|(tables, bytes)| LevelStatistics { tables, bytes })
         );
-        assert_eq!((runs(&levels), runs(&[])), (4, 0));
+        assert_eq!((runs_of(&levels), runs_of(&[])), (4, 0));
         assert_eq!(parse_levels(""), []);
     }
 
