@@ -377,7 +377,8 @@ impl<A: Aggregate> EntityActor<A> {
             }
         }
         let took = started.elapsed();
-        CommandMetrics::of::<A, C>(|metrics| metrics.handled(counted, started, took));
+        let names = &self.directory.shared.command_names;
+        CommandMetrics::of::<A, C>(names, |metrics| metrics.handled(counted, started, took));
         if took > LONG_TURN {
             self.lane().counters.long_turns.add(1);
             metrics::counter!(metric_names::LONG_TURNS).increment(1);
