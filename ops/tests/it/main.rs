@@ -1,6 +1,7 @@
 //! The ops server from outside, over real sockets.
 
 mod api;
+mod audit;
 mod bank;
 mod client;
 mod contract;
