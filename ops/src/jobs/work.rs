@@ -1,6 +1,6 @@
 //! What jobs do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dormouse_runtime::Dormouse;
 use tokio::runtime;
@@ -15,9 +15,9 @@ pub(crate) enum Work {
     Compact { runtime: Dormouse },
     /// Takes no more commands, and passivates all.
     Drain { runtime: Dormouse },
-    /// Waits until it is cancelled, or told to end.
+    /// What a test does.
     #[cfg(test)]
-    Wait(std::sync::mpsc::Receiver<Result<String, Ended>>, Kind),
+    Test(Kind, Box<dyn FnOnce(&Job) -> Result<String, Ended> + Send>),
 }
 
 impl Work {
@@ -27,7 +27,7 @@ impl Work {
             Self::Compact { .. } => Kind::Compact,
             Self::Drain { .. } => Kind::Drain,
             #[cfg(test)]
-            Self::Wait(_, kind) => *kind,
+            Self::Test(kind, _) => *kind,
         }
     }
 
@@ -37,7 +37,7 @@ impl Work {
             Self::Compact { .. } => "the index's runs merged".into(),
             Self::Drain { .. } => "no more commands, all aggregates passivated".into(),
             #[cfg(test)]
-            Self::Wait(..) => "waiting".into(),
+            Self::Test(..) => "a test".into(),
         }
     }
 
@@ -48,18 +48,51 @@ impl Work {
             Self::Compact { runtime } => compact(&runtime, job),
             Self::Drain { runtime } => drain(&runtime),
             #[cfg(test)]
-            Self::Wait(told, _) => told.recv().unwrap_or(Err(Ended::Cancelled)),
+            Self::Test(_, test) => test(job),
         }
     }
 }
 
-fn checkpoint(_: &Dormouse, _: &std::path::Path, job: &Job) -> Result<String, Ended> {
-    let _ = job.progressed(Progress::default());
-    Err(Ended::Failed("not yet".into()))
+fn checkpoint(runtime: &Dormouse, directory: &Path, job: &Job) -> Result<String, Ended> {
+    let copied = runtime.store().checkpoint(directory, &mut |progress| {
+        job.progressed(Progress {
+            step: format!("{:?}", progress.step).to_lowercase(),
+            bytes: progress.bytes,
+            bytes_total: progress.bytes_total,
+        })
+    });
+    let copied = copied.map_err(|error| ended(job, &error))?;
+    Ok(format!(
+        "all up to offset {} in {} bytes and {} files, {}",
+        copied.durable,
+        copied.bytes,
+        copied.files,
+        if copied.is_linked { "linked" } else { "copied" }
+    ))
 }
 
-fn compact(_: &Dormouse, _: &Job) -> Result<String, Ended> {
-    Err(Ended::Failed("not yet".into()))
+fn compact(runtime: &Dormouse, job: &Job) -> Result<String, Ended> {
+    let compacted = runtime.store().compact(&mut |progress| {
+        job.progressed(Progress {
+            step: format!(
+                "{}, {} of {}",
+                progress.family, progress.number, progress.families
+            ),
+            bytes: progress.bytes,
+            bytes_total: progress.bytes_total,
+        })
+    });
+    let compacted = compacted.map_err(|error| ended(job, &error))?;
+    if compacted.is_cancelled {
+        return Err(Ended::Cancelled);
+    }
+    Ok(format!(
+        "{} bytes became {}, {} runs of the streams {}",
+        compacted.bytes_before,
+        compacted.bytes_after,
+        compacted.stream_runs_before,
+        compacted.stream_runs_after
+    ))
 }
 
 fn drain(dormouse: &Dormouse) -> Result<String, Ended> {
