@@ -325,8 +325,8 @@ pub use dormouse_persistence::{
 };
 pub use dormouse_persistence::{StoredCommand, StoredCommit, StoredEvent};
 pub use dormouse_runtime::{
-    Builder, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing, ExecutingReceipt, Query,
-    QueryError, Querying, ReadError, Receipt, ShutdownError, StartError, Statistics,
+    Builder, Distribution, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing,
+    ExecutingReceipt, Query, QueryError, Querying, ReadError, Receipt, ShutdownError, StartError, Statistics,
 };
 
 #[cfg(feature = "ops")]

@@ -10,6 +10,7 @@ mod health;
 mod jobs;
 mod metrics;
 mod mounted;
+mod prometheus;
 mod safety;
 mod tls;
 mod tokens;
