@@ -7,6 +7,9 @@ use tokio::runtime;
 
 use crate::jobs::job::{Ended, Job, Kind, Progress};
 
+#[cfg(test)]
+type TestWork = Box<dyn FnOnce(&Job) -> Result<String, Ended> + Send>;
+
 /// What there is to do.
 pub(crate) enum Work {
     /// Copies the store to a directory that is not there yet.
@@ -17,7 +20,7 @@ pub(crate) enum Work {
     Drain { runtime: Dormouse },
     /// What a test does.
     #[cfg(test)]
-    Test(Kind, Box<dyn FnOnce(&Job) -> Result<String, Ended> + Send>),
+    Test(Kind, TestWork),
 }
 
 impl Work {

@@ -1,4 +1,5 @@
 //! The ops server from outside, over real sockets.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod api;
 mod audit;
