@@ -1,20 +1,28 @@
 //! What all handlers share: the runtime, once there is one.
 
+use std::sync::Arc;
+
 use arc_swap::ArcSwapOption;
 use dormouse_runtime::Dormouse;
+
+use crate::console::Live;
 
 /// Shared by all handlers of one [`Ops`](crate::Ops).
 pub(crate) struct Attached {
     /// What every link of the console begins with: empty, or where the scope is mounted, such as `/ops`.
     pub(crate) base: String,
-    runtime: ArcSwapOption<Dormouse>,
+    /// What its pages are kept up to date by.
+    pub(crate) live: Live,
+    runtime: Arc<ArcSwapOption<Dormouse>>,
 }
 
 impl Attached {
     pub(crate) fn new(base: String) -> Self {
+        let runtime = Arc::new(ArcSwapOption::empty());
         Self {
             base,
-            runtime: ArcSwapOption::empty(),
+            live: Live::start(Arc::clone(&runtime)),
+            runtime,
         }
     }
 

@@ -82,6 +82,7 @@ impl Ops {
 
     /// Stops listening; answers under way are finished.
     pub async fn stop(self) {
+        self.attached.live.close();
         self.server.stop().await;
     }
 }
