@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dormouse_domain::{Aggregate, CommandId, Event, EventDecodeError, Offset, StreamId, Version};
+use dormouse_domain::{Aggregate, CommandId, Event, EventDecodeError, Offset, StreamId, Timestamp, Version};
 use dormouse_persistence::{
     Planted, Reached, Snapshot, Store, StoreError, StoredCommit, StoredEvent, planted,
 };
@@ -71,18 +71,49 @@ impl fmt::Display for LoadFailed {
     }
 }
 
-/// Reads and folds one aggregate. `until`: only up to that version. `so_far`: what was folded before, to go on from.
+/// How far a stream is folded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// To its durable end.
+    End,
+    /// Up to this version.
+    Version(Version),
+    /// Up to the last event that was stored at this time or before.
+    Time(Timestamp),
+}
+
+impl Until {
+    /// Whether nothing of this commit is wanted.
+    fn is_before(self, commit: &StoredCommit<'_>) -> bool {
+        match self {
+            Self::End => false,
+            Self::Version(version) => commit.first_version() > version,
+            Self::Time(time) => commit.time() > time,
+        }
+    }
+
+    /// The last version wanted of a commit of which something is.
+    fn last_version(self) -> Version {
+        match self {
+            Self::Version(version) => version,
+            Self::End | Self::Time(_) => Version::new(u64::MAX),
+        }
+    }
+}
+
+/// Reads and folds one aggregate, from its snapshot if that is not too new. `so_far`: what was folded before, to go on
+/// from.
 pub(crate) fn load<A: Aggregate>(
     store: &Store,
     stream: &StreamId,
     fingerprint: u64,
-    until: Option<Version>,
+    until: Until,
     so_far: Option<Folded<A>>,
 ) -> Result<Loaded<A>, LoadFailed> {
     let started = Instant::now();
-    let (begin, snapshot_unreadable) = match (so_far, until) {
-        (None, None) => usable_snapshot::<A>(store, stream, fingerprint),
-        (so_far, _) => (so_far, false),
+    let (begin, snapshot_unreadable) = match so_far {
+        None => usable_snapshot::<A>(store, stream, fingerprint, until),
+        so_far => (so_far, false),
     };
     let begin = catch_unwind(AssertUnwindSafe(|| begin.unwrap_or_default()));
     let mut folded = begin.map_err(|panic| LoadFailed::panicked(stream, "Default", panic.as_ref()))?;
@@ -95,11 +126,13 @@ pub(crate) fn load<A: Aggregate>(
     })
 }
 
-/// The newest snapshot decoded, and whether there was one that can't be used. A bad one costs time only (P8).
+/// The newest snapshot decoded, if it is of no later state than is wanted, and whether there was one that can't be used.
+/// A bad one costs time only (P8).
 fn usable_snapshot<A: Aggregate>(
     store: &Store,
     stream: &StreamId,
     fingerprint: u64,
+    until: Until,
 ) -> (Option<Folded<A>>, bool) {
     let snapshot = match store.snapshot(stream) {
         Ok(None) => return (None, false),
@@ -109,11 +142,42 @@ fn usable_snapshot<A: Aggregate>(
     if snapshot.fingerprint != fingerprint && !planted(Planted::SnapshotUnchecked) {
         return (unusable(stream, &"it was taken of another state schema"), true);
     }
+    if !is_early_enough(store, stream, snapshot.version, until) {
+        return (None, false);
+    }
     match catch_unwind(|| snapshot.codec.decode::<A>(&snapshot.payload)) {
         Ok(Ok(state)) => (Some(from_snapshot(state, &snapshot)), false),
         Ok(Err(error)) => (unusable(stream, &error), true),
         Err(panic) => (unusable(stream, &panic_message(panic.as_ref())), true),
     }
+}
+
+/// Whether a state of `version` is not beyond what is wanted. A snapshot does not say when its last event was stored: the
+/// stream does.
+fn is_early_enough(store: &Store, stream: &StreamId, version: Version, until: Until) -> bool {
+    match until {
+        Until::End => true,
+        Until::Version(wanted) => version <= wanted,
+        Until::Time(wanted) => {
+            time_of(store, stream, version).is_ok_and(|time| time.is_some_and(|time| time <= wanted))
+        }
+    }
+}
+
+/// When the event of this version was stored; `None` if there is none.
+pub(crate) fn time_of(
+    store: &Store,
+    stream: &StreamId,
+    version: Version,
+) -> Result<Option<Timestamp>, StoreError> {
+    let mut time = None;
+    if version > Version::NONE {
+        store.read_stream(stream, version, &mut |commit| {
+            time = Some(commit.time());
+            ControlFlow::Break(())
+        })?;
+    }
+    Ok(time)
 }
 
 fn unusable<A>(stream: &StreamId, reason: &dyn fmt::Display) -> Option<Folded<A>> {
@@ -135,16 +199,16 @@ fn from_snapshot<A>(state: A, snapshot: &Snapshot) -> Folded<A> {
 fn replay<A: Aggregate>(
     store: &Store,
     stream: &StreamId,
-    until: Option<Version>,
+    until: Until,
     folded: &mut Folded<A>,
 ) -> Result<Reached, LoadFailed> {
     let mut bad = None;
     let from = folded.version.next();
     let read = store.read_stream(stream, from, &mut |commit| {
-        if until.is_some_and(|until| commit.first_version() > until) {
+        if until.is_before(commit) {
             return ControlFlow::Break(());
         }
-        match fold_commit(commit, until, folded) {
+        match fold_commit(commit, until.last_version(), folded) {
             Ok(()) => ControlFlow::Continue(()),
             Err(reason) => {
                 bad = Some(reason);
@@ -158,11 +222,15 @@ fn replay<A: Aggregate>(
 
 fn fold_commit<A: Aggregate>(
     commit: &StoredCommit<'_>,
-    until: Option<Version>,
+    last: Version,
     folded: &mut Folded<A>,
 ) -> Result<(), Arc<str>> {
     for event in commit.events() {
-        if until.is_some_and(|until| event.version > until) {
+        // of the commit that a snapshot ends in, or the wanted version
+        if event.version <= folded.version {
+            continue;
+        }
+        if event.version > last {
             break;
         }
         if !event.system {

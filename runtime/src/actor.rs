@@ -319,6 +319,7 @@ impl<A: Aggregate> EntityActor<A> {
         let Phase::Awake(core) = &mut self.phase else {
             return;
         };
+        self.residency.count_command();
         let started = Instant::now();
         let none = Metadata::default();
         let commanded = Commanded {

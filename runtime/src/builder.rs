@@ -1,6 +1,5 @@
 //! Starting a runtime.
 
-use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,6 +16,7 @@ use crate::metric_names;
 use crate::nudge::Nudge;
 use crate::options::Options;
 use crate::readers::Readers;
+use crate::registered::Registered;
 use crate::residency::Gauges;
 use crate::residents::Residents;
 use crate::shared::Shared;
@@ -24,10 +24,8 @@ use crate::snapshots::SnapshotWriter;
 use crate::statistics::RuntimeCounters;
 use crate::sweeper::Sweeper;
 use crate::system::OwnSystem;
-use crate::type_map::TypeMap;
 
-type Types = TypeMap<TypeId, Arc<dyn Any + Send + Sync>>;
-type Register = Box<dyn FnOnce(&Arc<Shared>, &mut Types) + Send>;
+type Register = Box<dyn FnOnce(&Arc<Shared>, &mut Registered) + Send>;
 
 /// A runtime about to be started: made by [`Dormouse::builder`].
 #[must_use = "a runtime starts with `start()`"]
@@ -56,10 +54,10 @@ impl Builder {
 
     /// Registers an aggregate. Every one that is used must be.
     pub fn aggregate<A: Aggregate>(mut self) -> Self {
-        let register: Register = Box::new(|shared, types| {
+        let register: Register = Box::new(|shared, registered| {
             let aggregate_type = AggregateType::from_static(A::TYPE);
             let directory = Directory::<A>::new(Arc::clone(shared), aggregate_type, state_fingerprint::<A>());
-            types.insert(TypeId::of::<A>(), directory);
+            registered.add(directory);
         });
         self.aggregates.push((A::TYPE, register));
         self
@@ -153,11 +151,11 @@ impl Builder {
             snapshots: SnapshotWriter::start(self.store.clone(), Arc::clone(&counters))?,
             counters,
         };
-        let (shared, types) = self.assemble(crew);
+        let (shared, registered) = self.assemble(crew);
         let sweeper = Sweeper::start(&shared)?;
         Ok(Dormouse::new(Inner::new(
             shared,
-            types,
+            registered,
             Some(system),
             Some(sweeper),
         )))
@@ -187,8 +185,8 @@ impl Builder {
             snapshots: SnapshotWriter::by_hand(self.store.clone(), Arc::clone(&counters)),
             counters,
         };
-        let (shared, types) = self.assemble(crew);
-        let runtime = Dormouse::new(Inner::new(shared, types, None, None));
+        let (shared, registered) = self.assemble(crew);
+        let runtime = Dormouse::new(Inner::new(shared, registered, None, None));
         Ok(crate::simulation::Simulation::new(
             runtime, arbiter, steps, readers,
         ))
@@ -203,7 +201,7 @@ impl Builder {
         Ok(())
     }
 
-    fn assemble(self, crew: Crew) -> (Arc<Shared>, Types) {
+    fn assemble(self, crew: Crew) -> (Arc<Shared>, Registered) {
         let Self {
             store,
             options,
@@ -217,6 +215,7 @@ impl Builder {
             residents: Residents::new(Arc::clone(&gauges), options.memory_budget_bytes),
             nudge: Arc::<Nudge>::default(),
             stopping: AtomicBool::new(false),
+            shut_down: AtomicBool::new(false),
             started: options.clock.monotonic(),
             store,
             options,
@@ -224,11 +223,11 @@ impl Builder {
             gauges,
             counters: crew.counters,
         });
-        let mut types = Types::default();
+        let mut registered = Registered::default();
         for (_, register) in aggregates {
-            register(&shared, &mut types);
+            register(&shared, &mut registered);
         }
-        (shared, types)
+        (shared, registered)
     }
 }
 

@@ -9,7 +9,7 @@ use dormouse_domain::{Aggregate, AggregateId, AggregateType, Moment, NotDone, St
 use crate::actor::{self, Attempt, EntityActor};
 use crate::entries::{Bounds, Charged, Entries, Entry, Mailbox, Unsent};
 use crate::lane;
-use crate::residency::{Evicts, Residency};
+use crate::residency::{Evicts, Keeper, Residency};
 use crate::shared::Shared;
 
 /// actix's own bound is off: any cloned address goes round it, so the count in flight is ours.
@@ -23,7 +23,8 @@ pub(crate) struct Directory<A: Aggregate> {
     pub(crate) aggregate_type: AggregateType,
     /// Of the state's schema: a snapshot with another one is not used.
     pub(crate) state_fingerprint: u64,
-    entries: Entries<Addr<EntityActor<A>>>,
+    pub(crate) entries: Entries<Addr<EntityActor<A>>>,
+    keeper: Arc<Keeper>,
     this: Weak<Self>,
 }
 
@@ -33,12 +34,21 @@ impl<A: Aggregate> Directory<A> {
         aggregate_type: AggregateType,
         state_fingerprint: u64,
     ) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self {
-            shared,
-            aggregate_type,
-            state_fingerprint,
-            entries: Entries::new(),
-            this: Weak::clone(this),
+        Arc::new_cyclic(|this| {
+            let evicts: Weak<dyn Evicts> = Weak::<Self>::clone(this);
+            let keeper = Arc::new(Keeper {
+                aggregate_type: aggregate_type.clone(),
+                evicts,
+                gauges: Arc::clone(&shared.gauges),
+            });
+            Self {
+                shared,
+                aggregate_type,
+                state_fingerprint,
+                entries: Entries::new(),
+                keeper,
+                this: Weak::clone(this),
+            }
         })
     }
 
@@ -86,9 +96,7 @@ impl<A: Aggregate> Directory<A> {
     /// An id fixes its arbiter, where its actor lives. A reader reads the aggregate first: what is sent meanwhile waits in the
     /// mailbox, and the arbiter sees nothing of it all before there is something to handle.
     fn spawn(&self, id: &AggregateId) -> Entry<Addr<EntityActor<A>>> {
-        let owner: Weak<dyn Evicts> = Weak::<Self>::clone(&self.this);
-        let gauges = Arc::clone(&self.shared.gauges);
-        let residency = Residency::new(id.clone(), owner, gauges, self.shared.now_ms());
+        let residency = Residency::new(id.clone(), Arc::clone(&self.keeper), self.shared.now_ms());
         let lanes = &self.shared.lanes;
         let lane = self.entries.hash(id) as usize % lanes.len();
         let (sender, receiver) = channel(UNBOUNDED);

@@ -1,6 +1,5 @@
 //! The runtime as its users hold it.
 
-use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,15 +9,16 @@ use dormouse_domain::{Aggregate, AggregateId, InvalidId};
 use dormouse_persistence::{Health, Store, StoreError};
 use parking_lot::Mutex;
 
+use crate::admin::Admin;
 use crate::builder::Builder;
-use crate::directory::Directory;
 use crate::entity::Entity;
 use crate::error::{EntityError, ShutdownError};
+use crate::readiness::Readiness;
+use crate::registered::Registered;
 use crate::shared::Shared;
 use crate::statistics::Statistics;
 use crate::sweeper::Sweeper;
 use crate::system::OwnSystem;
-use crate::type_map::TypeMap;
 
 /// How often a shutdown looks for aggregates that came after it began.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -32,7 +32,7 @@ pub struct Dormouse {
 
 pub(crate) struct Inner {
     shared: Arc<Shared>,
-    types: TypeMap<TypeId, Arc<dyn Any + Send + Sync>>,
+    registered: Registered,
     system: Mutex<Option<OwnSystem>>,
     sweeper: Mutex<Option<Sweeper>>,
 }
@@ -40,13 +40,13 @@ pub(crate) struct Inner {
 impl Inner {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        types: TypeMap<TypeId, Arc<dyn Any + Send + Sync>>,
+        registered: Registered,
         system: Option<OwnSystem>,
         sweeper: Option<Sweeper>,
     ) -> Self {
         Self {
             shared,
-            types,
+            registered,
             system: Mutex::new(system),
             sweeper: Mutex::new(sweeper),
         }
@@ -55,6 +55,7 @@ impl Inner {
     /// Ends all threads. Blocking.
     fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
+        self.shared.shut_down.store(true, Ordering::Release);
         drop(self.sweeper.lock().take());
         if let Some(system) = self.system.lock().take() {
             system.join();
@@ -100,9 +101,12 @@ impl Dormouse {
         }
     }
 
-    #[cfg(feature = "simulation")]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
+    }
+
+    pub(crate) fn registered(&self) -> &Registered {
+        &self.inner.registered
     }
 
     /// The aggregate with this id (a `&str`, a `String` or an [`AggregateId`]), whether it exists yet or not. Cheap:
@@ -115,14 +119,12 @@ impl Dormouse {
         id: impl TryInto<AggregateId, Error: Into<InvalidId>>,
     ) -> Result<Entity<A>, EntityError> {
         let id = id.try_into().map_err(Into::into)?;
-        let known = self.inner.types.get(&TypeId::of::<A>());
         let not_registered = EntityError::NotRegistered {
             aggregate_type: A::TYPE,
         };
-        let directory = known.and_then(|known| Arc::clone(known).downcast::<Directory<A>>().ok());
         Ok(Entity {
             id,
-            directory: directory.ok_or(not_registered)?,
+            directory: self.inner.registered.directory().ok_or(not_registered)?,
             runtime: self.clone(),
         })
     }
@@ -139,7 +141,19 @@ impl Dormouse {
         self.inner.shared.store.health()
     }
 
-    /// Whether [`shutdown`](Self::shutdown) was called: nothing new is taken.
+    /// Whether it takes commands, and if not, why. Cheap.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        Readiness::of(&self.inner.shared)
+    }
+
+    /// What operators see and do: aggregates, streams and events by name, decoded to JSON. Cheap to make.
+    #[must_use]
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.clone())
+    }
+
+    /// Whether [`drain`](Self::drain) or [`shutdown`](Self::shutdown) was called: nothing new is taken.
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {
         self.inner.shared.is_stopping()
@@ -175,11 +189,9 @@ impl Dormouse {
     /// [`ShutdownError`]: something was left, but nothing that was acknowledged is lost.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
         let shared = &self.inner.shared;
-        // made first: outside a tokio runtime it panics, and then nothing has happened
-        let finished = tokio::time::timeout(shared.options.shutdown_limit, self.finish());
-        shared.stopping.store(true, Ordering::Release);
-        let finished = finished.await;
-        let commands = shared.gauges.in_flight();
+        let finishing = self.finish_in_time();
+        shared.shut_down.store(true, Ordering::Release);
+        let finished = finishing.await;
         let inner = Arc::clone(&self.inner);
         let (tell, told) = tokio::sync::oneshot::channel();
         let closing = std::thread::Builder::new()
@@ -192,10 +204,30 @@ impl Dormouse {
             Ok(_) => told.await.unwrap_or(Err(StoreError::Closed))?,
             Err(_) => shared.store.close()?,
         }
-        if finished.is_err() {
-            Err(ShutdownError::Unfinished { commands })
-        } else {
-            Ok(())
+        finished
+    }
+
+    /// Takes no more commands (they are answered *not done: shutting down*), finishes what is in flight within the
+    /// builder's shutdown limit, and passivates everything, with snapshots where they are worth it. The store stays open,
+    /// and can be read; [`shutdown`](Self::shutdown) closes it. There is no way back but a new start.
+    ///
+    /// # Errors
+    /// [`ShutdownError::Unfinished`]: something was left in flight, but nothing that was acknowledged is lost. It may be
+    /// called again, to wait on.
+    pub async fn drain(&self) -> Result<(), ShutdownError> {
+        self.finish_in_time().await
+    }
+
+    /// From the moment it is called on, not from its first poll, nothing new is taken.
+    fn finish_in_time(&self) -> impl Future<Output = Result<(), ShutdownError>> + '_ {
+        let shared = &self.inner.shared;
+        // made first: outside a tokio runtime it panics, and then nothing has happened
+        let finished = tokio::time::timeout(shared.options.shutdown_limit, self.finish());
+        shared.stopping.store(true, Ordering::Release);
+        async move {
+            let finished = finished.await;
+            let commands = shared.gauges.in_flight();
+            finished.map_err(|_| ShutdownError::Unfinished { commands })
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dormouse_domain::{Aggregate, AggregateId, Command, Handle, Version};
 
-use crate::activation::{Folded, load};
+use crate::activation::{Folded, Until, load};
 use crate::directory::Directory;
 use crate::dormouse::Dormouse;
 use crate::error::ReadError;
@@ -57,7 +57,7 @@ impl<A: Aggregate> Entity<A> {
     /// The state as it was at `version`, folded from the events up to it. [`Version::NONE`] is the state before the
     /// first event; a version beyond the stream's durable head is an error.
     ///
-    /// Cost: a read of the whole stream up to there, on a reader thread.
+    /// Cost: a read of the stream up to there, on a reader thread, from its snapshot if that is of no later version.
     ///
     /// # Errors
     /// [`ReadError`]: the version is not there, or the stream can't be read.
@@ -70,7 +70,7 @@ impl<A: Aggregate> Entity<A> {
                 &directory.shared.store,
                 &stream,
                 directory.state_fingerprint,
-                Some(version),
+                Until::Version(version),
                 None,
             )
         });

@@ -99,6 +99,16 @@ impl<T> Entries<T> {
         removed.is_some()
     }
 
+    /// Who is awake under this id.
+    pub(crate) fn find(&self, id: &AggregateId) -> Option<Arc<Residency>> {
+        self.map.get(id).map(|entry| Arc::clone(&entry.residency))
+    }
+
+    /// How many are awake, or being woken.
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+
     /// An id's, the same for as long as this lives.
     pub(crate) fn hash(&self, id: &AggregateId) -> u64 {
         self.map.hasher().hash_one(id)

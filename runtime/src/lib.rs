@@ -5,6 +5,7 @@
 
 mod activation;
 mod actor;
+pub mod admin;
 mod builder;
 mod call;
 mod command_metrics;
@@ -23,7 +24,9 @@ mod options;
 mod parking;
 mod query;
 mod readers;
+mod readiness;
 mod receipt;
+mod registered;
 mod residency;
 mod residents;
 #[cfg(shuttle)]
@@ -47,6 +50,7 @@ compile_error!(
     "Dormouse keeps a panic of domain code inside its own aggregate: build with panic = \"unwind\""
 );
 
+pub use admin::Admin;
 pub use builder::Builder;
 pub use dormouse::Dormouse;
 pub use dormouse_persistence::Distribution;
@@ -54,5 +58,6 @@ pub use entity::Entity;
 pub use error::{EntityError, QueryError, ReadError, ShutdownError, StartError};
 pub use execute::{Execute, ExecuteReceipt, Executing, ExecutingReceipt};
 pub use query::{Query, Querying};
+pub use readiness::Readiness;
 pub use receipt::Receipt;
 pub use statistics::Statistics;

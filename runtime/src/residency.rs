@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use dormouse_domain::{AggregateId, Bound, NotDone};
+use dormouse_domain::{AggregateId, AggregateType, Bound, NotDone};
 use dormouse_persistence::StreamWriter;
 use tokio::sync::Notify;
 
@@ -16,6 +16,13 @@ const FREQUENCY_MAX: u8 = 3;
 pub(crate) trait Evicts: Send + Sync {
     /// Removes the entry of `residency` if nothing is in flight to it. `false` if it is in use.
     fn evict(&self, residency: &Residency) -> bool;
+}
+
+/// What all residents of one type share.
+pub(crate) struct Keeper {
+    pub(crate) aggregate_type: AggregateType,
+    pub(crate) evicts: Weak<dyn Evicts>,
+    pub(crate) gauges: Arc<Gauges>,
 }
 
 /// Counts over the whole runtime.
@@ -127,10 +134,13 @@ impl Drop for Leave<'_> {
 /// One resident aggregate, as the directory, the evictor and its actor share it.
 pub(crate) struct Residency {
     pub(crate) id: AggregateId,
-    owner: Weak<dyn Evicts>,
-    gauges: Arc<Gauges>,
+    keeper: Arc<Keeper>,
     in_flight: AtomicU32,
+    /// Commands handled since it was woken. Only its actor writes it.
+    commands: AtomicU32,
     frequency: AtomicU8,
+    /// Milliseconds of the runtime's monotonic clock at its waking.
+    woken_ms: u64,
     /// Milliseconds of the runtime's monotonic clock at the last command.
     used_ms: AtomicU64,
     weight: AtomicUsize,
@@ -150,18 +160,14 @@ impl std::fmt::Debug for Residency {
 }
 
 impl Residency {
-    pub(crate) fn new(
-        id: AggregateId,
-        owner: Weak<dyn Evicts>,
-        gauges: Arc<Gauges>,
-        now_ms: u64,
-    ) -> Arc<Self> {
+    pub(crate) fn new(id: AggregateId, keeper: Arc<Keeper>, now_ms: u64) -> Arc<Self> {
         Arc::new(Self {
             id,
-            owner,
-            gauges,
+            keeper,
             in_flight: AtomicU32::new(0),
+            commands: AtomicU32::new(0),
             frequency: AtomicU8::new(0),
+            woken_ms: now_ms,
             used_ms: AtomicU64::new(now_ms),
             weight: AtomicUsize::new(0),
             gone: AtomicBool::new(false),
@@ -182,7 +188,7 @@ impl Residency {
             bound: Bound::Mailbox,
             limit: mailbox,
         })?;
-        if let Err(full) = self.gauges.enter(runtime) {
+        if let Err(full) = self.keeper.gauges.enter(runtime) {
             // the runtime is full, so something is in flight, and its end wakes whoever saw this count
             self.in_flight.fetch_sub(1, Ordering::AcqRel);
             return Err(full);
@@ -192,6 +198,24 @@ impl Residency {
 
     pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Acquire)
+    }
+
+    /// One more command was handled. Called by its actor alone, so that no locked instruction is needed.
+    pub(crate) fn count_command(&self) {
+        let commands = self.commands.load(Ordering::Relaxed);
+        self.commands.store(commands.saturating_add(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn commands(&self) -> u32 {
+        self.commands.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn woken_ms(&self) -> u64 {
+        self.woken_ms
+    }
+
+    pub(crate) fn aggregate_type(&self) -> &AggregateType {
+        &self.keeper.aggregate_type
     }
 
     pub(crate) fn touch(&self, now_ms: u64) {
@@ -228,11 +252,12 @@ impl Residency {
             return;
         }
         if before == 0 {
-            self.gauges.resident_added(bytes);
+            self.keeper.gauges.resident_added(bytes);
         } else if bytes >= before {
-            self.gauges.grown(bytes - before);
+            self.keeper.gauges.grown(bytes - before);
         } else {
-            self.gauges
+            self.keeper
+                .gauges
                 .resident_bytes
                 .fetch_sub(before - bytes, Ordering::Relaxed);
         }
@@ -244,7 +269,7 @@ impl Residency {
 
     /// Asks the directory to let it go. `true` if it is out, now or before.
     pub(crate) fn try_evict(&self) -> bool {
-        self.is_gone() || self.owner.upgrade().is_none_or(|owner| owner.evict(self))
+        self.is_gone() || self.keeper.evicts.upgrade().is_none_or(|owner| owner.evict(self))
     }
 
     /// Under the directory's guard for writing, with nothing in flight: the stream is closed and the weight given back.
@@ -253,7 +278,7 @@ impl Residency {
             drop(self.writer.lock().take());
             let weight = self.weight();
             if weight > 0 {
-                self.gauges.resident_removed(weight);
+                self.keeper.gauges.resident_removed(weight);
             }
         }
     }
@@ -280,7 +305,7 @@ pub(crate) struct Charge(Arc<Residency>);
 impl Drop for Charge {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::AcqRel);
-        let gauges = &self.0.gauges;
+        let gauges = &self.0.keeper.gauges;
         gauges.in_flight.fetch_sub(1, Ordering::SeqCst);
         if gauges.waiting_for_room.load(Ordering::SeqCst) > 0 {
             gauges.room.notify_waiters();

@@ -5,10 +5,13 @@
 //! an eviction, lives in the main one. A use costs one relaxed store, no lock. After Yang, Zhang, Qiu, Yue and
 //! Vinayak, "FIFO queues are all you need for cache eviction", SOSP 2023.
 
+mod line;
+
 use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use self::line::Line;
 use crate::residency::{Gauges, Residency};
 use crate::sync::Mutex;
 use crate::sync::atomic::Ordering;
@@ -19,13 +22,15 @@ const SMALL_SHARE: usize = 10;
 const GHOSTS_MIN: usize = 1_024;
 /// Residents looked at under the lock at once by a sweep.
 const SWEEP_STEP: usize = 4_096;
+/// Residents that an operator's look takes under the lock at once: some ten microseconds.
+const LOOK_STEP: usize = 256;
 /// Residents tried in one attempt to make room before giving up: all may be busy.
 const TRIES_MAX: usize = 1_024;
 
 #[derive(Default)]
 struct Queues {
-    small: VecDeque<Arc<Residency>>,
-    main: VecDeque<Arc<Residency>>,
+    small: Line,
+    main: Line,
     ghosts: VecDeque<u64>,
     ghost_set: HashSet<u64>,
 }
@@ -91,7 +96,7 @@ impl Residents {
     pub(crate) fn sweep_idle(&self, before_ms: u64) -> usize {
         let mut evicted = 0;
         for pick in [
-            (|queues| &mut queues.small) as fn(&mut Queues) -> &mut VecDeque<_>,
+            (|queues| &mut queues.small) as fn(&mut Queues) -> &mut Line,
             |queues| &mut queues.main,
         ] {
             let mut from = 0;
@@ -99,11 +104,10 @@ impl Residents {
                 let idle: Vec<Arc<Residency>> = {
                     let mut queues = self.queues.lock();
                     let queue = pick(&mut queues);
-                    let until = queue.len().min(from + SWEEP_STEP);
-                    if from >= until {
+                    if from >= queue.len() {
                         break;
                     }
-                    let step = queue.range(from..until);
+                    let step = queue.range(from, SWEEP_STEP);
                     step.filter(|r| !r.is_gone() && r.used_ms() < before_ms && r.in_flight() == 0)
                         .cloned()
                         .collect()
@@ -116,11 +120,35 @@ impl Residents {
         evicted
     }
 
+    /// Shows every resident, in steps between which the lock is free. One that moves meanwhile may be shown twice.
+    pub(crate) fn visit(&self, mut visit: impl FnMut(&Arc<Residency>)) {
+        let mut step = Vec::with_capacity(LOOK_STEP);
+        for pick in [|queues| &queues.small, |queues| &queues.main] as [fn(&Queues) -> &Line; 2] {
+            let mut next = 0;
+            // whoever is moved to the end again and again is not waited for
+            let mut left = 2 * pick(&self.queues.lock()).len() + LOOK_STEP;
+            loop {
+                {
+                    let queues = self.queues.lock();
+                    let line = pick(&queues);
+                    let from = line.place(next);
+                    step.extend(line.range(from, LOOK_STEP.min(left)).cloned());
+                    next = line.number(from + step.len());
+                }
+                if step.is_empty() {
+                    break;
+                }
+                left -= step.len();
+                step.drain(..).for_each(|resident| visit(&resident));
+            }
+        }
+    }
+
     /// All residents, for a shutdown.
     pub(crate) fn drain(&self) -> Vec<Arc<Residency>> {
         let mut queues = self.queues.lock();
         let Queues { small, main, .. } = &mut *queues;
-        small.drain(..).chain(main.drain(..)).collect()
+        small.drain().chain(main.drain()).collect()
     }
 
     /// The least valuable one, out of its queue.
@@ -166,9 +194,8 @@ impl Residents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::residency::Evicts;
-    use dormouse_domain::AggregateId;
-    use std::sync::Weak;
+    use crate::residency::{Evicts, Keeper};
+    use dormouse_domain::{AggregateId, AggregateType};
 
     struct LetsGo;
 
@@ -185,24 +212,31 @@ mod tests {
     struct House {
         residents: Residents,
         gauges: Arc<Gauges>,
-        owner: Arc<dyn Evicts>,
+        keeper: Arc<Keeper>,
+        _owner: Arc<dyn Evicts>,
     }
 
     impl House {
         fn for_residents(count: usize) -> Self {
             let gauges = Arc::new(Gauges::default());
             let residents = Residents::new(Arc::clone(&gauges), count * 100);
+            let owner: Arc<dyn Evicts> = Arc::new(LetsGo);
+            let keeper = Arc::new(Keeper {
+                aggregate_type: AggregateType::from_static("guest"),
+                evicts: Arc::downgrade(&owner),
+                gauges: Arc::clone(&gauges),
+            });
             Self {
                 residents,
                 gauges,
-                owner: Arc::new(LetsGo),
+                keeper,
+                _owner: owner,
             }
         }
 
         fn enter(&self, id: &str) -> Arc<Residency> {
             let id = AggregateId::try_from(id).expect("a valid id");
-            let owner: Weak<dyn Evicts> = Arc::downgrade(&self.owner);
-            let resident = Residency::new(id, owner, Arc::clone(&self.gauges), 0);
+            let resident = Residency::new(id, Arc::clone(&self.keeper), 0);
             resident.touch(0);
             resident.weigh(100);
             self.residents.add(Arc::clone(&resident));

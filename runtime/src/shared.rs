@@ -30,7 +30,9 @@ pub(crate) struct Shared {
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) counters: Arc<RuntimeCounters>,
     pub(crate) nudge: Arc<Nudge>,
+    /// Takes no more commands: it drains, or shuts down.
     pub(crate) stopping: AtomicBool,
+    pub(crate) shut_down: AtomicBool,
     pub(crate) started: Moment,
 }
 
@@ -88,6 +90,11 @@ impl Shared {
         evicted
     }
 
+    pub(crate) fn count_passivated_by_operator(&self) {
+        self.counters.passivated_operator.add(1);
+        metrics::counter!(crate::metric_names::PASSIVATIONS, "cause" => "operator").increment(1);
+    }
+
     pub(crate) fn record_gauges(&self) {
         use crate::metric_names::{ACTIVATIONS_WAITING, IN_FLIGHT, RESIDENT_BYTES, RESIDENTS};
         let gauges = &self.gauges;
@@ -130,6 +137,7 @@ impl Shared {
             events_replayed: counters.events_replayed.get(),
             passivated_idle: counters.passivated_idle.get(),
             passivated_memory: counters.passivated_memory.get(),
+            passivated_operator: counters.passivated_operator.get(),
             snapshots_written: counters.snapshots_written.get(),
             snapshots_unreadable: counters.snapshots_unreadable.get(),
             snapshots_dropped: counters.snapshots_dropped.get(),

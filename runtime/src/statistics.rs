@@ -47,6 +47,7 @@ pub(crate) struct RuntimeCounters {
     pub(crate) events_replayed: Counter,
     pub(crate) passivated_idle: Counter,
     pub(crate) passivated_memory: Counter,
+    pub(crate) passivated_operator: Counter,
     pub(crate) snapshots_written: Counter,
     pub(crate) snapshots_unreadable: Counter,
     pub(crate) snapshots_dropped: Counter,
@@ -98,6 +99,8 @@ pub struct Statistics {
     pub passivated_idle: u64,
     /// Aggregates evicted because memory was short.
     pub passivated_memory: u64,
+    /// Aggregates evicted because an operator asked for it.
+    pub passivated_operator: u64,
     /// Snapshots stored.
     pub snapshots_written: u64,
     /// Snapshots that could not be used at an activation.

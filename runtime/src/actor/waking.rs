@@ -9,7 +9,7 @@ use dormouse_domain::{Aggregate, Offset, StreamId, Version};
 use dormouse_persistence::{StoreError, StreamWriter};
 
 use super::{EntityActor, Phase};
-use crate::activation::{Folded, LoadFailed, Loaded, load};
+use crate::activation::{Folded, LoadFailed, Loaded, Until, load};
 use crate::directory::Directory;
 use crate::entity_core::{CommandIds, EntityCore};
 use crate::metric_names;
@@ -74,7 +74,13 @@ fn attempt<A: Aggregate>(
     let shared = &directory.shared;
     shared.wait_for_room();
     let generation = shared.store.generation();
-    let loaded = load::<A>(&shared.store, stream, directory.state_fingerprint, None, so_far)?;
+    let loaded = load::<A>(
+        &shared.store,
+        stream,
+        directory.state_fingerprint,
+        Until::End,
+        so_far,
+    )?;
     match shared.store.open_stream(stream, loaded.reached) {
         Ok(writer) => {
             count(&shared.counters, &loaded);

@@ -15,7 +15,7 @@ use shuttle::future::block_on;
 use shuttle::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::entries::{Bounds, Charged, Entries, Entry, Mailbox, Unsent};
-use crate::residency::{Charge, Evicts, Gauges, Residency};
+use crate::residency::{Charge, Evicts, Gauges, Keeper, Residency};
 use crate::residents::Residents;
 
 const CLIENTS: u64 = 2;
@@ -180,8 +180,13 @@ impl House {
 
     fn wake(&self) -> Entry<Sender<Command>> {
         let house = self.this.upgrade().expect("the house stands");
-        let owner: Weak<dyn Evicts> = Weak::<House>::clone(&self.this);
-        let residency = Residency::new(self.id(), owner, Arc::clone(&self.gauges), 0);
+        let evicts: Weak<dyn Evicts> = Weak::<House>::clone(&self.this);
+        let keeper = Keeper {
+            aggregate_type: self.stream().aggregate_type,
+            evicts,
+            gauges: Arc::clone(&self.gauges),
+        };
+        let residency = Residency::new(self.id(), keeper.into(), 0);
         let (mailbox, commands) = channel();
         self.residencies.lock().push(Arc::clone(&residency));
         let entity = Arc::clone(&residency);

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Weak};
 
-use dormouse_domain::AggregateId;
+use dormouse_domain::{AggregateId, AggregateType};
 use dormouse_persistence::sync::{explore, thread};
 use shuttle::future::block_on;
 
-use crate::residency::{Evicts, Gauges, Residency};
+use crate::residency::{Evicts, Gauges, Keeper, Residency};
 
 const CLIENTS: usize = 3;
 const TURNS: usize = 2;
@@ -24,8 +24,13 @@ fn wait_for_room(mailbox: usize, runtime: usize) {
     let gauges = Arc::<Gauges>::default();
     let residents: Vec<Arc<Residency>> = ["a", "b"]
         .map(|id| {
-            let owner: Weak<dyn Evicts> = Weak::<Nobody>::new();
-            Residency::new(AggregateId::try_from(id).unwrap(), owner, Arc::clone(&gauges), 0)
+            let evicts: Weak<dyn Evicts> = Weak::<Nobody>::new();
+            let keeper = Keeper {
+                aggregate_type: AggregateType::from_static("t"),
+                evicts,
+                gauges: Arc::clone(&gauges),
+            };
+            Residency::new(AggregateId::try_from(id).unwrap(), keeper.into(), 0)
         })
         .into();
     let clients: Vec<_> = (0..CLIENTS)

@@ -44,6 +44,10 @@ impl<K: Eq + Hash, V> DashMap<K, V> {
         &self.hasher
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rows.read().len()
+    }
+
     pub(crate) fn get(&self, key: &K) -> Option<Ref<'_, K, V>> {
         let guard = self.rows.read();
         let value = Arc::clone(guard.get(key)?);

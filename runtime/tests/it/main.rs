@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod admin;
 mod adversity;
 mod bad_input;
 mod bank;

@@ -1,0 +1,143 @@
+//! What an operator sees and does: by name, decoded to JSON, in pages. Nothing of it is on a command's path.
+//!
+//! Streams, events and states are read from the store, so only what is durable is shown (P2), on the thread that reads
+//! the past: neither commands nor activations wait for an operator.
+
+mod administered;
+mod error;
+mod events;
+pub mod limits;
+mod residents;
+mod state;
+
+use std::sync::Arc;
+
+use dormouse_domain::{StreamId, Version};
+use dormouse_persistence::Store;
+
+pub(crate) use self::administered::Administered;
+pub use self::administered::AggregateTypeInfo;
+pub use self::error::AdminError;
+pub use self::events::{CommandSummary, EventRecord, EventsPage, Payload};
+use self::limits::{EVENTS_PAGE_MAX, READS_WAITING_MAX, checked};
+pub use self::residents::{Resident, ResidentOrder, ResidentsFound, ResidentsWanted};
+pub use self::state::{AsOf, StateRecord};
+use crate::dormouse::Dormouse;
+
+/// An operator's view of a runtime. Cheap to make and to clone; keeps the runtime alive.
+///
+/// Made by [`Dormouse::admin`].
+#[derive(Debug, Clone)]
+pub struct Admin {
+    runtime: Dormouse,
+}
+
+/// What became of a wish to passivate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passivated {
+    /// It left memory. Its next command wakes it.
+    Done,
+    /// It was not in memory.
+    NotResident,
+    /// Something is in flight to it, so it stays. Ask again.
+    Busy,
+}
+
+impl Admin {
+    pub(crate) fn new(runtime: Dormouse) -> Self {
+        Self { runtime }
+    }
+
+    /// The registered aggregate types, by name. Cheap.
+    #[must_use]
+    pub fn aggregate_types(&self) -> Vec<AggregateTypeInfo> {
+        let registered = self.runtime.registered();
+        registered.all().map(|(_, known)| known.info()).collect()
+    }
+
+    /// Who is in memory: the first of them in the order wanted.
+    ///
+    /// Cost: one look at every resident, on the caller's thread, and memory for the answer only. No lock is held for
+    /// long; commands take none of those.
+    #[must_use]
+    pub fn residents(&self, wanted: &ResidentsWanted) -> ResidentsFound {
+        residents::find(self.runtime.shared(), wanted)
+    }
+
+    /// A page of a stream's events from version `from` on, decoded to JSON through the registered type and its upcasters;
+    /// raw where that can't be. A stream without events has an empty page.
+    ///
+    /// Cost: a seek and a read of the page, whatever the stream's length.
+    ///
+    /// # Errors
+    /// [`AdminError::Invalid`] unless `limit` is 1 to [`EVENTS_PAGE_MAX`]; when the stream can't be read.
+    pub async fn events(
+        &self,
+        stream: &StreamId,
+        from: Version,
+        limit: usize,
+    ) -> Result<EventsPage, AdminError> {
+        let limit = checked("limit", limit, EVENTS_PAGE_MAX)?;
+        let known = self.runtime.registered().named(stream.aggregate_type.as_str());
+        let (known, stream) = (known.map(Arc::clone), stream.clone());
+        self.read(move |store| events::read(store, known.as_deref(), &stream, from, limit))
+            .await
+    }
+
+    /// The durable state of a stream as JSON, now or in the past.
+    ///
+    /// Cost: a read and a fold of the events from the newest snapshot that is of no later version, or else from the first
+    /// event, up to the state that is asked for.
+    ///
+    /// # Errors
+    /// [`AdminError::NoSuchVersion`] beyond the durable head; when the type is unknown, the stream can't be read, or the
+    /// state is not for JSON.
+    pub async fn state_at(&self, stream: &StreamId, as_of: AsOf) -> Result<StateRecord, AdminError> {
+        let (known, stream) = (Arc::clone(self.known(stream)?), stream.clone());
+        self.read(move |store| state::read(store, &*known, &stream, as_of))
+            .await
+    }
+
+    /// Takes an aggregate out of memory, unless something is in flight to it. A snapshot is stored where it is worth it.
+    ///
+    /// # Errors
+    /// [`AdminError::UnknownType`].
+    #[expect(
+        clippy::unused_async,
+        reason = "in a cluster it may be in another's memory, and callers should not change"
+    )]
+    pub async fn passivate(&self, stream: &StreamId) -> Result<Passivated, AdminError> {
+        let resident = self.known(stream)?.find(&stream.id);
+        Ok(match resident {
+            None => Passivated::NotResident,
+            Some(resident) if resident.try_evict() => {
+                self.runtime.shared().count_passivated_by_operator();
+                Passivated::Done
+            }
+            Some(_) => Passivated::Busy,
+        })
+    }
+
+    fn known(&self, stream: &StreamId) -> Result<&Arc<dyn Administered>, AdminError> {
+        let registered = self.runtime.registered();
+        let name = stream.aggregate_type.as_str();
+        registered.named(name).ok_or_else(|| AdminError::UnknownType {
+            aggregate_type: name.to_owned(),
+            known: registered.all().map(|(name, _)| name).collect(),
+        })
+    }
+
+    /// Runs a job on the thread that reads the past.
+    async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Store) -> Result<T, AdminError> + Send + 'static,
+    ) -> Result<T, AdminError> {
+        let shared = self.runtime.shared();
+        let (waiting, limit) = (shared.history.waiting(), READS_WAITING_MAX);
+        if waiting >= limit {
+            return Err(AdminError::Busy { waiting, limit });
+        }
+        let store = shared.store.clone();
+        shared.history.run(move || job(&store)).await?
+    }
+}

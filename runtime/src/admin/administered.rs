@@ -1,0 +1,124 @@
+//! One aggregate type behind a trait object: an operator names types by text. The domain's code runs behind
+//! `catch_unwind`, on whichever thread calls, which must be one that may wait for a disk.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use dormouse_domain::{Aggregate, AggregateId, Codec, Event, EventType, SizeLimit, StreamId, Version};
+use dormouse_persistence::StoredEvent;
+
+use super::AdminError;
+use super::limits::{EVENT_JSON_BYTES_MAX, STATE_JSON_BYTES_MAX};
+use crate::activation::{Folded, LoadFailed, Until, load};
+use crate::directory::Directory;
+use crate::entity_core::panic_message;
+use crate::residency::Residency;
+
+/// A registered aggregate type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AggregateTypeInfo {
+    /// [`Aggregate::TYPE`].
+    pub name: &'static str,
+    /// The stored name and current schema version of each kind of event.
+    pub events: &'static [EventType],
+    /// [`Aggregate::STATE_VERSION`].
+    pub state_version: u32,
+    /// How what is new is encoded.
+    pub codec: Codec,
+    /// How many are in memory now, those being woken included.
+    pub residents: usize,
+}
+
+/// What an operator can ask of one aggregate type, whichever it is.
+pub(crate) trait Administered: Send + Sync {
+    fn info(&self) -> AggregateTypeInfo;
+
+    /// Who is awake under this id.
+    fn find(&self, id: &AggregateId) -> Option<Arc<Residency>>;
+
+    /// An event as JSON, through its upcasters; or why that can't be.
+    fn event_json(&self, event: &StoredEvent<'_>) -> Result<String, String>;
+
+    /// A state as JSON, and its version.
+    fn state_json(&self, stream: &StreamId, until: Until) -> Result<(Version, String), AdminError>;
+}
+
+impl<A: Aggregate> Administered for Directory<A> {
+    fn info(&self) -> AggregateTypeInfo {
+        AggregateTypeInfo {
+            name: A::TYPE,
+            events: A::Event::TYPES,
+            state_version: A::STATE_VERSION,
+            codec: A::CODEC,
+            residents: self.entries.len(),
+        }
+    }
+
+    fn find(&self, id: &AggregateId) -> Option<Arc<Residency>> {
+        self.entries.find(id)
+    }
+
+    fn event_json(&self, stored: &StoredEvent<'_>) -> Result<String, String> {
+        guarded(|| {
+            let event = A::Event::decode(stored.name, stored.schema, stored.codec, stored.payload);
+            let event = event.map_err(|error| error.to_string())?;
+            let mut json = Vec::new();
+            let limit = SizeLimit {
+                field: "the event as JSON",
+                bytes_max: EVENT_JSON_BYTES_MAX,
+            };
+            event
+                .encode(Codec::Json, &mut json, limit)
+                .map_err(|error| error.to_string())?;
+            text(json)
+        })
+    }
+
+    fn state_json(&self, stream: &StreamId, until: Until) -> Result<(Version, String), AdminError> {
+        let folded = self.fold(stream, until)?;
+        let version = folded.version;
+        let shown = guarded(move || {
+            let mut json = Vec::new();
+            let limit = SizeLimit {
+                field: "the state as JSON",
+                bytes_max: STATE_JSON_BYTES_MAX,
+            };
+            Codec::Json
+                .encode(&folded.state, &mut json, limit)
+                .map_err(|error| error.to_string())?;
+            text(json)
+        });
+        let json = shown.map_err(|reason| AdminError::NotJson {
+            stream: stream.clone(),
+            version,
+            reason: reason.into(),
+        })?;
+        Ok((version, json))
+    }
+}
+
+impl<A: Aggregate> Directory<A> {
+    /// A durable state, from the store: what is in memory may not be durable yet (P2).
+    fn fold(&self, stream: &StreamId, until: Until) -> Result<Folded<A>, AdminError> {
+        let loaded = load::<A>(&self.shared.store, stream, self.state_fingerprint, until, None);
+        match loaded {
+            Ok(loaded) => Ok(loaded.folded),
+            Err(LoadFailed::Store(error)) => Err(error.into()),
+            Err(LoadFailed::Domain(reason)) => Err(AdminError::Domain {
+                stream: stream.clone(),
+                reason,
+            }),
+        }
+    }
+}
+
+/// Runs the domain's code; a panic is a reason like any other.
+fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run))
+        .unwrap_or_else(|panic| Err(format!("it panicked: {}", panic_message(panic.as_ref()))))
+}
+
+fn text(json: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(json).map_err(|error| error.to_string())
+}
