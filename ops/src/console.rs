@@ -1,21 +1,28 @@
 //! The web console: pages rendered here, kept up to date by a little JavaScript of our own.
 
 mod assets;
+mod difference;
 mod format;
-mod layout;
+mod json;
+pub(crate) mod layout;
+mod links;
 mod live;
 mod overview;
 mod sample;
 mod standing;
+mod state;
+mod timeline;
 mod window;
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::ServiceConfig;
 
 pub(crate) use live::Live;
 
+use crate::routes::read;
+
 pub(crate) fn configure(routes: &mut ServiceConfig) {
     routes
-        .route("/", web::get().to(overview::page))
-        .route("/live", web::get().to(live::stream))
-        .route("/assets/{folder}/{name}", web::get().to(assets::file));
+        .service(read("/", overview::page))
+        .service(read("/live", live::stream))
+        .service(read("/assets/{folder}/{name}", assets::file));
 }

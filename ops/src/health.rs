@@ -1,12 +1,36 @@
-//! Whether the process lives, and whether it can take commands.
+//! Whether the process lives, and whether it can take commands: for orchestrators, without a token.
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{Data, Json, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-pub(crate) fn configure(routes: &mut ServiceConfig) {
-    routes.route("/live", web::get().to(live));
+use crate::attached::Attached;
+use crate::readiness::Readiness;
+use crate::routes;
+
+pub(crate) fn configure(health: &mut ServiceConfig) {
+    health
+        .service(routes::read("/live", live))
+        .service(routes::read("/ready", ready));
+}
+
+/// That the process answers.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Alive {
+    /// Always `alive`.
+    status: &'static str,
 }
 
 async fn live() -> impl Responder {
-    HttpResponse::Ok().body("alive\n")
+    Json(Alive { status: "alive" })
+}
+
+async fn ready(attached: Data<Attached>) -> HttpResponse {
+    let readiness = Readiness::of(&attached);
+    if readiness.is_ready() {
+        HttpResponse::Ok().json(readiness)
+    } else {
+        HttpResponse::ServiceUnavailable().json(readiness)
+    }
 }

@@ -46,7 +46,12 @@ struct Rows<'a>(Vec<Row<'a>>);
 
 impl<'a> Rows<'a> {
     fn push(&mut self, mark: Mark, depth: usize, key: Option<&'a str>, value: Value<'a>) {
-        self.0.push(Row { mark, depth, key, value });
+        self.0.push(Row {
+            mark,
+            depth,
+            key,
+            value,
+        });
     }
 
     fn whole(&mut self, mark: Mark, depth: usize, key: Option<&'a str>, json: &'a Json<'a>) {
@@ -56,12 +61,16 @@ impl<'a> Rows<'a> {
             Json::Fields(fields) if fields.is_empty() => self.push(mark, depth, key, Value::Bracket("{}")),
             Json::List(items) => {
                 self.push(mark, depth, key, Value::Bracket("["));
-                items.iter().for_each(|item| self.whole(mark, depth + 1, None, item));
+                items
+                    .iter()
+                    .for_each(|item| self.whole(mark, depth + 1, None, item));
                 self.push(mark, depth, None, Value::Bracket("]"));
             }
             Json::Fields(fields) => {
                 self.push(mark, depth, key, Value::Bracket("{"));
-                fields.iter().for_each(|(key, value)| self.whole(mark, depth + 1, Some(key), value));
+                fields
+                    .iter()
+                    .for_each(|(key, value)| self.whole(mark, depth + 1, Some(key), value));
                 self.push(mark, depth, None, Value::Bracket("}"));
             }
         }
@@ -169,7 +178,15 @@ mod tests {
         check(
             r#"{"a":1,"gone":2,"b":3}"#,
             r#"{"a":1,"b":4,"new":[]}"#,
-            &[" {", "  \"a\": 1", "- \"gone\": 2", "- \"b\": 3", "+ \"b\": 4", "+ \"new\": []", " }"],
+            &[
+                " {",
+                "  \"a\": 1",
+                "- \"gone\": 2",
+                "- \"b\": 3",
+                "+ \"b\": 4",
+                "+ \"new\": []",
+                " }",
+            ],
         );
     }
 
@@ -185,20 +202,26 @@ mod tests {
         check(
             r#"[{"n":1,"m":0},7]"#,
             r#"[{"n":2,"m":0},7]"#,
-            &[" [", "  {", "-  \"n\": 1", "+  \"n\": 2", "   \"m\": 0", "  }", "  7", " ]"],
+            &[
+                " [",
+                "  {",
+                "-  \"n\": 1",
+                "+  \"n\": 2",
+                "   \"m\": 0",
+                "  }",
+                "  7",
+                " ]",
+            ],
         );
     }
 
     #[test]
     fn another_kind_of_value_replaces_the_whole() {
-        check(r#"{"a":null}"#, r#"{"a":{"b":1}}"#, &[
-            " {",
-            "- \"a\": null",
-            "+ \"a\": {",
-            "+  \"b\": 1",
-            "+ }",
-            " }",
-        ]);
+        check(
+            r#"{"a":null}"#,
+            r#"{"a":{"b":1}}"#,
+            &[" {", "- \"a\": null", "+ \"a\": {", "+  \"b\": 1", "+ }", " }"],
+        );
         check("[]", "[1]", &["-[]", "+[", "+ 1", "+]"]);
     }
 
@@ -206,6 +229,10 @@ mod tests {
     fn equal_values_have_no_marks() {
         let json = r#"{"a":[1,{"b":[]}],"c":"x"}"#;
         let parsed = Json::parse(json).unwrap();
-        assert!(difference(&parsed, &parsed).iter().all(|row| row.mark == Mark::Same));
+        assert!(
+            difference(&parsed, &parsed)
+                .iter()
+                .all(|row| row.mark == Mark::Same)
+        );
     }
 }

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::console::difference::unchanged;
+
 /// Deeper parts are shown on one line, as they are written: a bound for recursion.
 const DEPTH_MAX: usize = 48;
 
@@ -32,12 +34,18 @@ impl<'a> Json<'a> {
             _ if depth_left == 0 => Some(Self::Scalar(text)),
             b'{' => {
                 let Fields(fields) = serde_json::from_str(text).ok()?;
-                let fields = fields.into_iter().map(|(key, raw)| Some((quoted(&key), inner(raw)?)));
+                let fields = fields
+                    .into_iter()
+                    .map(|(key, raw)| Some((quoted(&key), inner(raw)?)));
                 fields.collect::<Option<_>>().map(Self::Fields)
             }
             b'[' => {
                 let Items(items) = serde_json::from_str(text).ok()?;
-                items.into_iter().map(inner).collect::<Option<_>>().map(Self::List)
+                items
+                    .into_iter()
+                    .map(inner)
+                    .collect::<Option<_>>()
+                    .map(Self::List)
             }
             _ => Some(Self::Scalar(text)),
         }
@@ -59,11 +67,11 @@ pub(crate) fn kind(scalar: &str) -> &'static str {
 
 /// A value with line breaks, coloured.
 pub(crate) fn pretty(text: &str) -> Markup {
-    let rows = Json::parse(text).map(|json| crate::console::difference::unchanged(&json));
+    let parsed = Json::parse(text);
     html! {
         pre.json tabindex="0" {
-            @match rows {
-                Some(rows) => @for row in &rows { (row.text()) "\n" },
+            @match &parsed {
+                Some(json) => @for row in unchanged(json) { (row.text()) "\n" },
                 None => (text),
             }
         }
@@ -134,8 +142,14 @@ mod tests {
     fn order_and_digits_stay_as_they_are_written() {
         let text = r#"{"z": 340282366920938463463374607431768211455, "a": [1.50, "\u00e4"], "q\"": {}}"#;
         let fields = vec![
-            (r#""z""#.to_owned(), Json::Scalar("340282366920938463463374607431768211455")),
-            (r#""a""#.to_owned(), Json::List(vec![Json::Scalar("1.50"), Json::Scalar(r#""\u00e4""#)])),
+            (
+                r#""z""#.to_owned(),
+                Json::Scalar("340282366920938463463374607431768211455"),
+            ),
+            (
+                r#""a""#.to_owned(),
+                Json::List(vec![Json::Scalar("1.50"), Json::Scalar(r#""\u00e4""#)]),
+            ),
             (r#""q\"""#.to_owned(), Json::Fields(vec![])),
         ];
         assert_eq!(Json::parse(text), Some(Json::Fields(fields)));

@@ -1,6 +1,7 @@
 //! What every page has around it.
 
-use actix_web::web::Html;
+use actix_web::HttpResponse;
+use actix_web::http::header::ContentType;
 use maud::{DOCTYPE, Markup, html};
 
 use crate::attached::Attached;
@@ -58,7 +59,7 @@ const KEYS: &[(&str, &str)] = &[
 ];
 
 /// A page at a place of the navigation.
-pub(crate) fn page(attached: &Attached, here: &str, title: &str, content: &Markup) -> Html {
+pub(crate) fn page(attached: &Attached, here: &str, title: &str, content: &Markup) -> HttpResponse {
     let base = &attached.base;
     let body = html! {
         a.skip href="#main" { "Skip to the content" }
@@ -96,18 +97,24 @@ pub(crate) fn page(attached: &Attached, here: &str, title: &str, content: &Marku
         (keys())
         (question())
     };
-    Html::new(document(base, title, true, &body).into_string())
+    answer(document(base, title, true, &body))
 }
 
 /// A page without navigation: before login, and for errors.
-pub(crate) fn bare(base: &str, title: &str, content: &Markup) -> Html {
+pub(crate) fn bare(base: &str, title: &str, content: &Markup) -> Markup {
     let body = html! {
         main.bare #main {
             a.brand href=(at(base, "/")) { (mark()) span { "Dormouse" } }
             (content)
         }
     };
-    Html::new(document(base, title, false, &body).into_string())
+    document(base, title, false, &body)
+}
+
+fn answer(document: Markup) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(ContentType::html())
+        .body(document.into_string())
 }
 
 fn document(base: &str, title: &str, live: bool, body: &Markup) -> Markup {

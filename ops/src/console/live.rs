@@ -1,7 +1,10 @@
 //! What pages are kept up to date by: one sampler for all of them, and server-sent events.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -9,17 +12,13 @@ use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data};
-use arc_swap::ArcSwapOption;
-use dormouse_runtime::Dormouse;
 use parking_lot::Mutex;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 
 use crate::attached::Attached;
 use crate::console::assets;
 use crate::console::sample::{Sample, Samples};
+use crate::readiness::Readiness;
 
 /// How often the runtime is looked at. Also what keeps connections alive.
 const EVERY: Duration = Duration::from_secs(1);
@@ -42,13 +41,14 @@ struct Shared {
 }
 
 impl Live {
-    pub(crate) fn start(runtime: Arc<ArcSwapOption<Dormouse>>) -> Self {
+    /// Of whatever is attached; nothing is looked at before that is there, or after it is gone.
+    pub(crate) fn start(attached: Weak<Attached>) -> Self {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let (stop, stopped) = channel();
         let looking = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("dormouse-sampler".into())
-            .spawn(move || look(&looking, &runtime, &stopped));
+            .spawn(move || look(&looking, &attached, &stopped));
         let running = match thread {
             Ok(thread) => Some((stop, thread)),
             Err(error) => {
@@ -75,7 +75,10 @@ impl Live {
         drop(shared);
         if let Some((stop, thread)) = self.running.lock().take() {
             drop(stop);
-            let _ = thread.join();
+            // the sampler itself may be who lets go of what it looked at
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
         }
     }
 
@@ -99,16 +102,17 @@ impl Drop for Live {
     }
 }
 
-fn look(shared: &Mutex<Shared>, runtime: &ArcSwapOption<Dormouse>, stopped: &Receiver<()>) {
+fn look(shared: &Mutex<Shared>, attached: &Weak<Attached>, stopped: &Receiver<()>) {
     loop {
-        let attached = runtime.load_full();
-        let mut shared = shared.lock();
-        let sample = frame("sample", &shared.samples.take(attached.as_deref()));
-        shared
-            .viewers
-            .retain(|viewer| viewer.try_send(sample.clone()).is_ok());
-        drop(shared);
-        drop(attached);
+        if let Some(attached) = attached.upgrade() {
+            let (runtime, readiness) = (attached.runtime(), Readiness::of(&attached));
+            let mut shared = shared.lock();
+            let sample = shared.samples.take(runtime.as_ref(), readiness);
+            let sample = frame("sample", &sample);
+            shared
+                .viewers
+                .retain(|viewer| viewer.try_send(sample.clone()).is_ok());
+        }
         match stopped.recv_timeout(EVERY) {
             Err(RecvTimeoutError::Timeout) => {}
             Ok(()) | Err(RecvTimeoutError::Disconnected) => return,

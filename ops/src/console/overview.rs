@@ -1,6 +1,7 @@
 //! What it does and holds, at a glance.
 
-use actix_web::web::{Data, Html};
+use actix_web::HttpResponse;
+use actix_web::web::Data;
 use maud::{Markup, html};
 
 use crate::attached::Attached;
@@ -54,12 +55,12 @@ const TILES: &[Tile] = &[
     },
 ];
 
-/// One chart: its series by name, figure and label, drawn in this order.
+/// One chart: its series by name, label and colour, drawn in this order.
 struct Chart {
     title: &'static str,
     kind: &'static str,
     unit: &'static str,
-    series: &'static [(&'static str, &'static str)],
+    series: &'static [(&'static str, &'static str, u8)],
     note: &'static str,
 }
 
@@ -69,12 +70,12 @@ const CHARTS: &[Chart] = &[
         kind: "stack",
         unit: "count",
         series: &[
-            ("committed", "committed"),
-            ("replied", "no event"),
-            ("replayed", "replayed"),
-            ("refused", "refused"),
-            ("not_done", "not done"),
-            ("overloaded", "overloaded"),
+            ("committed", "committed", 1),
+            ("replied", "no event", 4),
+            ("replayed", "replayed", 5),
+            ("refused", "refused", 2),
+            ("not_done", "not done", 3),
+            ("overloaded", "overloaded", 6),
         ],
         note: "by what came of them",
     },
@@ -83,9 +84,9 @@ const CHARTS: &[Chart] = &[
         kind: "log",
         unit: "seconds",
         series: &[
-            ("commit_wait_p50", "p50"),
-            ("commit_wait_p99", "p99"),
-            ("commit_wait_p999", "p99.9"),
+            ("commit_wait_p50", "p50", 1),
+            ("commit_wait_p99", "p99", 2),
+            ("commit_wait_p999", "p99.9", 3),
         ],
         note: "from taken in hand to durable",
     },
@@ -94,9 +95,9 @@ const CHARTS: &[Chart] = &[
         kind: "log",
         unit: "seconds",
         series: &[
-            ("handling_p50", "p50"),
-            ("handling_p99", "p99"),
-            ("handling_p999", "p99.9"),
+            ("handling_p50", "p50", 1),
+            ("handling_p99", "p99", 2),
+            ("handling_p999", "p99.9", 3),
         ],
         note: "decide, encode, apply",
     },
@@ -104,21 +105,24 @@ const CHARTS: &[Chart] = &[
         title: "fsync",
         kind: "log",
         unit: "seconds",
-        series: &[("sync_p50", "p50"), ("sync_p99", "p99")],
+        series: &[("sync_p50", "p50", 1), ("sync_p99", "p99", 2)],
         note: "one a batch",
     },
     Chart {
         title: "Commits a batch",
         kind: "line",
         unit: "count",
-        series: &[("batch_mean", "mean"), ("batch_p99", "p99")],
+        series: &[("batch_mean", "mean", 1), ("batch_p99", "p99", 2)],
         note: "what one fsync covers",
     },
     Chart {
         title: "Memory of aggregates",
         kind: "limit",
         unit: "bytes",
-        series: &[("resident_bytes", "in use"), ("memory_budget_bytes", "budget")],
+        series: &[
+            ("resident_bytes", "in use", 1),
+            ("memory_budget_bytes", "budget", 3),
+        ],
         note: "as it is reckoned",
     },
     Chart {
@@ -126,9 +130,9 @@ const CHARTS: &[Chart] = &[
         kind: "line",
         unit: "count",
         series: &[
-            ("activations", "woken"),
-            ("passivated_memory", "evicted for memory"),
-            ("passivated_idle", "idle"),
+            ("activations", "woken", 1),
+            ("passivated_memory", "evicted for memory", 2),
+            ("passivated_idle", "idle", 4),
         ],
         note: "",
     },
@@ -137,8 +141,8 @@ const CHARTS: &[Chart] = &[
         kind: "line",
         unit: "count",
         series: &[
-            ("in_flight", "commands and queries"),
-            ("queue_commits", "commits queued"),
+            ("in_flight", "commands and queries", 1),
+            ("queue_commits", "commits queued", 2),
         ],
         note: "now",
     },
@@ -146,12 +150,12 @@ const CHARTS: &[Chart] = &[
         title: "Not indexed yet",
         kind: "line",
         unit: "count",
-        series: &[("unindexed", "events")],
+        series: &[("unindexed", "events", 1)],
         note: "durable, sorted by stream later",
     },
 ];
 
-pub(crate) async fn page(attached: Data<Attached>) -> Html {
+pub(crate) async fn page(attached: Data<Attached>) -> HttpResponse {
     let content = attached.live.latest(content);
     layout::page(&attached, "/", "Overview", &content)
 }
@@ -189,7 +193,7 @@ fn tile(tile: &Tile, sample: &Sample) -> Markup {
 }
 
 fn chart(chart: &Chart, sample: &Sample) -> Markup {
-    let names: Vec<&str> = chart.series.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = chart.series.iter().map(|(name, ..)| *name).collect();
     html! {
         figure.chart data-kind=(chart.kind) data-unit=(chart.unit) data-series=(names.join(" ")) {
             figcaption {
@@ -198,8 +202,8 @@ fn chart(chart: &Chart, sample: &Sample) -> Markup {
             }
             div.plot {}
             ul.legend {
-                @for (name, label) in chart.series {
-                    li data-of=(name) { i {} span { (label) } (figure(sample, name)) }
+                @for (name, label, colour) in chart.series {
+                    li class={ "c" (colour) } { i {} span { (label) } (figure(sample, name)) }
                 }
             }
         }

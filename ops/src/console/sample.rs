@@ -9,6 +9,7 @@ use dormouse_runtime::{Dormouse, Statistics};
 
 use crate::console::standing::Standing;
 use crate::console::window::{FIGURES, SERIES, Window};
+use crate::readiness::Readiness;
 
 /// Figures are taken over so many looks: over one they would flicker.
 const FIGURES_OVER: usize = 5;
@@ -51,8 +52,7 @@ pub(crate) struct Samples {
 
 impl Samples {
     /// One more look. Returns it as a JSON object for those who watch.
-    pub(crate) fn take(&mut self, runtime: Option<&Dormouse>) -> String {
-        let standing = Standing::of(runtime);
+    pub(crate) fn take(&mut self, runtime: Option<&Dormouse>, readiness: Readiness) -> String {
         let mut figures = Vec::new();
         match runtime {
             Some(runtime) => {
@@ -89,7 +89,10 @@ impl Samples {
             self.rows.pop_front();
         }
         let drawn = !figures.is_empty();
-        self.latest = Sample { standing, figures };
+        self.latest = Sample {
+            standing: readiness.into(),
+            figures,
+        };
         let row = self.rows.back().filter(|_| drawn).map_or("null", String::as_str);
         format!("{{\"row\":{row},{}}}", self.words())
     }

@@ -1,39 +1,42 @@
 //! How it stands, in a word and a sentence.
 
-use std::borrow::Cow;
-
-use dormouse_persistence::Health;
-use dormouse_runtime::Dormouse;
+use crate::readiness::{Readiness, Status};
 
 /// Shown on every page.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub(crate) struct Standing {
     /// For the styles: `good`, `busy` or `bad`.
     pub(crate) kind: &'static str,
     pub(crate) word: &'static str,
-    pub(crate) reason: Cow<'static, str>,
+    pub(crate) reason: String,
 }
 
-impl Default for Standing {
-    fn default() -> Self {
+impl From<Readiness> for Standing {
+    fn from(readiness: Readiness) -> Self {
+        let (kind, word) = match readiness.status {
+            Status::Opening => ("busy", "Opening"),
+            Status::Recovering => ("busy", "Recovering"),
+            Status::Ready => ("good", "Ready"),
+            Status::Stopped => ("bad", "Stopped"),
+            Status::Draining => ("busy", "Draining"),
+            Status::Overloaded => ("busy", "Overloaded"),
+            Status::ShutDown => ("bad", "Shut down"),
+        };
         Self {
-            kind: "busy",
-            word: "Opening",
-            reason: "The store is being opened; no command is taken yet.".into(),
+            kind,
+            word,
+            reason: sentence(&readiness.reason),
         }
     }
 }
 
-impl Standing {
-    pub(crate) fn of(runtime: Option<&Dormouse>) -> Self {
-        let Some(runtime) = runtime else {
-            return Self::default();
-        };
-        let (kind, word, reason) = match runtime.health() {
-            _ if runtime.is_shutting_down() => ("busy", "Stopping", "It takes no more commands.".into()),
-            Health::Stopped { reason } => ("bad", "Stopped", format!("No command is taken: {reason}").into()),
-            Health::Healthy => ("good", "Ready", "It takes commands.".into()),
-        };
-        Self { kind, word, reason }
-    }
+/// With a capital and a full stop.
+fn sentence(reason: &str) -> String {
+    let mut chars = reason.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string());
+    format!(
+        "{}{}.",
+        first.unwrap_or_default(),
+        chars.as_str().trim_end_matches('.')
+    )
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use dormouse_domain::{StreamId, Version};
-use dormouse_runtime::{Admin, AdminError, AsOf};
+use dormouse_runtime::admin::{Admin, AdminError, AsOf};
 use maud::{Markup, html};
 
 use crate::console::difference::{Mark, Row, difference, unchanged};
@@ -28,9 +28,15 @@ pub(crate) struct States {
 
 impl States {
     pub(crate) async fn read(admin: &Admin, stream: &StreamId, version: Version) -> Self {
-        let after = admin.state_at(stream, AsOf::Version(version)).await.map(|state| state.json);
+        let after = admin
+            .state_at(stream, AsOf::Version(version))
+            .await
+            .map(|state| state.json);
         let before = match (&after, version.get().checked_sub(1)) {
-            (Ok(_), Some(before)) => admin.state_at(stream, AsOf::Version(Version::new(before))).await.ok(),
+            (Ok(_), Some(before)) => admin
+                .state_at(stream, AsOf::Version(Version::new(before)))
+                .await
+                .ok(),
             _ => None,
         };
         Self {
@@ -55,7 +61,10 @@ impl States {
     }
 
     fn shown(&self, after: &str) -> Markup {
-        let before = self.before.as_deref().filter(|before| before.len() <= COMPARED_BYTES_MAX);
+        let before = self
+            .before
+            .as_deref()
+            .filter(|before| before.len() <= COMPARED_BYTES_MAX);
         let old = before.and_then(Json::parse);
         match Json::parse(after).filter(|_| after.len() <= COMPARED_BYTES_MAX) {
             None => beginning(after),
@@ -151,12 +160,19 @@ mod tests {
             Part::Row(_) => 0,
             Part::LeftOut(rows) => rows.get(),
         });
-        assert_eq!(shown + left_out.sum::<usize>(), rows.len(), "each row is shown or counted");
+        assert_eq!(
+            shown + left_out.sum::<usize>(),
+            rows.len(),
+            "each row is shown or counted"
+        );
         (shown, kept.len())
     }
 
     fn list(items: impl Iterator<Item = usize>) -> String {
-        format!("[{}]", items.map(|item| item.to_string()).collect::<Vec<_>>().join(","))
+        format!(
+            "[{}]",
+            items.map(|item| item.to_string()).collect::<Vec<_>>().join(",")
+        )
     }
 
     #[test]
@@ -168,7 +184,10 @@ mod tests {
     fn of_a_large_one_what_changed_with_some_lines_around() {
         let (shown, parts) = parts(&list(0..5_000), &list((0..2_500).chain([9]).chain(2_501..5_000)));
         // the beginning, both changed lines with their surroundings; two gaps
-        assert_eq!((shown, parts), (AROUND + 1 + 2 + 2 * AROUND, AROUND + 1 + 2 + 2 * AROUND + 2));
+        assert_eq!(
+            (shown, parts),
+            (AROUND + 1 + 2 + 2 * AROUND, AROUND + 1 + 2 + 2 * AROUND + 2)
+        );
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! The events of one aggregate, newest first, a page at a time.
 
 use dormouse_domain::Version;
-use dormouse_runtime::{EventRecord, EventsPage, Payload};
+use dormouse_runtime::admin::{EventRecord, EventsPage, Payload};
 use maud::{Markup, html};
-use serde::Serialize;
 
-use crate::console::{format, json};
+use crate::console::{format, json, links};
 
 /// Events on a page: what a person looks through. A longer one would make the slider slow.
 pub(crate) const PAGE: u64 = 50;
@@ -64,17 +63,8 @@ pub(crate) struct Link<'a> {
 
 impl Link<'_> {
     pub(crate) fn to(&self, version: u64) -> String {
-        let query = query(&[("type", self.aggregate_type), ("id", self.id), ("at", &version.to_string())]);
-        format!("{}/aggregate?{query}", self.base)
+        links::aggregate(self.base, self.aggregate_type, self.id, Some(version))
     }
-}
-
-/// `a=b&c=d`, encoded.
-pub(crate) fn query(parameters: &[(&str, &str)]) -> String {
-    #[derive(Serialize)]
-    #[serde(transparent)]
-    struct Parameters<'a>(&'a [(&'a str, &'a str)]);
-    serde_urlencoded::to_string(Parameters(parameters)).expect("pairs of text can be encoded")
 }
 
 fn event(event: &EventRecord, current: bool, link: &Link<'_>) -> Markup {
@@ -131,7 +121,7 @@ fn detail(event: &EventRecord, base: &str) -> Markup {
             }
             @if let Some(causation) = metadata.causation {
                 (fact("Caused by", &html! {
-                    a href=(format!("{base}/event?{}", query(&[("id", &causation.to_string())]))) { code { (causation) } }
+                    a href=(links::to(base, "/event", &[("id", &causation.to_string())])) { code { (causation) } }
                 }))
             }
             @if let Some(trace) = &metadata.trace {
@@ -181,11 +171,5 @@ mod tests {
     fn raw_bytes_are_shown_up_to_a_bound() {
         assert_eq!(hex(&[0, 255, 16]), "00 ff 10");
         assert!(hex(&[0; 4_096]).len() < 4 * RAW_BYTES_MAX);
-    }
-
-    #[test]
-    fn ids_are_encoded_in_links() {
-        let link = Link { base: "/ops", aggregate_type: "flight", id: "2013/HA?51&x=é" };
-        assert_eq!(link.to(3), "/ops/aggregate?type=flight&id=2013%2FHA%3F51%26x%3D%C3%A9&at=3");
     }
 }

@@ -2,7 +2,8 @@
 import { decades, label, linear } from "./ticks.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const SHOWN_MS = 5 * 60_000;
+const MINUTE_MS = 60_000;
+const SPANS = [1, 2, 5]; // in minutes: the shortest that shows all there is, up to what the server keeps
 const GAP_MS = 3_500; // no line across what was not seen
 const LEFT = 44;
 const BOTTOM = 17;
@@ -16,7 +17,7 @@ export function charts() {
 
     function draw() {
         const now = rows.length ? rows.at(-1)[0] : 0;
-        rows = rows.filter((row) => row[0] > now - SHOWN_MS - 2_000);
+        rows = rows.filter((row) => row[0] > now - SPANS.at(-1) * MINUTE_MS - 2_000);
         for (const chart of charts) chart.draw(rows, columns, now);
     }
 
@@ -54,9 +55,7 @@ class Chart {
         this.kind = figure.dataset.kind;
         this.unit = figure.dataset.unit;
         this.pointed = null;
-        for (const [at, item] of [...figure.querySelectorAll(".legend li")].entries()) {
-            item.classList.add(`c${at + 1}`);
-        }
+        this.colours = [...figure.querySelectorAll(".legend li")].map((item) => item.className);
         this.plot.addEventListener("pointermove", (event) => this.point(event));
         this.plot.addEventListener("pointerleave", () => this.point(null));
     }
@@ -74,9 +73,11 @@ class Chart {
             make(svg, "text", { x: width / 2, y: height / 2, "text-anchor": "middle", class: "waiting" }, "no samples yet");
             return;
         }
-        this.x = (time) => LEFT + (width - LEFT - RIGHT) * (1 - (now - time) / SHOWN_MS);
+        const minutes = SPANS.find((span) => now - rows[0][0] <= span * MINUTE_MS) ?? SPANS.at(-1);
+        this.x = (time) => LEFT + (width - LEFT - RIGHT) * (1 - (now - time) / (minutes * MINUTE_MS));
         const scale = this.scale(rows, at, height);
         this.axes(svg, scale, width, height);
+        this.times(svg, minutes, width, height);
         if (this.kind === "stack") this.stack(svg, rows, at, scale.y);
         else this.lines(svg, rows, at, scale.y, height - BOTTOM);
         this.cross(svg, rows, at, height, width);
@@ -105,11 +106,14 @@ class Chart {
             make(svg, "line", { x1: LEFT, x2: width - RIGHT, y1: line, y2: line, class: tick === ticks[0] ? "base" : "grid" });
             make(svg, "text", { x: LEFT - 7, y: line + 3.5, "text-anchor": "end" }, label(tick, this.unit));
         }
-        for (let minute = 0; minute <= 5; minute += 1) {
-            const x = LEFT + ((width - LEFT - RIGHT) * (5 - minute)) / 5;
-            const anchor = minute === 0 ? "end" : minute === 5 ? "start" : "middle";
-            const text = minute === 0 ? "now" : `−${minute} min`;
-            if (minute % 2 === 0 || minute === 5 || width > 420) make(svg, "text", { x, y: height - 2, "text-anchor": anchor }, text);
+    }
+
+    times(svg, minutes, width, height) {
+        const step = minutes === 1 ? 0.25 : minutes === 2 ? 0.5 : 1;
+        for (let back = 0; back < minutes; back += step) {
+            const x = LEFT + ((width - LEFT - RIGHT) * (minutes - back)) / minutes;
+            const words = step < 1 ? `−${back * 60} s` : `−${back} min`;
+            make(svg, "text", { x, y: height - 2, "text-anchor": back ? "middle" : "end" }, back ? words : "now");
         }
     }
 
@@ -134,8 +138,8 @@ class Chart {
             const limit = this.kind === "limit" && number === at.length - 1;
             for (const piece of this.pieces(rows, (row) => y(row[column]))) {
                 const area = number === 0 && this.kind !== "log";
-                if (area) make(svg, "path", { d: `${path(piece)}L${piece.at(-1)[0]} ${base}L${piece[0][0]} ${base}Z`, class: "under c1" });
-                make(svg, "path", { d: path(piece), class: `curve c${number + 1}${limit ? " limit" : ""}` });
+                if (area) make(svg, "path", { d: `${path(piece)}L${piece.at(-1)[0]} ${base}L${piece[0][0]} ${base}Z`, class: `under ${this.colours[0]}` });
+                make(svg, "path", { d: path(piece), class: `curve ${this.colours[number]}${limit ? " limit" : ""}` });
             }
         }
     }
@@ -148,7 +152,7 @@ class Chart {
             const high = this.pieces(rows, (row) => y(sums.get(row)));
             for (const [index, piece] of high.entries()) {
                 const d = `${path(piece)}${path(low[index].toReversed()).replace("M", "L")}Z`;
-                make(svg, "path", { d, class: `area c${number + 1}` });
+                make(svg, "path", { d, class: `area ${this.colours[number]}` });
             }
         }
     }

@@ -1,0 +1,6 @@
+//! The ops server from outside, over real sockets.
+
+mod client;
+mod health;
+mod safety;
+mod tokens;
