@@ -1,5 +1,8 @@
 //! The web console: pages rendered here, kept up to date by a little JavaScript of our own.
 
+mod acts;
+mod aggregate;
+mod aggregates;
 mod assets;
 mod difference;
 mod format;
@@ -8,9 +11,11 @@ pub(crate) mod layout;
 mod links;
 mod live;
 mod overview;
+mod page;
 mod sample;
 mod standing;
 mod state;
+mod store;
 mod timeline;
 mod window;
 
@@ -23,6 +28,10 @@ use crate::routes::read;
 pub(crate) fn configure(routes: &mut ServiceConfig) {
     routes
         .service(read("/", overview::page))
+        .service(read("/aggregates", aggregates::page))
+        .service(read("/aggregate", aggregate::page))
+        .service(read("/event", aggregate::event))
+        .service(read("/store", store::page))
         .service(read("/live", live::stream))
         .service(read("/assets/{folder}/{name}", assets::file));
 }

@@ -53,7 +53,15 @@ pub(crate) fn duration(time: Duration) -> String {
     seconds(time.as_secs_f64())
 }
 
-/// The same, from seconds.
+/// In whole seconds: for what passes while it is shown.
+pub(crate) fn whole(time: Duration) -> String {
+    match time.as_secs() {
+        s @ ..100 => format!("{s}{NO_BREAK}s"),
+        s => long(s),
+    }
+}
+
+/// As [`duration`], from seconds.
 pub(crate) fn seconds(s: f64) -> String {
     if s <= 0.0 {
         return format!("0{NO_BREAK}ms");

@@ -1,11 +1,9 @@
 //! What it does and holds, at a glance.
 
 use actix_web::HttpResponse;
-use actix_web::web::Data;
 use maud::{Markup, html};
 
-use crate::attached::Attached;
-use crate::console::layout;
+use crate::console::page::Page;
 use crate::console::sample::Sample;
 
 /// A number at the top: name, figure, unit, and what stands below it, as text and figures in turn.
@@ -155,9 +153,9 @@ const CHARTS: &[Chart] = &[
     },
 ];
 
-pub(crate) async fn page(attached: Data<Attached>) -> HttpResponse {
-    let content = attached.live.latest(content);
-    layout::page(&attached, "/", "Overview", &content)
+pub(crate) async fn page(page: Page) -> HttpResponse {
+    let content = page.attached.live.latest(content);
+    page.show("/", "Overview", &content)
 }
 
 fn content(sample: &Sample) -> Markup {
