@@ -55,6 +55,7 @@ mod indexer;
 #[cfg(feature = "rocksdb")]
 pub mod inspect;
 mod journal;
+mod listing;
 #[cfg(feature = "rocksdb")]
 mod lock;
 mod log_reader;
@@ -103,6 +104,7 @@ pub use crate::engine::EngineStatistics;
 pub use crate::engine::memory::{AppendFault, HeldAppends, MemoryDisk};
 pub use crate::error::StoreError;
 pub use crate::follower::LogFollower;
+pub use crate::listing::{StreamSummary, StreamsPage};
 pub use crate::options::{OpenProgress, StoreOptions};
 pub use crate::settlement::{NotCommitted, Settled, Settlement, SettlementSink, SinkId, Ticket};
 pub use crate::snapshot::Snapshot;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use dormouse_domain::{CommandId, Offset, StreamId, Version};
+use dormouse_domain::{AggregateId, AggregateType, CommandId, Offset, StreamId, Version};
 
 use crate::commit::Commit;
 use crate::core::Core;
@@ -13,6 +13,7 @@ use crate::engine::{Disk, Family};
 use crate::error::StoreError;
 use crate::follower::LogFollower;
 use crate::format::{self, keys};
+use crate::listing::{self, StreamsPage, Wanted};
 use crate::log_reader;
 use crate::metric_names;
 use crate::options::StoreOptions;
@@ -336,6 +337,51 @@ impl Store {
     /// As [`Store::read_stream`].
     pub fn head(&self, stream: &StreamId) -> Result<Version, StoreError> {
         reader::head(&*self.reading()?, stream)
+    }
+
+    /// The most streams that [`Store::streams`] answers at once.
+    pub const STREAMS_PAGE_MAX: usize = listing::STREAMS_PAGE_MAX;
+
+    /// The streams of a type whose ids begin with `id_prefix` and come after `after`, in the order of their ids (by bytes),
+    /// each with its head: at most `limit` of them, and never more than [`Store::STREAMS_PAGE_MAX`].
+    ///
+    /// Costs two seeks a stream, however long it is, and a look at every commit in the tail. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the index can't be read.
+    ///
+    /// ```
+    /// use dormouse_domain::AggregateType;
+    /// use dormouse_persistence::Store;
+    ///
+    /// let store = Store::in_memory();
+    /// let accounts = AggregateType::from_static("account");
+    /// let (mut after, mut streams) = (None, 0);
+    /// loop {
+    ///     let page = store.streams(&accounts, "acc-", after.as_ref(), 100)?;
+    ///     streams += page.streams.len();
+    ///     after = page.streams.last().map(|last| last.stream.id.clone());
+    ///     if !page.more {
+    ///         break;
+    ///     }
+    /// }
+    /// assert_eq!(streams, 0, "nothing is stored yet");
+    /// # Ok::<(), dormouse_persistence::StoreError>(())
+    /// ```
+    pub fn streams(
+        &self,
+        aggregate_type: &AggregateType,
+        id_prefix: &str,
+        after: Option<&AggregateId>,
+        limit: usize,
+    ) -> Result<StreamsPage, StoreError> {
+        let wanted = Wanted {
+            aggregate_type,
+            id_prefix,
+            after,
+            limit,
+        };
+        listing::list(&*self.reading()?, &wanted)
     }
 
     /// A stream's newest snapshot. Blocks on the disk.

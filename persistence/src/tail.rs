@@ -91,6 +91,13 @@ impl List {
             .find_map(|generation| generation.head(hash, stream))
     }
 
+    /// Shows the type and the id of every commit's stream, in no order.
+    pub(crate) fn each_name(&self, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        for generation in &self.generations {
+            generation.each_name(visit);
+        }
+    }
+
     /// The first version of the commit that a command caused in a stream.
     pub(crate) fn find_command(&self, hash: u64, stream: &StreamId, command: u128) -> Option<Version> {
         self.newest_first()

@@ -7,12 +7,15 @@ mod administered;
 mod error;
 mod events;
 pub mod limits;
+mod place;
 mod residents;
+mod snapshot;
 mod state;
+mod streams;
 
 use std::sync::Arc;
 
-use dormouse_domain::{StreamId, Version};
+use dormouse_domain::{EventId, Position, StreamId, Version};
 use dormouse_persistence::Store;
 
 pub(crate) use self::administered::Administered;
@@ -20,9 +23,13 @@ pub use self::administered::AggregateTypeInfo;
 pub use self::error::AdminError;
 pub use self::events::{CommandSummary, EventRecord, EventsPage, Payload};
 use self::limits::{EVENTS_PAGE_MAX, READS_WAITING_MAX, checked};
+pub use self::place::EventPlace;
 pub use self::residents::{Resident, ResidentOrder, ResidentsFound, ResidentsWanted};
+pub use self::snapshot::SnapshotTaken;
 pub use self::state::{AsOf, StateRecord};
+pub use self::streams::StreamsWanted;
 use crate::dormouse::Dormouse;
+pub use dormouse_persistence::{StreamSummary, StreamsPage};
 
 /// An operator's view of a runtime. Cheap to make and to clone; keeps the runtime alive.
 ///
@@ -62,6 +69,47 @@ impl Admin {
     #[must_use]
     pub fn residents(&self, wanted: &ResidentsWanted) -> ResidentsFound {
         residents::find(self.runtime.shared(), wanted)
+    }
+
+    /// The streams of a type, in the order of their ids, whether they are in memory or not. The type need not be registered.
+    ///
+    /// Cost: two seeks a stream, and a look at every commit that is not indexed yet.
+    ///
+    /// # Errors
+    /// [`AdminError::Invalid`] when the limit is 0 or over [`Store::STREAMS_PAGE_MAX`], or the prefix longer than an id;
+    /// when the index can't be read.
+    pub async fn streams(&self, wanted: &StreamsWanted) -> Result<StreamsPage, AdminError> {
+        let wanted = wanted.checked()?.clone();
+        self.read(move |store| {
+            let page = store.streams(
+                &wanted.aggregate_type,
+                &wanted.id_prefix,
+                wanted.after.as_ref(),
+                wanted.limit,
+            );
+            Ok(page?)
+        })
+        .await
+    }
+
+    /// The event that was committed at `position`; `None` if there is none.
+    ///
+    /// Cost: a seek, and unpacking one segment of the log.
+    ///
+    /// # Errors
+    /// When the log can't be read there.
+    pub async fn event_at(&self, position: Position) -> Result<Option<EventPlace>, AdminError> {
+        self.read(move |store| place::find(store, position)).await
+    }
+
+    /// The event of this id; `None` if it is not one of this store: how the link from an event to its cause is followed.
+    /// Costs as much as [`event_at`](Self::event_at).
+    ///
+    /// # Errors
+    /// When the log can't be read there.
+    pub async fn event_by_id(&self, id: EventId) -> Result<Option<EventPlace>, AdminError> {
+        let place = self.event_at(id.position()).await?;
+        Ok(place.filter(|place| place.id == id))
     }
 
     /// A page of a stream's events from version `from` on, decoded to JSON through the registered type and its upcasters;
@@ -116,6 +164,19 @@ impl Admin {
             }
             Some(_) => Passivated::Busy,
         })
+    }
+
+    /// Stores a snapshot of an aggregate's durable state, in place of the one before. Its next activation, and the states
+    /// after it, are read from there.
+    ///
+    /// Cost: a read of what came after the last snapshot, and one write, not synced.
+    ///
+    /// # Errors
+    /// [`AdminError::NoSuchVersion`] when nothing is stored; when the stream can't be folded, or the state can't be encoded
+    /// or is over 64 MiB; when the store has stopped.
+    pub async fn snapshot(&self, stream: &StreamId) -> Result<SnapshotTaken, AdminError> {
+        let (known, stream) = (Arc::clone(self.known(stream)?), stream.clone());
+        self.read(move |_| known.take_snapshot(&stream)).await
     }
 
     fn known(&self, stream: &StreamId) -> Result<&Arc<dyn Administered>, AdminError> {

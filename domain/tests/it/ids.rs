@@ -244,6 +244,15 @@ proptest! {
         let as_command_id = CommandId::from_uuid(id.as_uuid());
         prop_assert!(as_command_id.is_time_ordered());
         prop_assert_eq!(as_command_id.time(), Some(Timestamp::from_millis(a.0)));
+        prop_assert_eq!(id.position(), Position::new(ShardId::new(a.1), Offset::new(a.2)));
+        prop_assert_eq!(EventId::from_uuid(id.as_uuid()), Some(id));
+    }
+
+    #[test]
+    fn what_has_not_the_shape_of_an_event_id_is_none(bits in any::<u128>()) {
+        let uuid = Uuid::from_u128(bits);
+        let has_shape = CommandId::from_uuid(uuid).is_time_ordered();
+        prop_assert_eq!(EventId::from_uuid(uuid).is_some(), has_shape);
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) use self::ingest::Step;
 use self::reaper::Reaper;
 pub(crate) use self::reaper::{TRASH_DIRECTORY, clear as clear_trash};
 use super::{Engine, EngineError, EngineStatistics, Family, LogRow, Run, Start, Visit, Watermark};
+use crate::format::keys;
 use crate::lock::StoreLock;
 use crate::watermark::WatermarkKeeper;
 
@@ -163,7 +164,8 @@ impl Engine for RocksEngine {
     ) -> Result<(), EngineError> {
         self.with_derived("read rows", |derived| {
             let (Start::AtOrAfter(from) | Start::AtOrBefore(from)) = start;
-            let whole_prefix = family == Family::Streams && from.len() == prefix.len() + 8;
+            let whole_prefix =
+                family == Family::Streams && from.len() == prefix.len() + 8 && keys::is_stream_prefix(prefix);
             let family = handle(derived, family);
             iterate::within(derived, family, prefix, start, whole_prefix, visit)
         })

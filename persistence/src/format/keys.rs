@@ -10,7 +10,7 @@
 //! | `meta` | `format`; `indexed/` and the shard `u16`; `store` |
 //! | `timers`, `checkpoints` | reserved |
 
-use dormouse_domain::{CommandId, Offset, ShardId, StreamId, Version};
+use dormouse_domain::{AggregateId, AggregateType, CommandId, Offset, ShardId, StreamId, Version};
 
 /// Bytes of a log key.
 pub(crate) const LOG_KEY_BYTES: usize = 10;
@@ -51,6 +51,34 @@ pub(crate) fn stream_prefix(shard: ShardId, stream: &StreamId) -> Vec<u8> {
         stream.id.as_str().as_bytes(),
     );
     key
+}
+
+/// What all `streams` keys of a type begin with.
+pub(crate) fn type_prefix(shard: ShardId, aggregate_type: &AggregateType) -> Vec<u8> {
+    let mut key = shard.get().to_be_bytes().to_vec();
+    key.extend_from_slice(aggregate_type.as_str().as_bytes());
+    key.push(0);
+    key
+}
+
+/// After every `streams` key of this stream, and before those of the next: no id holds a control character.
+pub(crate) fn after_stream(type_prefix: &[u8], id: &AggregateId) -> Vec<u8> {
+    [type_prefix, id.as_str().as_bytes(), &[1]].concat()
+}
+
+/// The id in a `streams` key that begins with this; `None` if it isn't one.
+pub(crate) fn id_of_stream_row(type_prefix: &[u8], key: &[u8]) -> Option<AggregateId> {
+    let (id, [0, _version @ ..]) = key.strip_prefix(type_prefix)?.split_last_chunk::<9>()? else {
+        return None;
+    };
+    AggregateId::try_from(std::str::from_utf8(id).ok()?).ok()
+}
+
+/// Whether all `streams` keys that begin with this are of one stream: what the prefix filters are of.
+#[cfg(feature = "rocksdb")]
+pub(crate) fn is_stream_prefix(prefix: &[u8]) -> bool {
+    let names = prefix.get(2..).unwrap_or_default();
+    names.ends_with(&[0]) && names.iter().filter(|byte| **byte == 0).count() == 2
 }
 
 /// The `streams` key of the row that begins with `version`.
@@ -123,7 +151,6 @@ pub(crate) fn meta_indexed(shard: ShardId) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dormouse_domain::AggregateType;
 
     fn stream(aggregate_type: &'static str, id: &str) -> StreamId {
         StreamId::new(AggregateType::from_static(aggregate_type), id.try_into().unwrap())
@@ -152,6 +179,9 @@ mod tests {
             for version in [1, 2, 255, 256, u64::MAX] {
                 let stream = stream(aggregate_type, id);
                 let key = stream_row(shard, &stream, Version::new(version));
+                let of_type = type_prefix(shard, &stream.aggregate_type);
+                assert_eq!(id_of_stream_row(&of_type, &key), Some(stream.id.clone()));
+                assert!(key < after_stream(&of_type, &stream.id));
                 assert!(key.starts_with(&stream_prefix(shard, &stream)));
                 keys.push(key);
             }

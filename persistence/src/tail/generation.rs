@@ -194,6 +194,23 @@ impl Generation {
         }
     }
 
+    /// Shows the type and the id of every commit's stream, with the lock free in between.
+    pub(super) fn each_name(&self, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        let mut next = 0;
+        loop {
+            let contents = self.contents.read();
+            let until = contents.entries.len().min(next + WALK_ENTRIES);
+            if next == until {
+                return;
+            }
+            for entry in &contents.entries[next..until] {
+                let (aggregate_type, id) = record::names(contents.record(entry));
+                visit(aggregate_type, id);
+            }
+            next = until;
+        }
+    }
+
     pub(super) fn head(&self, hash: u64, stream: &StreamId) -> Option<Version> {
         let contents = self.contents.read();
         contents.of_stream(hash, stream).next().map(Entry::last_version)

@@ -1,6 +1,7 @@
 //! What every store does, wherever it keeps its bytes: `suite!` runs each test of these topics against a place.
 
 pub mod following;
+pub mod listing;
 pub mod reading;
 pub mod restarts;
 pub mod writing;
@@ -62,6 +63,12 @@ macro_rules! suite {
                 closing_writes_what_is_queued_and_ends_everything,
                 a_place_is_open_once,
                 reopening_in_process_makes_old_writers_stale,
+            }
+            listing {
+                streams_are_listed_from_the_tail_and_from_the_index,
+                a_page_of_streams_is_bounded,
+                listed_streams_agree_with_a_model,
+                streams_are_listed_while_the_indexer_works,
             }
             following {
                 a_follower_is_told_of_what_is_durable_and_of_the_end,

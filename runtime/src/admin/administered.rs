@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dormouse_domain::{Aggregate, AggregateId, Codec, Event, EventType, SizeLimit, StreamId, Version};
-use dormouse_persistence::StoredEvent;
+use dormouse_persistence::{Snapshot, StoredEvent};
 
-use super::AdminError;
 use super::limits::{EVENT_JSON_BYTES_MAX, STATE_JSON_BYTES_MAX};
+use super::{AdminError, SnapshotTaken};
 use crate::activation::{Folded, LoadFailed, Until, load};
 use crate::directory::Directory;
 use crate::entity_core::panic_message;
+use crate::options::SNAPSHOT_BYTES_MAX;
 use crate::residency::Residency;
 
 /// A registered aggregate type.
@@ -42,6 +43,9 @@ pub(crate) trait Administered: Send + Sync {
 
     /// A state as JSON, and its version.
     fn state_json(&self, stream: &StreamId, until: Until) -> Result<(Version, String), AdminError>;
+
+    /// Stores a snapshot of the durable state.
+    fn take_snapshot(&self, stream: &StreamId) -> Result<SnapshotTaken, AdminError>;
 }
 
 impl<A: Aggregate> Administered for Directory<A> {
@@ -95,6 +99,46 @@ impl<A: Aggregate> Administered for Directory<A> {
             reason: reason.into(),
         })?;
         Ok((version, json))
+    }
+
+    fn take_snapshot(&self, stream: &StreamId) -> Result<SnapshotTaken, AdminError> {
+        let folded = self.fold(stream, Until::End)?;
+        let version = folded.version;
+        let Some(offset) = folded.newest else {
+            return Err(AdminError::NoSuchVersion {
+                stream: stream.clone(),
+                version: Version::new(1),
+                head: Version::NONE,
+            });
+        };
+        let newest_command = folded.newest_command;
+        let encoded = guarded(move || {
+            let mut payload = Vec::new();
+            let limit = SizeLimit {
+                field: "the snapshot",
+                bytes_max: SNAPSHOT_BYTES_MAX,
+            };
+            A::CODEC
+                .encode(&folded.state, &mut payload, limit)
+                .map_err(|error| error.to_string())?;
+            Ok(payload)
+        });
+        let payload = encoded.map_err(|reason| AdminError::Domain {
+            stream: stream.clone(),
+            reason: reason.into(),
+        })?;
+        let bytes = payload.len();
+        let snapshot = Snapshot {
+            version,
+            offset,
+            fingerprint: self.state_fingerprint,
+            codec: A::CODEC,
+            newest_command,
+            time: self.shared.options.clock.now(),
+            payload,
+        };
+        self.shared.store.put_snapshot(stream, &snapshot)?;
+        Ok(SnapshotTaken { version, bytes })
     }
 }
 
