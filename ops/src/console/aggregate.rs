@@ -194,7 +194,7 @@ pub(crate) async fn event(page: Page, cause: Query<Cause>) -> HttpResponse {
         Err(sorry) => return sorry,
     };
     let missing = |why: &str| page.sorry(HERE, "Event", StatusCode::NOT_FOUND, why);
-    let Ok(id) = Uuid::from_str(&cause.id).map(EventId::from) else {
+    let Some(id) = Uuid::from_str(&cause.id).ok().and_then(EventId::from_uuid) else {
         return missing("This is no event's id.");
     };
     match admin.event_by_id(id).await {
