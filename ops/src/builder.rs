@@ -204,6 +204,7 @@ impl Builder {
         Ok(Mounted {
             attached: Data::from(Attached::new(self.base_path.clone(), backup_root.transpose()?)),
             guard: Arc::new(Guard::new(hosts, tokens, secure)),
+            jobs: Data::default(),
         })
     }
 }

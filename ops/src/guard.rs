@@ -6,6 +6,7 @@ mod need;
 mod origin;
 mod sessions;
 mod token;
+mod unread;
 
 use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -26,6 +27,7 @@ use crate::scope::Scope;
 use attempts::Attempts;
 use need::Need;
 use sessions::{Session, Sessions};
+use unread::Unread;
 
 pub(crate) use need::{LOGIN, LOGOUT};
 pub(crate) use origin::Hosts;
@@ -82,9 +84,13 @@ impl Guard {
     pub(crate) async fn run(
         &self,
         base: &str,
-        request: ServiceRequest,
+        mut request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let unread = request
+            .headers()
+            .contains_key(header::TRANSFER_ENCODING)
+            .then(|| request.take_payload());
         let audited = (request.method() == Method::POST).then(|| Audited::of(&request));
         let checked = self.check(&request);
         let who = match &checked {
@@ -103,6 +109,9 @@ impl Guard {
             audited.log(&who, status);
         }
         let mut answered = answered?;
+        if let Some(unread) = unread {
+            answered = answered.map_body(|_, answer| Unread::new(answer, unread).boxed());
+        }
         headers::secure(answered.headers_mut());
         Ok(answered)
     }
@@ -297,6 +306,10 @@ impl From<Problem> for HttpResponse {
 }
 
 fn check_length(headers: &HeaderMap) -> Result<(), Problem> {
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        let error = "a body comes with its length here";
+        return Err(Problem::new(StatusCode::LENGTH_REQUIRED, error).of("Transfer-Encoding"));
+    }
     let length = text(headers, header::CONTENT_LENGTH.as_str()).and_then(|text| text.parse::<u64>().ok());
     let limit = BODY_BYTES_MAX as u64;
     match length {

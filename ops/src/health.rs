@@ -22,11 +22,17 @@ pub(crate) struct Alive {
     status: &'static str,
 }
 
-async fn live() -> impl Responder {
+/// That the process answers.
+#[utoipa::path(get, path = "/health/live", tag = "watching", operation_id = "live", security(()),
+    responses((status = 200, description = "It does", body = Alive)))]
+pub(crate) async fn live() -> impl Responder {
     Json(Alive { status: "alive" })
 }
 
-async fn ready(attached: Data<Attached>) -> HttpResponse {
+/// Whether commands are taken, and if not, why.
+#[utoipa::path(get, path = "/health/ready", tag = "watching", operation_id = "ready", security(()),
+    responses((status = 200, description = "They are", body = Readiness), (status = 503, description = "They are not", body = Readiness)))]
+pub(crate) async fn ready(attached: Data<Attached>) -> HttpResponse {
     let readiness = Readiness::of(&attached);
     if readiness.is_ready() {
         HttpResponse::Ok().json(readiness)

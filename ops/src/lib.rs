@@ -32,6 +32,7 @@ mod console;
 mod error;
 mod guard;
 mod health;
+mod jobs;
 mod login;
 mod metrics;
 mod ops;

@@ -1,7 +1,7 @@
 //! Whether the service can take commands, and if not, why.
 
-use dormouse_persistence::{Health, OpenProgress};
-use dormouse_runtime::Dormouse;
+use dormouse_persistence::OpenProgress;
+use dormouse_runtime::{Dormouse, Readiness as runtime};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -74,12 +74,19 @@ impl Readiness {
     }
 
     fn of_runtime(runtime: &Dormouse) -> Self {
-        if runtime.is_shutting_down() {
-            return Self::is(Status::ShutDown, "the runtime was shut down");
-        }
-        match runtime.health() {
-            Health::Healthy => Self::is(Status::Ready, "commands are taken"),
-            Health::Stopped { reason } => Self::is(Status::Stopped, &*reason),
+        match runtime.readiness() {
+            runtime::Ready => Self::is(Status::Ready, "commands are taken"),
+            runtime::Stopped { reason } => Self::is(Status::Stopped, &*reason),
+            runtime::Draining => Self::is(
+                Status::Draining,
+                "no more commands are taken: a restart takes them again",
+            ),
+            runtime::Overloaded { in_flight, limit } => Self::is(
+                Status::Overloaded,
+                format!("{in_flight} commands and queries are in flight, {limit} may be"),
+            ),
+            runtime::ShutDown => Self::is(Status::ShutDown, "the runtime was shut down"),
+            other => Self::is(Status::Stopped, format!("{other:?}")),
         }
     }
 

@@ -14,6 +14,7 @@ use actix_web::{
 
 use crate::attached::Attached;
 use crate::guard::Guard;
+use crate::jobs::Jobs;
 use crate::problem::Problem;
 use crate::{api, console, health, login, metrics};
 
@@ -22,6 +23,7 @@ use crate::{api, console, health, login, metrics};
 pub(crate) struct Mounted {
     pub(crate) attached: Data<Attached>,
     pub(crate) guard: Arc<Guard>,
+    pub(crate) jobs: Data<Jobs>,
 }
 
 impl Mounted {
@@ -34,6 +36,7 @@ impl Mounted {
             web::scope(&self.attached.base)
                 .app_data(self.attached.clone())
                 .app_data(Data::from(Arc::clone(&self.guard)))
+                .app_data(self.jobs.clone())
                 .configure(routes)
                 .default_service(web::to(nothing_here))
                 .wrap(guarded),

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer};
 use parking_lot::Mutex;
 use rustls::ServerConfig;
@@ -22,8 +23,6 @@ const BACKLOG: u32 = 64;
 /// What a request's head may take to arrive, and what the TLS hand-shake may take: whoever sends a byte now and then is cut
 /// off.
 const HEAD_TIME: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept: longer than a scraper's usual interval of 15 s, so that it needs no hand-shake each time.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// What the other end may take to close.
 const DISCONNECT_TIME: Duration = Duration::from_secs(2);
 /// What answers under way may take once it is stopped. A console's stream of events never ends by itself.
@@ -97,7 +96,8 @@ async fn serve(
         .backlog(BACKLOG)
         .client_request_timeout(HEAD_TIME)
         .tls_handshake_timeout(HEAD_TIME)
-        .keep_alive(KEEP_ALIVE)
+        // one request a connection: actix limits the time of its first head only, and a second could dribble in for ever
+        .keep_alive(KeepAlive::Disabled)
         .client_disconnect_timeout(DISCONNECT_TIME)
         .shutdown_timeout(STOP_TIME_S)
         .disable_signals();

@@ -101,7 +101,7 @@ pub(crate) fn request(authority: &str, line: &str, headers: &[&str], body: &str)
     if !given("host:") {
         text += &format!("Host: {authority}\r\n");
     }
-    if !body.is_empty() && !given("content-length:") {
+    if !body.is_empty() && !given("content-length:") && !given("transfer-encoding:") {
         text += &format!("Content-Length: {}\r\n", body.len());
     }
     for header in headers {

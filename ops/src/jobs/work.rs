@@ -1,0 +1,79 @@
+//! What jobs do.
+
+use std::path::PathBuf;
+
+use dormouse_runtime::Dormouse;
+use tokio::runtime;
+
+use crate::jobs::job::{Ended, Job, Kind, Progress};
+
+/// What there is to do.
+pub(crate) enum Work {
+    /// Copies the store to a directory that is not there yet.
+    Checkpoint { runtime: Dormouse, directory: PathBuf },
+    /// Merges the runs of the index.
+    Compact { runtime: Dormouse },
+    /// Takes no more commands, and passivates all.
+    Drain { runtime: Dormouse },
+    /// Waits until it is cancelled, or told to end.
+    #[cfg(test)]
+    Wait(std::sync::mpsc::Receiver<Result<String, Ended>>, Kind),
+}
+
+impl Work {
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Checkpoint { .. } => Kind::Checkpoint,
+            Self::Compact { .. } => Kind::Compact,
+            Self::Drain { .. } => Kind::Drain,
+            #[cfg(test)]
+            Self::Wait(_, kind) => *kind,
+        }
+    }
+
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Checkpoint { directory, .. } => format!("a copy of the store in {}", directory.display()),
+            Self::Compact { .. } => "the index's runs merged".into(),
+            Self::Drain { .. } => "no more commands, all aggregates passivated".into(),
+            #[cfg(test)]
+            Self::Wait(..) => "waiting".into(),
+        }
+    }
+
+    /// Blocking.
+    pub(super) fn run(self, job: &Job) -> Result<String, Ended> {
+        match self {
+            Self::Checkpoint { runtime, directory } => checkpoint(&runtime, &directory, job),
+            Self::Compact { runtime } => compact(&runtime, job),
+            Self::Drain { runtime } => drain(&runtime),
+            #[cfg(test)]
+            Self::Wait(told, _) => told.recv().unwrap_or(Err(Ended::Cancelled)),
+        }
+    }
+}
+
+fn checkpoint(_: &Dormouse, _: &std::path::Path, job: &Job) -> Result<String, Ended> {
+    let _ = job.progressed(Progress::default());
+    Err(Ended::Failed("not yet".into()))
+}
+
+fn compact(_: &Dormouse, _: &Job) -> Result<String, Ended> {
+    Err(Ended::Failed("not yet".into()))
+}
+
+fn drain(dormouse: &Dormouse) -> Result<String, Ended> {
+    let failed = |error: &dyn std::error::Error| Ended::Failed(error.to_string());
+    let here = runtime::Builder::new_current_thread().enable_time().build();
+    let here = here.map_err(|error| failed(&error))?;
+    here.block_on(dormouse.drain()).map_err(|error| failed(&error))?;
+    Ok("nothing is in flight, nothing in memory; a restart takes commands again".into())
+}
+
+fn ended(job: &Job, error: &dyn std::error::Error) -> Ended {
+    if job.is_cancelled() {
+        Ended::Cancelled
+    } else {
+        Ended::Failed(error.to_string())
+    }
+}
