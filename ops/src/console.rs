@@ -6,6 +6,7 @@ mod aggregates;
 mod assets;
 mod difference;
 mod format;
+mod jobs;
 mod json;
 pub(crate) mod layout;
 mod links;
@@ -32,6 +33,7 @@ pub(crate) fn configure(routes: &mut ServiceConfig) {
         .service(read("/aggregate", aggregate::page))
         .service(read("/event", aggregate::event))
         .service(read("/store", store::page))
+        .service(read("/jobs", jobs::page))
         .service(read("/live", live::stream))
         .service(read("/assets/{folder}/{name}", assets::file));
 }

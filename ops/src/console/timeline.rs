@@ -104,7 +104,9 @@ fn detail(event: &EventRecord, base: &str) -> Markup {
             (fact("Event", &html! { code { (event.id) } }))
             (fact("Position", &html! {
                 (format::count(event.position.offset.get())) " of shard " (event.position.shard.get())
-                ", commit of versions " (format::count(event.commit.0.get())) " to " (format::count(event.commit.1.get()))
+                @if event.commit.0 < event.commit.1 {
+                    ", in one commit with versions " (format::count(event.commit.0.get())) " to " (format::count(event.commit.1.get()))
+                }
             }))
             (fact("Schema", &html! {
                 "version " (event.schema.get()) ", " (format!("{:?}", event.codec).to_lowercase()) ", "
@@ -113,7 +115,8 @@ fn detail(event: &EventRecord, base: &str) -> Markup {
             }))
             @if let Some(command) = &event.command {
                 (fact("Command", &html! {
-                    (command.name.unwrap_or("of an unknown name")) " " code { (command.id) }
+                    @if let Some(name) = command.name { (name) " " }
+                    code { (command.id) }
                 }))
             }
             @if let Some(correlation) = metadata.correlation {

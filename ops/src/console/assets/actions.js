@@ -27,9 +27,10 @@ async function act(button) {
 
 function sure(button) {
     const dialog = document.getElementById("question");
-    dialog.querySelector("h2").textContent = button.textContent;
+    const name = words(button);
+    dialog.querySelector("h2").textContent = name;
     dialog.querySelector("p").textContent = button.dataset.ask;
-    dialog.querySelector("button[value=yes]").textContent = button.textContent;
+    dialog.querySelector("button[value=yes]").textContent = name;
     dialog.returnValue = "";
     dialog.showModal();
     return new Promise((resolve) => {
@@ -37,15 +38,22 @@ function sure(button) {
     });
 }
 
+// A button's own words; what it says afterwards lies in templates inside of it.
+function words(button) {
+    return button.firstChild.textContent.trim();
+}
+
 function done(button, answer) {
-    if (button.dataset.then) location.assign(button.dataset.then);
-    else tell(answer?.message ?? button.dataset.done ?? "Done.");
+    if (button.dataset.then) return location.assign(button.dataset.then);
+    const said = [...button.querySelectorAll("template")];
+    const told = said.find((one) => [answer?.outcome, ""].includes(one.dataset.outcome));
+    tell(told?.content.textContent ?? "Done.");
     document.dispatchEvent(new Event("dormouse:acted"));
 }
 
 function reason(text) {
     const answer = parsed(text);
-    return answer?.detail ?? answer?.error?.message ?? answer?.error ?? answer?.message ?? text;
+    return answer?.error ?? text;
 }
 
 function parsed(text) {
