@@ -337,9 +337,9 @@ pub use uuid;
 /// through a sink. Here is what [`Store`]'s signatures name beyond the crate's root.
 pub mod store {
     pub use dormouse_persistence::{
-        Admission, AppendFault, Commit, CommitBuilder, CommitError, EngineStatistics, HeldAppends,
-        NotCommitted, OpenProgress, Reached, Settled, Settlement, SettlementSink, SinkId, Snapshot,
-        StreamWriter, Ticket,
+        Admission, AppendFault, Checkpoint, CheckpointProgress, CheckpointStep, Commit, CommitBuilder,
+        CommitError, Compacted, CompactionProgress, EngineStatistics, HeldAppends, NotCommitted,
+        OpenProgress, Reached, Settled, Settlement, SettlementSink, SinkId, Snapshot, StreamWriter, Ticket,
     };
 }
 

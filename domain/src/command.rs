@@ -65,14 +65,18 @@ impl CommandFingerprint {
         let mut hasher = Hasher::new();
         bincode::serde::encode_into_writer(fields, &mut hasher, bincode::config::standard())
             .map_err(CodecError::encode)?;
-        // The low half is kept on purpose.
-        #[allow(clippy::cast_possible_truncation)]
-        let name = xxh3_64(C::NAME.as_bytes()) as u32;
         Ok(Self {
-            name,
+            name: Self::hash_of(C::NAME),
             version: C::VERSION,
             fields: hasher.digest(),
         })
+    }
+
+    /// What a command's name is in a fingerprint.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "the low half is kept on purpose")]
+    pub fn hash_of(name: &str) -> u32 {
+        xxh3_64(name.as_bytes()) as u32
     }
 
     /// Whether this command is a retry of the one that came `first` with the same id. Across schema versions the

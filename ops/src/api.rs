@@ -10,9 +10,9 @@ mod overview;
 mod streams;
 pub(crate) mod views;
 
-use actix_web::web::ServiceConfig;
+use actix_web::web::{self, ServiceConfig};
 
-use crate::routes::{act, read};
+use crate::routes::{act, nothing_here, read};
 
 pub(crate) fn configure(api: &mut ServiceConfig) {
     api.app_data(asked::queries())
@@ -32,5 +32,6 @@ pub(crate) fn configure(api: &mut ServiceConfig) {
         .service(act("/drain", jobs::drain))
         .service(read("/jobs", jobs::all))
         .service(read("/jobs/{id}", jobs::one))
-        .service(act("/jobs/{id}/cancel", jobs::cancel));
+        .service(act("/jobs/{id}/cancel", jobs::cancel))
+        .default_service(web::to(nothing_here));
 }

@@ -9,7 +9,7 @@ use actix_web::web::Data;
 
 use crate::attached::Attached;
 use crate::error::StartError;
-use crate::guard::{Guard, Hosts, Token, TokenSource, Tokens};
+use crate::guard::{FAILURES_MAX, Guard, Hosts, Token, TokenSource, Tokens};
 use crate::ops::Ops;
 use crate::recorder;
 use crate::routes::Mounted;
@@ -47,6 +47,7 @@ pub struct Builder {
     tokens: Vec<(Scope, TokenSource)>,
     hosts: Vec<String>,
     backup_root: Option<PathBuf>,
+    wrong_tokens_max: u32,
 }
 
 impl Builder {
@@ -58,6 +59,7 @@ impl Builder {
             tokens: Vec::new(),
             hosts: Vec::new(),
             backup_root: None,
+            wrong_tokens_max: FAILURES_MAX,
         }
     }
 
@@ -105,6 +107,13 @@ impl Builder {
     /// Checkpoints that are asked for over HTTP are made below this directory, which must exist. Default: none are.
     pub fn backup_root(mut self, directory: impl Into<PathBuf>) -> Self {
         self.backup_root = Some(directory.into());
+        self
+    }
+
+    /// After so many wrong tokens within a minute, an address is answered 429 for the rest of it, whatever it sends. Default:
+    /// 10. Behind a proxy all callers have one address.
+    pub fn wrong_tokens_max(mut self, tokens: u32) -> Self {
+        self.wrong_tokens_max = tokens.max(1);
         self
     }
 
@@ -203,7 +212,7 @@ impl Builder {
         recorder::install();
         Ok(Mounted {
             attached: Data::from(Attached::new(self.base_path.clone(), backup_root.transpose()?)),
-            guard: Arc::new(Guard::new(hosts, tokens, secure)),
+            guard: Arc::new(Guard::new(hosts, tokens, secure, self.wrong_tokens_max)),
             jobs: Data::default(),
         })
     }

@@ -5,6 +5,8 @@ pub(crate) mod headers;
 mod need;
 mod origin;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod token;
 mod unread;
 
@@ -25,6 +27,7 @@ use actix_web::{Error, HttpMessage, HttpResponse};
 use crate::problem::Problem;
 use crate::scope::Scope;
 use attempts::Attempts;
+pub(crate) use attempts::FAILURES_MAX;
 use need::Need;
 use sessions::{Session, Sessions};
 use unread::Unread;
@@ -70,12 +73,12 @@ impl Access {
 }
 
 impl Guard {
-    pub(crate) fn new(hosts: Hosts, tokens: Tokens, secure: bool) -> Self {
+    pub(crate) fn new(hosts: Hosts, tokens: Tokens, secure: bool, wrong_tokens_max: u32) -> Self {
         Self {
             hosts,
             tokens,
             secure,
-            attempts: Attempts::default(),
+            attempts: Attempts::new(wrong_tokens_max),
             sessions: Sessions::default(),
         }
     }
@@ -154,7 +157,7 @@ impl Guard {
             );
             return Err(forbidden(&error).of("Authorization"));
         }
-        if !reads && text(headers, ACTION_HEADER) != Some("1") {
+        if *method == Method::POST && text(headers, ACTION_HEADER) != Some("1") {
             return Err(
                 forbidden("a request that changes something carries `X-Dormouse-Action: 1`")
                     .of("X-Dormouse-Action"),

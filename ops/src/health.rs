@@ -1,6 +1,6 @@
 //! Whether the process lives, and whether it can take commands: for orchestrators, without a token.
 
-use actix_web::web::{Data, Json, ServiceConfig};
+use actix_web::web::{self, Data, Json, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -12,7 +12,8 @@ use crate::routes;
 pub(crate) fn configure(health: &mut ServiceConfig) {
     health
         .service(routes::read("/live", live))
-        .service(routes::read("/ready", ready));
+        .service(routes::read("/ready", ready))
+        .default_service(web::to(routes::nothing_here));
 }
 
 /// That the process answers.

@@ -95,6 +95,7 @@ async fn other_method(allowed: &'static str) -> HttpResponse {
     response
 }
 
-async fn nothing_here(request: HttpRequest) -> HttpResponse {
+/// For a scope's paths that lead nowhere.
+pub(crate) async fn nothing_here(request: HttpRequest) -> HttpResponse {
     Problem::not_found(format!("there is nothing at {}", request.path())).into()
 }

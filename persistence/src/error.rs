@@ -182,6 +182,20 @@ pub enum StoreError {
         /// What was said.
         reason: Arc<str>,
     },
+    /// This can't be done with this store, or not now. Nothing was done.
+    #[error("the store refuses to {operation}: {reason}")]
+    Refused {
+        /// What was asked for.
+        operation: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// Whoever asked for it gave it up; nothing is left of it.
+    #[error("it was cancelled: to {operation}")]
+    Cancelled {
+        /// What was asked for.
+        operation: &'static str,
+    },
     /// The store is closed.
     #[error("the store is closed")]
     Closed,

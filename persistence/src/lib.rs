@@ -40,7 +40,9 @@
 //! ```
 
 mod announcer;
+mod checkpoint;
 mod commit;
+mod compaction;
 mod core;
 mod distribution;
 mod engine;
@@ -98,7 +100,9 @@ mod watermark;
 mod writer;
 mod writing;
 
+pub use crate::checkpoint::{Checkpoint, CheckpointProgress, CheckpointStep};
 pub use crate::commit::{Commit, CommitBuilder, CommitError};
+pub use crate::compaction::{Compacted, CompactionProgress};
 pub use crate::distribution::{Distribution, DistributionRecorder};
 pub use crate::engine::EngineStatistics;
 pub use crate::engine::memory::{AppendFault, HeldAppends, MemoryDisk};

@@ -9,6 +9,7 @@ mod derived;
 pub(crate) mod endless;
 pub(crate) mod layout;
 pub(crate) mod preflight;
+pub(crate) mod stage;
 pub(crate) mod survey;
 pub(crate) mod wal;
 pub(crate) mod wal_batch;
@@ -85,17 +86,17 @@ impl Disk for RocksDisk {
                 let parts = match open_store(&layout, store, options.shard, &shared) {
                     // The system failed: perhaps for want of room, and a full disk must not keep a store from opening.
                     Err(StoreError::Engine { .. }) if exists(&trash)? => {
-                        clear_trash(&trash);
+                        clear_leftovers(layout.root());
                         open_store(&layout, store, options.shard, &shared)?
                     }
                     // A refusal leaves it: what was deleted from beneath the store has its second name there.
                     opened => opened?,
                 };
-                clear_trash(&trash);
+                clear_leftovers(layout.root());
                 (store, parts)
             }
             State::New => {
-                clear_trash(&trash);
+                clear_leftovers(layout.root());
                 let store = Uuid::now_v7();
                 (store, create_store(&layout, store, options.shard, &shared)?)
             }
@@ -124,6 +125,14 @@ impl Disk for RocksDisk {
             watermark: Some(mark).filter(|mark| mark.offset > Offset::NONE),
             verify_from: parts.verify_from,
         })
+    }
+}
+
+/// What an earlier process left: second names of files, in `trash/` and of a copy that was never finished.
+fn clear_leftovers(root: &Path) {
+    clear_trash(&root.join(TRASH_DIRECTORY));
+    if let Err(error) = stage::clear(root) {
+        tracing::warn!(path = %root.display(), %error, "what is left of a copy can't be removed");
     }
 }
 

@@ -1,5 +1,6 @@
 //! One opening of a store: from `open` or `reopen` until the next one, or the end.
 
+use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use dormouse_domain::{Offset, ShardId, StreamId};
@@ -191,6 +192,17 @@ impl Session {
         self.tail.wake();
         self.core.space.notify_waiters();
         self.core.announcer.announce();
+    }
+
+    /// Has long work give up when the session is over.
+    pub(crate) fn until_ended<'s, P>(
+        &'s self,
+        progress: &'s mut dyn FnMut(P) -> ControlFlow<()>,
+    ) -> impl FnMut(P) -> ControlFlow<()> + 's {
+        move |told| match self.ended() {
+            true => ControlFlow::Break(()),
+            false => progress(told),
+        }
     }
 
     pub(crate) fn ended(&self) -> bool {

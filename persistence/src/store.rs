@@ -460,6 +460,13 @@ impl Store {
         }
     }
 
+    /// The session, if it takes commits. No guard: what is done with it may take long.
+    pub(crate) fn writable(&self) -> Result<Arc<Session>, StoreError> {
+        let session = Arc::clone(&*self.reading()?);
+        session.check_writing()?;
+        Ok(session)
+    }
+
     fn check_not_ahead(&self, stream: &StreamId, snapshot: &Snapshot) -> Result<(), StoreError> {
         let durable = self.durable();
         if snapshot.offset <= durable {

@@ -12,6 +12,7 @@ use dormouse_persistence::{
 };
 
 use crate::entity_core::panic_message;
+use crate::readers::IsWanted;
 
 /// An aggregate read from the store.
 pub(crate) struct Loaded<A> {
@@ -102,13 +103,14 @@ impl Until {
 }
 
 /// Reads and folds one aggregate, from its snapshot if that is not too new. `so_far`: what was folded before, to go on
-/// from.
+/// from. It is given up once it is not `is_wanted` any more.
 pub(crate) fn load<A: Aggregate>(
     store: &Store,
     stream: &StreamId,
     fingerprint: u64,
     until: Until,
     so_far: Option<Folded<A>>,
+    is_wanted: IsWanted<'_>,
 ) -> Result<Loaded<A>, LoadFailed> {
     let started = Instant::now();
     let (begin, snapshot_unreadable) = match so_far {
@@ -117,7 +119,7 @@ pub(crate) fn load<A: Aggregate>(
     };
     let begin = catch_unwind(AssertUnwindSafe(|| begin.unwrap_or_default()));
     let mut folded = begin.map_err(|panic| LoadFailed::panicked(stream, "Default", panic.as_ref()))?;
-    let reached = replay(store, stream, until, &mut folded)?;
+    let reached = replay(store, stream, until, &mut folded, is_wanted)?;
     Ok(Loaded {
         folded,
         reached,
@@ -201,6 +203,7 @@ fn replay<A: Aggregate>(
     stream: &StreamId,
     until: Until,
     folded: &mut Folded<A>,
+    is_wanted: IsWanted<'_>,
 ) -> Result<Reached, LoadFailed> {
     let mut bad = None;
     let from = folded.version.next();
@@ -209,6 +212,10 @@ fn replay<A: Aggregate>(
             return ControlFlow::Break(());
         }
         match fold_commit(commit, until.last_version(), folded) {
+            Ok(()) if !is_wanted() => {
+                bad = Some("nobody waits for it any more".into());
+                ControlFlow::Break(())
+            }
             Ok(()) => ControlFlow::Continue(()),
             Err(reason) => {
                 bad = Some(reason);

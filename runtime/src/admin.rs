@@ -29,6 +29,7 @@ pub use self::snapshot::SnapshotTaken;
 pub use self::state::{AsOf, StateRecord};
 pub use self::streams::StreamsWanted;
 use crate::dormouse::Dormouse;
+use crate::readers::IsWanted;
 pub use dormouse_persistence::{StreamSummary, StreamsPage};
 
 /// An operator's view of a runtime. Cheap to make and to clone; keeps the runtime alive.
@@ -80,7 +81,7 @@ impl Admin {
     /// when the index can't be read.
     pub async fn streams(&self, wanted: &StreamsWanted) -> Result<StreamsPage, AdminError> {
         let wanted = wanted.checked()?.clone();
-        self.read(move |store| {
+        self.read(move |store, _| {
             let page = store.streams(
                 &wanted.aggregate_type,
                 &wanted.id_prefix,
@@ -99,7 +100,7 @@ impl Admin {
     /// # Errors
     /// When the log can't be read there.
     pub async fn event_at(&self, position: Position) -> Result<Option<EventPlace>, AdminError> {
-        self.read(move |store| place::find(store, position)).await
+        self.read(move |store, _| place::find(store, position)).await
     }
 
     /// The event of this id; `None` if it is not one of this store: how the link from an event to its cause is followed.
@@ -128,7 +129,7 @@ impl Admin {
         let limit = checked("limit", limit, EVENTS_PAGE_MAX)?;
         let known = self.runtime.registered().named(stream.aggregate_type.as_str());
         let (known, stream) = (known.map(Arc::clone), stream.clone());
-        self.read(move |store| events::read(store, known.as_deref(), &stream, from, limit))
+        self.read(move |store, _| events::read(store, known.as_deref(), &stream, from, limit))
             .await
     }
 
@@ -142,7 +143,7 @@ impl Admin {
     /// state is not for JSON.
     pub async fn state_at(&self, stream: &StreamId, as_of: AsOf) -> Result<StateRecord, AdminError> {
         let (known, stream) = (Arc::clone(self.known(stream)?), stream.clone());
-        self.read(move |store| state::read(store, &*known, &stream, as_of))
+        self.read(move |store, is_wanted| state::read(store, &*known, &stream, as_of, is_wanted))
             .await
     }
 
@@ -176,7 +177,8 @@ impl Admin {
     /// or is over 64 MiB; when the store has stopped.
     pub async fn snapshot(&self, stream: &StreamId) -> Result<SnapshotTaken, AdminError> {
         let (known, stream) = (Arc::clone(self.known(stream)?), stream.clone());
-        self.read(move |_| known.take_snapshot(&stream)).await
+        self.read(move |_, is_wanted| known.take_snapshot(&stream, is_wanted))
+            .await
     }
 
     fn known(&self, stream: &StreamId) -> Result<&Arc<dyn Administered>, AdminError> {
@@ -191,7 +193,7 @@ impl Admin {
     /// Runs a job on the thread that reads the past.
     async fn read<T: Send + 'static>(
         &self,
-        job: impl FnOnce(&Store) -> Result<T, AdminError> + Send + 'static,
+        job: impl FnOnce(&Store, IsWanted<'_>) -> Result<T, AdminError> + Send + 'static,
     ) -> Result<T, AdminError> {
         let shared = self.runtime.shared();
         let (waiting, limit) = (shared.history.waiting(), READS_WAITING_MAX);
@@ -199,6 +201,9 @@ impl Admin {
             return Err(AdminError::Busy { waiting, limit });
         }
         let store = shared.store.clone();
-        shared.history.run(move || job(&store)).await?
+        shared
+            .history
+            .run_while_wanted(move |is_wanted| job(&store, is_wanted))
+            .await?
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use dormouse_domain::{Aggregate, AggregateType, Clock, state_fingerprint};
 use dormouse_persistence::{Health, Store};
 
+use crate::command_names::CommandNames;
 use crate::directory::Directory;
 use crate::dormouse::{Dormouse, Inner};
 use crate::error::StartError;
@@ -222,6 +223,7 @@ impl Builder {
             lanes: crew.lanes,
             gauges,
             counters: crew.counters,
+            command_names: CommandNames::default(),
         });
         let mut registered = Registered::default();
         for (_, register) in aggregates {

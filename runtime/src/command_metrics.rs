@@ -8,6 +8,7 @@ use dormouse_domain::{Aggregate, Command};
 use dormouse_persistence::DistributionRecorder;
 use metrics::{Counter, Histogram};
 
+use crate::command_names::CommandNames;
 use crate::metric_names::{COMMANDS, HANDLING_SECONDS};
 use crate::type_map::TypeMap;
 
@@ -41,10 +42,13 @@ pub(crate) struct CommandMetrics {
 impl CommandMetrics {
     /// Uses the handles of `C` on `A`. A recorder must be installed before the runtime starts: handles made earlier
     /// record nothing for ever.
-    pub(crate) fn of<A: Aggregate, C: Command>(record: impl FnOnce(&Self)) {
+    pub(crate) fn of<A: Aggregate, C: Command>(names: &CommandNames, record: impl FnOnce(&Self)) {
         KNOWN.with_borrow_mut(|known| {
             let key = (TypeId::of::<A>(), TypeId::of::<C>());
-            record(known.entry(key).or_insert_with(|| Self::new(A::TYPE, C::NAME)));
+            record(known.entry(key).or_insert_with(|| {
+                names.learn(A::TYPE, C::NAME);
+                Self::new(A::TYPE, C::NAME)
+            }));
         });
     }
 

@@ -65,13 +65,14 @@ impl<A: Aggregate> Entity<A> {
         let directory = Arc::clone(&self.directory);
         let stream = directory.stream(&self.id);
         let shared = Arc::clone(&directory.shared);
-        let read = shared.history.run(move || {
+        let read = shared.history.run_while_wanted(move |is_wanted| {
             load::<A>(
                 &directory.shared.store,
                 &stream,
                 directory.state_fingerprint,
                 Until::Version(version),
                 None,
+                is_wanted,
             )
         });
         let loaded = read.await.map_err(|_| ReadError::ShuttingDown)?;

@@ -9,6 +9,7 @@ pub mod admin;
 mod builder;
 mod call;
 mod command_metrics;
+mod command_names;
 mod directory;
 mod dormouse;
 mod entity;

@@ -13,6 +13,9 @@ use tokio::sync::oneshot;
 
 pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
+/// Whether somebody still waits for what a job brings.
+pub(crate) type IsWanted<'a> = &'a dyn Fn() -> bool;
+
 enum Order {
     Run(Job),
     Stop,
@@ -91,11 +94,20 @@ impl Readers {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ReadersClosed> {
+        self.run_while_wanted(|_| job()).await
+    }
+
+    /// The same for a job that may take long: it can ask whether somebody still waits for it.
+    pub(crate) async fn run_while_wanted<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(IsWanted<'_>) -> T + Send + 'static,
+    ) -> Result<T, ReadersClosed> {
         let (tell, told) = oneshot::channel();
         self.submit(move || {
             // nobody reads for a caller who has gone
             if !tell.is_closed() {
-                let _ = tell.send(job());
+                let done = job(&|| !tell.is_closed());
+                let _ = tell.send(done);
             }
         });
         told.await.map_err(|_| ReadersClosed)

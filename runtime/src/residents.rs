@@ -287,6 +287,41 @@ mod tests {
         assert!(busy.is_gone(), "once it is free it may go");
     }
 
+    /// Whatever leaves, moves or comes between two steps of a look: who stays is shown.
+    #[test]
+    fn a_look_skips_nobody() {
+        let house = House::for_residents(10 * LOOK_STEP);
+        let all: Vec<_> = (0..6 * LOOK_STEP)
+            .map(|n| house.enter(&format!("id-{n:05}")))
+            .collect();
+        // every third one leaves during the look, from the front as the budget has it and from the middle as the sweep does
+        let leaving: HashSet<_> = (0..all.len()).step_by(3).collect();
+        let (mut shown, mut looked) = (HashSet::new(), 0);
+        house.residents.visit(|resident| {
+            shown.insert(resident.id.clone());
+            looked += 1;
+            if looked % LOOK_STEP == 0 {
+                let piece = looked / LOOK_STEP - 1;
+                for n in leaving.iter().filter(|n| **n % 6 == piece) {
+                    all[*n].leave();
+                }
+                house.residents.sweep_idle(0);
+                for _ in 0..LOOK_STEP / 4 {
+                    let mut queues = house.residents.queues.lock();
+                    let moved = queues.small.pop_front().expect("most stay");
+                    queues.main.push_back(moved);
+                }
+            }
+        });
+        for (n, resident) in all.iter().enumerate() {
+            assert!(
+                leaving.contains(&n) || shown.contains(&resident.id),
+                "{n} was skipped"
+            );
+        }
+        assert!(looked <= 3 * all.len(), "{looked} looks at {}", all.len());
+    }
+
     #[test]
     fn idle_ones_leave_and_used_ones_stay() {
         let house = House::for_residents(10);

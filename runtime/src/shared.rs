@@ -7,6 +7,7 @@ use std::time::Instant;
 use dormouse_domain::Moment;
 use dormouse_persistence::{Distribution, DistributionRecorder, Store};
 
+use crate::command_names::CommandNames;
 use crate::lane::Lane;
 use crate::nudge::Nudge;
 use crate::options::Options;
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) residents: Residents,
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) counters: Arc<RuntimeCounters>,
+    pub(crate) command_names: CommandNames,
     pub(crate) nudge: Arc<Nudge>,
     /// Takes no more commands: it drains, or shuts down.
     pub(crate) stopping: AtomicBool,

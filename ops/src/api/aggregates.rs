@@ -17,7 +17,7 @@ use crate::problem::Problem;
 pub(crate) struct ResidentsAsked {
     /// Only of this type.
     #[serde(rename = "type")]
-    #[param(min_length = 1, max_length = 64)]
+    #[param(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
     aggregate_type: Option<String>,
     /// Only those whose ids begin so.
     #[serde(default)]
@@ -80,7 +80,7 @@ pub(crate) async fn residents(
     } = asked.into_inner();
     let wanted = ResidentsWanted {
         aggregate_type: aggregate_type.map(asked::type_named).transpose()?,
-        id_prefix: prefix,
+        id_prefix: asked::prefix(prefix)?,
         order: order.into(),
         limit: asked::limit(limit, limits::RESIDENTS_MAX)?,
     };

@@ -3,7 +3,7 @@
 use actix_web::error::{PathError, QueryPayloadError};
 use actix_web::web::{Data, Path, PathConfig, QueryConfig};
 use actix_web::{Error, HttpRequest};
-use dormouse_domain::{AggregateId, AggregateType, StreamId};
+use dormouse_domain::{AggregateId, AggregateType, StreamId, Version};
 use dormouse_runtime::{Admin, Dormouse};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -13,6 +13,8 @@ use crate::problem::Problem;
 
 /// Items on a page unless a limit is given: a screen or two.
 pub(crate) const PAGE: usize = 50;
+/// 2⁵³ - 1: what floating point numbers hold exactly.
+const NUMBER_MAX: u64 = 9_007_199_254_740_991;
 
 /// The two last parts of a stream's path.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -20,10 +22,10 @@ pub(crate) const PAGE: usize = 50;
 pub(crate) struct StreamPath {
     /// The aggregate's type.
     #[serde(rename = "type")]
-    #[param(min_length = 1, max_length = 64)]
+    #[param(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
     aggregate_type: String,
     /// The aggregate's id: at most 512 bytes of UTF-8, percent-encoded, slashes too.
-    #[param(min_length = 1, max_length = 512)]
+    #[param(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
     id: String,
 }
 
@@ -42,6 +44,16 @@ pub(crate) fn id_named(field: &str, id: String) -> Result<AggregateId, Problem> 
     AggregateId::try_from(id).map_err(|error| Problem::bad(field, error.to_string()))
 }
 
+/// What ids begin with: no longer than an id.
+pub(crate) fn prefix(prefix: String) -> Result<String, Problem> {
+    let (bytes, most) = (prefix.len(), AggregateId::BYTES_MAX);
+    if bytes <= most {
+        return Ok(prefix);
+    }
+    let error = format!("ids have at most {most} bytes");
+    Err(Problem::bad("prefix", error).sizes(bytes as u64, most as u64))
+}
+
 /// How many items are asked for: from 1 to `most`.
 pub(crate) fn limit(asked: Option<usize>, most: usize) -> Result<usize, Problem> {
     let limit = asked.unwrap_or(PAGE.min(most));
@@ -50,6 +62,14 @@ pub(crate) fn limit(asked: Option<usize>, most: usize) -> Result<usize, Problem>
     }
     let error = format!("a page has 1 to {most} items");
     Err(Problem::bad("limit", error).sizes(limit as u64, most as u64))
+}
+
+/// A version that is asked for: within what any JSON reader has exactly.
+pub(crate) fn version(field: &str, version: u64) -> Result<Version, Problem> {
+    if version <= NUMBER_MAX {
+        return Ok(Version::new(version));
+    }
+    Err(Problem::bad(field, "no stream has so many events").sizes(version, NUMBER_MAX))
 }
 
 /// The runtime, once it is there.

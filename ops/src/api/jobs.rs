@@ -27,12 +27,7 @@ const NAME_BYTES_MAX: usize = 100;
 pub(crate) struct CheckpointAsked {
     /// A directory of this name is made below the backup root: letters, digits, `-`, `_` and `.`, not first a `.`.
     /// Default: the time, `2026-01-31T235959Z`.
-    #[schema(
-        nullable = false,
-        min_length = 1,
-        max_length = 100,
-        pattern = "^[A-Za-z0-9_-][A-Za-z0-9_.-]*$"
-    )]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
     name: Option<String>,
 }
 

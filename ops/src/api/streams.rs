@@ -1,7 +1,7 @@
 //! Streams: which there are, their events, and the states that these lead to.
 
 use actix_web::web::{Data, Json, Path, Query};
-use dormouse_domain::{EventId, Timestamp, Version};
+use dormouse_domain::{EventId, Timestamp};
 use dormouse_persistence::Store;
 use dormouse_runtime::admin::{AsOf, StreamsWanted, limits};
 use serde::Deserialize;
@@ -20,14 +20,14 @@ use crate::problem::Problem;
 pub(crate) struct StreamsAsked {
     /// The aggregates' type, registered or not.
     #[serde(rename = "type")]
-    #[param(min_length = 1, max_length = 64)]
+    #[param(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
     aggregate_type: String,
     /// Only those whose ids begin so.
     #[serde(default)]
     #[param(required = false, max_length = 512)]
     prefix: String,
     /// Only those whose ids come after this one: the last of the page before.
-    #[param(min_length = 1, max_length = 512)]
+    #[param(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
     after: Option<String>,
     /// How many. Default: 50.
     #[param(minimum = 1, maximum = 1000)]
@@ -40,7 +40,7 @@ pub(crate) struct StreamsAsked {
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventsAsked {
     /// The first version. Default: 1.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     from: Option<u64>,
     /// How many. Default: 50. A page ends early with the event that brings it to 4 MiB.
     #[param(minimum = 1, maximum = 500)]
@@ -53,10 +53,13 @@ pub(crate) struct EventsAsked {
 #[into_params(parameter_in = Query)]
 pub(crate) struct StateAsked {
     /// After this version; 0 is the state before the first event.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
     version: Option<u64>,
     /// After the last event that was stored at this time or before: RFC 3339 in UTC, `2026-01-31T23:59:59.999999Z`. Not
     /// together with `version`.
+    #[param(
+        pattern = r"^(19[7-9][0-9]|[2-9][0-9]{3})-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?Z$"
+    )]
     time: Option<String>,
 }
 
@@ -75,7 +78,7 @@ pub(crate) async fn streams(
     } = asked.into_inner();
     let wanted = StreamsWanted {
         aggregate_type: asked::type_named(aggregate_type)?,
-        id_prefix: prefix,
+        id_prefix: asked::prefix(prefix)?,
         after: after.map(|after| asked::id_named("after", after)).transpose()?,
         limit: asked::limit(limit, Store::STREAMS_PAGE_MAX)?,
     };
@@ -94,7 +97,7 @@ pub(crate) async fn events(
 ) -> Result<Json<Events>, Problem> {
     let stream = StreamPath::stream(path)?;
     let limit = asked::limit(asked.limit, limits::EVENTS_PAGE_MAX)?;
-    let from = Version::new(asked.from.unwrap_or(1));
+    let from = asked::version("from", asked.from.unwrap_or(1))?;
     let page = asked::admin(&attached)?.events(&stream, from, limit).await?;
     Ok(Json(Events::of(page)))
 }
@@ -118,13 +121,13 @@ impl StateAsked {
     fn as_of(&self) -> Result<AsOf, Problem> {
         match (self.version, &self.time) {
             (None, None) => Ok(AsOf::Latest),
-            (Some(version), None) => Ok(AsOf::Version(Version::new(version))),
+            (Some(version), None) => Ok(AsOf::Version(asked::version("version", version)?)),
             (None, Some(time)) => {
                 let time: Result<Timestamp, _> = time.parse();
                 let time = time.map_err(|error| Problem::bad("time", error.to_string()))?;
                 Ok(AsOf::Time(time))
             }
-            (Some(_), Some(_)) => Err(Problem::bad("time", "either a version or a time")),
+            (Some(_), Some(_)) => Err(Problem::conflict("either a version or a time").of("time")),
         }
     }
 }

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-/// After so many failures an address is not listened to for the rest of the window. A scraper with a stale token, every
-/// 15 seconds, stays below it.
-const FAILURES_MAX: u32 = 10;
+/// After so many failures an address is not listened to for the rest of the window, unless it is told otherwise. A scraper
+/// with a stale token, every 15 seconds, stays below it.
+pub(crate) const FAILURES_MAX: u32 = 10;
 /// What the failures are counted over.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Addresses remembered. At the bound the one whose window began first is forgotten: 256 bits aren't guessed by whoever has
@@ -16,8 +16,10 @@ const WINDOW: Duration = Duration::from_secs(60);
 const ADDRESSES_MAX: usize = 1_024;
 
 /// Who failed of late, and how often.
-#[derive(Default)]
-pub(crate) struct Attempts(Mutex<HashMap<IpAddr, Window>>);
+pub(crate) struct Attempts {
+    failures_max: u32,
+    windows: Mutex<HashMap<IpAddr, Window>>,
+}
 
 struct Window {
     began: Instant,
@@ -25,16 +27,23 @@ struct Window {
 }
 
 impl Attempts {
+    pub(crate) fn new(failures_max: u32) -> Self {
+        Self {
+            failures_max,
+            windows: Mutex::default(),
+        }
+    }
+
     /// How long an address has to wait, if it has failed too often.
     pub(crate) fn held(&self, address: IpAddr, now: Instant) -> Option<Duration> {
-        let windows = self.0.lock();
+        let windows = self.windows.lock();
         let window = windows.get(&network(address))?;
         let left = WINDOW.checked_sub(now.saturating_duration_since(window.began))?;
-        (window.failures >= FAILURES_MAX && !left.is_zero()).then_some(left)
+        (window.failures >= self.failures_max && !left.is_zero()).then_some(left)
     }
 
     pub(crate) fn failed(&self, address: IpAddr, now: Instant) {
-        let mut windows = self.0.lock();
+        let mut windows = self.windows.lock();
         let address = network(address);
         if !windows.contains_key(&address) && windows.len() >= ADDRESSES_MAX {
             forget_oldest(&mut windows);
@@ -78,7 +87,7 @@ mod tests {
 
     #[test]
     fn who_fails_too_often_waits_for_the_window_to_end() {
-        let (attempts, start) = (Attempts::default(), Instant::now());
+        let (attempts, start) = (Attempts::new(FAILURES_MAX), Instant::now());
         let (one, other) = (address("10.0.0.1"), address("10.0.0.2"));
         for _ in 1..FAILURES_MAX {
             attempts.failed(one, start);
@@ -95,7 +104,7 @@ mod tests {
 
     #[test]
     fn addresses_of_one_network_count_together() {
-        let (attempts, now) = (Attempts::default(), Instant::now());
+        let (attempts, now) = (Attempts::new(FAILURES_MAX), Instant::now());
         for n in 0..FAILURES_MAX {
             attempts.failed(address(&format!("2001:db8::{n:x}")), now);
         }
@@ -105,11 +114,11 @@ mod tests {
 
     #[test]
     fn the_table_does_not_grow_beyond_its_bound() {
-        let (attempts, start) = (Attempts::default(), Instant::now());
+        let (attempts, start) = (Attempts::new(FAILURES_MAX), Instant::now());
         for n in 0..2 * ADDRESSES_MAX as u32 {
             let now = start + Duration::from_millis(u64::from(n));
             attempts.failed(IpAddr::V4(n.into()), now);
         }
-        assert_eq!(attempts.0.lock().len(), ADDRESSES_MAX);
+        assert_eq!(attempts.windows.lock().len(), ADDRESSES_MAX);
     }
 }

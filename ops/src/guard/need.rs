@@ -20,9 +20,8 @@ pub(crate) enum Need {
 pub(crate) fn of(method: &Method, path: &str) -> Need {
     let reads = matches!(*method, Method::GET | Method::HEAD);
     match path {
-        LOGIN | LOGOUT => Need::Nothing,
+        LOGIN | LOGOUT | "/health/live" | "/health/ready" => Need::Nothing,
         _ if !reads => Need::Scope(Scope::Act),
-        "/health/live" | "/health/ready" => Need::Nothing,
         "/metrics" => Need::Scope(Scope::Metrics),
         _ if path.starts_with("/assets/") => Need::Nothing,
         _ => Need::Scope(Scope::Read),
@@ -56,6 +55,11 @@ mod tests {
         }
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get"] {
             assert_eq!(need(method, "/metrics"), Need::Scope(Scope::Act), "{method}");
+            assert_eq!(
+                need(method, "/health/ready"),
+                Need::Nothing,
+                "{method}: only read is answered"
+            );
             assert_eq!(need(method, "/assets/x"), Need::Scope(Scope::Act), "{method}");
         }
     }

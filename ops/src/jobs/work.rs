@@ -53,13 +53,46 @@ impl Work {
     }
 }
 
-fn checkpoint(_: &Dormouse, _: &std::path::Path, job: &Job) -> Result<String, Ended> {
-    let _ = job.progressed(Progress::default());
-    Err(Ended::Failed("not yet".into()))
+fn checkpoint(runtime: &Dormouse, directory: &std::path::Path, job: &Job) -> Result<String, Ended> {
+    let copied = runtime.store().checkpoint(directory, &mut |progress| {
+        job.progressed(Progress {
+            step: format!("{:?}", progress.step).to_lowercase(),
+            bytes: progress.bytes,
+            bytes_total: progress.bytes_total,
+        })
+    });
+    let copied = copied.map_err(|error| ended(job, &error))?;
+    Ok(format!(
+        "all up to offset {} in {} bytes and {} files, {}",
+        copied.durable,
+        copied.bytes,
+        copied.files,
+        if copied.is_linked { "linked" } else { "copied" }
+    ))
 }
 
-fn compact(_: &Dormouse, _: &Job) -> Result<String, Ended> {
-    Err(Ended::Failed("not yet".into()))
+fn compact(runtime: &Dormouse, job: &Job) -> Result<String, Ended> {
+    let compacted = runtime.store().compact(&mut |progress| {
+        job.progressed(Progress {
+            step: format!(
+                "{}, {} of {}",
+                progress.family, progress.number, progress.families
+            ),
+            bytes: progress.bytes,
+            bytes_total: progress.bytes_total,
+        })
+    });
+    let compacted = compacted.map_err(|error| ended(job, &error))?;
+    if compacted.is_cancelled {
+        return Err(Ended::Cancelled);
+    }
+    Ok(format!(
+        "{} bytes became {}, {} runs of the streams {}",
+        compacted.bytes_before,
+        compacted.bytes_after,
+        compacted.stream_runs_before,
+        compacted.stream_runs_after
+    ))
 }
 
 fn drain(dormouse: &Dormouse) -> Result<String, Ended> {

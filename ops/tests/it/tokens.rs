@@ -7,11 +7,11 @@ use tempfile::TempDir;
 
 use crate::client::{Answer, authority, get, send};
 
-const METRICS: &str = "1f8a0c51d9e2b7746a15f0c8e94b2d7735ad60e1f8c29b4407d6a3be158fc921";
-const READ: &str = "2f8a0c51d9e2b7746a15f0c8e94b2d7735ad60e1f8c29b4407d6a3be158fc922";
-const ACT: &str = "3f8a0c51d9e2b7746a15f0c8e94b2d7735ad60e1f8c29b4407d6a3be158fc923";
+pub(crate) const METRICS: &str = "1f8a0c51d9e2b7746a15f0c8e94b2d7735ad60e1f8c29b4407d6a3be158fc921";
+pub(crate) const READ: &str = "2f8a0c51d9e2b7746a15f0c8e94b2d7735ad60e1f8c29b4407d6a3be158fc922";
+pub(crate) const ACT: &str = "3f8a0c51d9e2b7746a15f0c8e94b2d7735ad60e1f8c29b4407d6a3be158fc923";
 
-fn file(directory: &TempDir, name: &str, text: &str) -> PathBuf {
+pub(crate) fn file(directory: &TempDir, name: &str, text: &str) -> PathBuf {
     let path = directory.path().join(name);
     std::fs::write(&path, text).unwrap();
     path
@@ -29,7 +29,7 @@ fn with_tokens() -> (Ops, TempDir) {
     (ops, directory)
 }
 
-fn bearer(token: &str) -> String {
+pub(crate) fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}")
 }
 

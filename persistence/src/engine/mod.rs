@@ -18,14 +18,22 @@ mod run;
 mod statistics;
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 
 use dormouse_domain::Offset;
 
 pub(crate) use self::run::{Rows, Run};
 pub use self::statistics::EngineStatistics;
+use crate::checkpoint::{Checkpoint, TellCheckpoint};
+use crate::compaction::{Compacted, TellCompaction};
 use crate::error::StoreError;
 use crate::options::StoreOptions;
+
+/// What [`StoreError::Refused`] calls these.
+pub(crate) const COPYING: &str = "copy itself";
+pub(crate) const COMPACTING: &str = "compact what is derived";
+const IN_MEMORY: &str = "it is in memory";
 
 /// What is kept beside the log. `timers` and `checkpoints` are reserved names: later families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,6 +153,28 @@ pub(crate) trait Engine: Send + Sync {
     /// The engine's own numbers, if it has any.
     fn statistics(&self) -> EngineStatistics {
         EngineStatistics::default()
+    }
+
+    /// A copy of all that is stored, in a new directory, which opens as a store whose log was durable up to `mark` at
+    /// least. Writers go on.
+    fn checkpoint(
+        &self,
+        _directory: &Path,
+        _mark: Watermark,
+        _tell: TellCheckpoint<'_>,
+    ) -> Result<Checkpoint, StoreError> {
+        Err(StoreError::Refused {
+            operation: COPYING,
+            reason: IN_MEMORY,
+        })
+    }
+
+    /// Merges what is derived.
+    fn compact(&self, _tell: TellCompaction<'_>) -> Result<Compacted, StoreError> {
+        Err(StoreError::Refused {
+            operation: COMPACTING,
+            reason: IN_MEMORY,
+        })
     }
 
     /// Waits for calls under way, writes down what a crash would lose cheaply (the watermark; after

@@ -6,6 +6,8 @@
 //!
 //! How they are set up is in [`tuning`]; opening and judging a directory is in [`crate::open`].
 
+mod checkpoint;
+mod compact;
 mod ingest;
 mod iterate;
 mod reaper;
@@ -25,7 +27,12 @@ pub(crate) use self::ingest::RunWriter;
 pub(crate) use self::ingest::Step;
 use self::reaper::Reaper;
 pub(crate) use self::reaper::{TRASH_DIRECTORY, clear as clear_trash};
-use super::{Engine, EngineError, EngineStatistics, Family, LogRow, Run, Start, Visit, Watermark};
+use super::{
+    COMPACTING, COPYING, Engine, EngineError, EngineStatistics, Family, LogRow, Run, Start, Visit, Watermark,
+};
+use crate::checkpoint::{Checkpoint, TellCheckpoint};
+use crate::compaction::{Compacted, TellCompaction};
+use crate::error::StoreError;
 use crate::format::keys;
 use crate::lock::StoreLock;
 use crate::watermark::WatermarkKeeper;
@@ -46,6 +53,10 @@ pub(crate) struct RocksEngine {
     /// None where files can't have two names.
     reaper: Option<Reaper>,
     stopped: AtomicBool,
+    /// Held while a copy is made.
+    copying: Mutex<()>,
+    /// Held while what is derived is compacted on demand.
+    compacting: Mutex<()>,
     directory: PathBuf,
     /// Made when derived rows prove damaged: the next opening builds them again.
     rebuild_marker: PathBuf,
@@ -70,10 +81,24 @@ impl RocksEngine {
             watermark,
             reaper: reaper(directory),
             stopped: AtomicBool::new(false),
+            copying: Mutex::new(()),
+            compacting: Mutex::new(()),
             directory: directory.to_path_buf(),
             rebuild_marker,
             lock: Mutex::new(Some(lock)),
         }
+    }
+
+    /// The session is over, which a copy and a compaction are told when they tell of progress: waits for the first, and has
+    /// RocksDB leave the second.
+    fn end_long_work(&self) {
+        if self.compacting.is_locked()
+            && let Some(databases) = &*self.databases.read_recursive()
+        {
+            // For good, which is what closing is.
+            databases.derived.cancel_all_background_work(false);
+        }
+        drop(self.copying.lock());
     }
 
     fn with<T>(
@@ -203,7 +228,31 @@ impl Engine for RocksEngine {
             })
     }
 
+    fn checkpoint(
+        &self,
+        directory: &Path,
+        mark: Watermark,
+        tell: TellCheckpoint<'_>,
+    ) -> Result<Checkpoint, StoreError> {
+        let refused = || StoreError::Refused {
+            operation: COPYING,
+            reason: "another copy is being made",
+        };
+        let _alone = self.copying.try_lock().ok_or_else(refused)?;
+        checkpoint::make(self, directory, mark, tell)
+    }
+
+    fn compact(&self, tell: TellCompaction<'_>) -> Result<Compacted, StoreError> {
+        let refused = || StoreError::Refused {
+            operation: COMPACTING,
+            reason: "it is being compacted already",
+        };
+        let _alone = self.compacting.try_lock().ok_or_else(refused)?;
+        compact::run(self, tell)
+    }
+
     fn close(&self) -> Result<(), EngineError> {
+        self.end_long_work();
         // Waits for calls under way; later ones find nothing.
         let databases = self.databases.write().take();
         let Some(databases) = databases else { return Ok(()) };

@@ -118,7 +118,6 @@ pub(crate) fn decode(segment: &[u8]) -> Result<(Header, Cow<'_, [u8]>), Malforme
 }
 
 /// Checks a whole segment's lengths and checksum; its header.
-#[cfg(any(feature = "rocksdb", test))]
 pub(crate) fn decode_header(segment: &[u8]) -> Result<Header, Malformed> {
     check(segment).map(|(header, _)| header)
 }

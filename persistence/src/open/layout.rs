@@ -9,6 +9,7 @@
 //! | `watermark` | how far the log was durable |
 //! | `damaged/` | torn ends of the log that were cut off, for whoever wants to look |
 //! | `trash/` | second names of the files of both instances, while the store is open: what is obsolete is freed there |
+//! | `unfinished-checkpoint/` | a copy of the open store in the making; removed on opening |
 //! | `CREATING` | the store was not finished; nothing in it was ever acknowledged |
 //! | `REBUILD` | `derived/` is not to be trusted; the next opening builds it again |
 
@@ -85,6 +86,11 @@ impl Layout {
             }
         };
         Ok((layout, lock, state))
+    }
+
+    /// Of a copy in the making, which nobody else knows.
+    pub(crate) fn of_copy(root: PathBuf) -> Self {
+        Self { root }
     }
 
     /// The log's directory.

@@ -2,6 +2,7 @@
 //! environment and does nothing without one.
 
 use std::io::{BufRead, BufReader, Lines, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{ChildStdout, Command, Stdio};
 
@@ -125,7 +126,9 @@ fn child_process() {
         .generation_bytes(20_000)
         .watermark_every_ms(1);
     let store = Store::open_with(directory, options).unwrap();
-    match task.as_str() {
+    let (task, target) = task.split_once(' ').unwrap_or((&task, ""));
+    match task {
+        "copy" => copy(&store, target),
         "hold" => hold(),
         "write" => write(&store, 300, u64::MAX),
         "fill" => write(&store, 20_000, 1_000),
@@ -142,6 +145,17 @@ fn hold() {
     loop {
         std::thread::park();
     }
+}
+
+/// Copies the store, says why that failed, and writes on.
+fn copy(store: &Store, target: &str) {
+    match store.checkpoint(target, &mut |_| ControlFlow::Continue(())) {
+        Ok(made) => say(format!("{made:?}")),
+        Err(error) => say(error),
+    }
+    let client = Client::new(store);
+    client.durable(&client.open(&stream("s1")), &["it goes on"]);
+    say("durable");
 }
 
 /// Writes commits of up to `bytes` bytes and says each one's last offset once it is durable.

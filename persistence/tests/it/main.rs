@@ -5,8 +5,12 @@ mod adversity;
 #[cfg(feature = "rocksdb")]
 mod adversity_disk;
 #[cfg(feature = "rocksdb")]
+mod checkpoint;
+#[cfg(feature = "rocksdb")]
 mod child;
 mod client;
+#[cfg(feature = "rocksdb")]
+mod compaction;
 mod corruption;
 #[cfg(feature = "rocksdb")]
 mod damage;

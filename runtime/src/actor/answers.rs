@@ -59,12 +59,14 @@ impl<A: Aggregate> EntityActor<A> {
 
     fn count_replay<C: Command>(&self) {
         self.lane().counters.replayed.add(1);
-        CommandMetrics::of::<A, C>(|metrics| metrics.count(Counted::Replayed));
+        let names = &self.directory.shared.command_names;
+        CommandMetrics::of::<A, C>(names, |metrics| metrics.count(Counted::Replayed));
     }
 
     fn count_not_done<C: Command>(&self) {
         self.lane().counters.not_done.add(1);
-        CommandMetrics::of::<A, C>(|metrics| metrics.count(Counted::NotDone));
+        let names = &self.directory.shared.command_names;
+        CommandMetrics::of::<A, C>(names, |metrics| metrics.count(Counted::NotDone));
     }
 
     /// An answer that rests on nothing in memory: it goes at once.

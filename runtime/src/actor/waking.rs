@@ -80,6 +80,7 @@ fn attempt<A: Aggregate>(
         directory.state_fingerprint,
         Until::End,
         so_far,
+        &|| true,
     )?;
     match shared.store.open_stream(stream, loaded.reached) {
         Ok(writer) => {

@@ -13,6 +13,7 @@ use crate::activation::{Folded, LoadFailed, Until, load};
 use crate::directory::Directory;
 use crate::entity_core::panic_message;
 use crate::options::SNAPSHOT_BYTES_MAX;
+use crate::readers::IsWanted;
 use crate::residency::Residency;
 
 /// A registered aggregate type.
@@ -41,11 +42,19 @@ pub(crate) trait Administered: Send + Sync {
     /// An event as JSON, through its upcasters; or why that can't be.
     fn event_json(&self, event: &StoredEvent<'_>) -> Result<String, String>;
 
+    /// The name of the command whose fingerprint has this hash of it, if one was handled.
+    fn command_name(&self, hash: u32) -> Option<&'static str>;
+
     /// A state as JSON, and its version.
-    fn state_json(&self, stream: &StreamId, until: Until) -> Result<(Version, String), AdminError>;
+    fn state_json(
+        &self,
+        stream: &StreamId,
+        until: Until,
+        is_wanted: IsWanted<'_>,
+    ) -> Result<(Version, String), AdminError>;
 
     /// Stores a snapshot of the durable state.
-    fn take_snapshot(&self, stream: &StreamId) -> Result<SnapshotTaken, AdminError>;
+    fn take_snapshot(&self, stream: &StreamId, is_wanted: IsWanted<'_>) -> Result<SnapshotTaken, AdminError>;
 }
 
 impl<A: Aggregate> Administered for Directory<A> {
@@ -79,8 +88,17 @@ impl<A: Aggregate> Administered for Directory<A> {
         })
     }
 
-    fn state_json(&self, stream: &StreamId, until: Until) -> Result<(Version, String), AdminError> {
-        let folded = self.fold(stream, until)?;
+    fn command_name(&self, hash: u32) -> Option<&'static str> {
+        self.shared.command_names.of(A::TYPE, hash)
+    }
+
+    fn state_json(
+        &self,
+        stream: &StreamId,
+        until: Until,
+        is_wanted: IsWanted<'_>,
+    ) -> Result<(Version, String), AdminError> {
+        let folded = self.fold(stream, until, is_wanted)?;
         let version = folded.version;
         let shown = guarded(move || {
             let mut json = Vec::new();
@@ -101,8 +119,8 @@ impl<A: Aggregate> Administered for Directory<A> {
         Ok((version, json))
     }
 
-    fn take_snapshot(&self, stream: &StreamId) -> Result<SnapshotTaken, AdminError> {
-        let folded = self.fold(stream, Until::End)?;
+    fn take_snapshot(&self, stream: &StreamId, is_wanted: IsWanted<'_>) -> Result<SnapshotTaken, AdminError> {
+        let folded = self.fold(stream, Until::End, is_wanted)?;
         let version = folded.version;
         let Some(offset) = folded.newest else {
             return Err(AdminError::NoSuchVersion {
@@ -144,8 +162,14 @@ impl<A: Aggregate> Administered for Directory<A> {
 
 impl<A: Aggregate> Directory<A> {
     /// A durable state, from the store: what is in memory may not be durable yet (P2).
-    fn fold(&self, stream: &StreamId, until: Until) -> Result<Folded<A>, AdminError> {
-        let loaded = load::<A>(&self.shared.store, stream, self.state_fingerprint, until, None);
+    fn fold(
+        &self,
+        stream: &StreamId,
+        until: Until,
+        is_wanted: IsWanted<'_>,
+    ) -> Result<Folded<A>, AdminError> {
+        let store = &self.shared.store;
+        let loaded = load::<A>(store, stream, self.state_fingerprint, until, None, is_wanted);
         match loaded {
             Ok(loaded) => Ok(loaded.folded),
             Err(LoadFailed::Store(error)) => Err(error.into()),

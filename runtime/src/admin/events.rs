@@ -149,7 +149,7 @@ fn record(
         bytes: event.payload.len(),
         command: commit.command().map(|command| CommandSummary {
             id: command.id,
-            name: None,
+            name: known.and_then(|known| known.command_name(command.fingerprint.name)),
             name_hash: command.fingerprint.name,
             schema: command.fingerprint.version,
         }),

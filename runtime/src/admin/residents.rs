@@ -159,3 +159,68 @@ fn resident(residency: &Residency, now_ms: u64) -> Resident {
         bytes: residency.weight(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+
+    use dormouse_domain::AggregateId;
+
+    use super::*;
+    use crate::residency::{Evicts, Gauges, Keeper};
+
+    struct Nobody;
+
+    impl Evicts for Nobody {
+        fn evict(&self, _: &Residency) -> bool {
+            false
+        }
+    }
+
+    fn resident(id: &str) -> Arc<Residency> {
+        let evicts: Weak<dyn Evicts> = Weak::<Nobody>::new();
+        let keeper = Keeper {
+            aggregate_type: AggregateType::from_static("t"),
+            evicts,
+            gauges: Arc::<Gauges>::default(),
+        };
+        Residency::new(AggregateId::try_from(id).expect("a valid id"), keeper.into(), 0)
+    }
+
+    /// One that moves in its queue during a look is offered twice, and may have got hotter in between.
+    #[test]
+    fn who_is_offered_twice_is_kept_once_and_pushes_nobody_out() {
+        let residents = ["a", "b", "c"].map(resident);
+        let mut first = First {
+            limit: 2,
+            kept: BTreeMap::new(),
+            known: HashSet::new(),
+        };
+        for (resident, commands) in [
+            (&residents[0], 1),
+            (&residents[1], 2),
+            (&residents[1], 3),
+            (&residents[2], 0),
+        ] {
+            (0..commands).for_each(|_| resident.count_command());
+            first.offer(resident, ResidentOrder::Hottest, 0);
+        }
+        let ids: Vec<_> = first
+            .kept
+            .values()
+            .map(|(_, kept)| kept.stream.id.as_str())
+            .collect();
+        assert_eq!(ids, ["b", "a"]);
+        // whoever was pushed out may come back
+        (0..9).for_each(|_| residents[2].count_command());
+        first.offer(&residents[2], ResidentOrder::Hottest, 0);
+        (0..9).for_each(|_| residents[0].count_command());
+        first.offer(&residents[0], ResidentOrder::Hottest, 0);
+        let ids: Vec<_> = first
+            .kept
+            .values()
+            .map(|(_, kept)| kept.stream.id.as_str())
+            .collect();
+        assert_eq!(ids, ["a", "c"]);
+    }
+}

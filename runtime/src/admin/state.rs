@@ -6,6 +6,7 @@ use dormouse_persistence::Store;
 use super::AdminError;
 use super::administered::Administered;
 use crate::activation::{Until, time_of};
+use crate::readers::IsWanted;
 
 /// Which state is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub(super) fn read(
     known: &dyn Administered,
     stream: &StreamId,
     as_of: AsOf,
+    is_wanted: IsWanted<'_>,
 ) -> Result<StateRecord, AdminError> {
     if let AsOf::Version(version) = as_of {
         // before anything is folded for nothing
@@ -55,7 +57,7 @@ pub(super) fn read(
         AsOf::Version(version) => Until::Version(version),
         AsOf::Time(time) => Until::Time(time),
     };
-    let (version, json) = known.state_json(stream, until)?;
+    let (version, json) = known.state_json(stream, until, is_wanted)?;
     Ok(StateRecord {
         version,
         time: time_of(store, stream, version)?,

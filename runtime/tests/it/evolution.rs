@@ -9,12 +9,12 @@ use crate::bank::{Account, Deposit, Note, account, bank_on, bank_with, not_done}
 
 /// The account as a later program has it: amounts have a currency, and there is no `Noted` any more.
 #[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
-struct AccountV2 {
+pub(crate) struct AccountV2 {
     amounts: Vec<(i64, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Event)]
-enum EntryV2 {
+pub(crate) enum EntryV2 {
     #[event(version = 2, upcast(DepositedV1))]
     Deposited { cents: i64, currency: String },
 }

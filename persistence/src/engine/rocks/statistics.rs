@@ -37,13 +37,18 @@ pub(crate) fn read(databases: &Databases, obsolete_bytes: u64) -> EngineStatisti
     }
 }
 
+/// Bytes of a family's tables.
+pub(super) fn table_bytes(derived: &DB, family: &ColumnFamily) -> u64 {
+    of_family(derived, family, "rocksdb.total-sst-files-size")
+}
+
 fn of_family(derived: &DB, family: &ColumnFamily, name: &str) -> u64 {
     number(derived.property_value_cf(family, name))
 }
 
 /// Sorted runs: each file of level 0, and each level below that holds any. RocksDB puts a file that it ingests as
 /// deep as nothing that it overlaps lies above.
-fn runs(derived: &DB, family: &ColumnFamily) -> u64 {
+pub(super) fn runs(derived: &DB, family: &ColumnFamily) -> u64 {
     let files = |level: u32| of_family(derived, family, &format!("rocksdb.num-files-at-level{level}"));
     files(0) + (1..LEVELS).filter(|level| files(*level) > 0).count() as u64
 }

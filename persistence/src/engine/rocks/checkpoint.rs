@@ -1,0 +1,151 @@
+//! Copies the open store: RocksDB's checkpoint of both instances, and what makes a directory a store.
+//!
+//! `derived/` comes first, then `log/`. Its indexed position speaks of segments that were in the log before it was
+//! stored, so a log that is copied later holds them; the other way round the copy would speak of events that it does not
+//! hold, and would not open. For the same reason the copy's watermark is one from before.
+//!
+//! `derived/` has no write-ahead log, so its memtables, which hold snapshots, are flushed first. The log is never flushed
+//! for a copy: its newest segments are copied as they stand in the write-ahead files, and no writer waits for a new one.
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rocksdb::DB;
+use rocksdb::checkpoint::Checkpoint as RocksCheckpoint;
+
+use super::{Databases, RocksEngine};
+use crate::checkpoint::{Checkpoint, CheckpointProgress, CheckpointStep, TellCheckpoint};
+use crate::engine::{COPYING, Watermark};
+use crate::error::StoreError;
+use crate::open::layout::{exists, read_format};
+use crate::open::stage::Stage;
+
+/// How large the write-ahead files may be before RocksDB flushes for a checkpoint.
+const ALWAYS_FLUSH: u64 = 0;
+const NEVER_FLUSH: u64 = u64::MAX;
+
+/// Makes the copy. One at a time.
+pub(super) fn make(
+    engine: &RocksEngine,
+    target: &Path,
+    mark: Watermark,
+    tell: TellCheckpoint<'_>,
+) -> Result<Checkpoint, StoreError> {
+    let target = &free_place(&engine.directory, target)?;
+    let store = read_format(&engine.directory)?;
+    let mut steps = Steps { target, tell };
+    let stage = Stage::begin(&engine.directory).map_err(|error| steps.failed(&error))?;
+    {
+        let databases = engine.databases.read_recursive();
+        let Databases { log, derived } = databases.as_ref().ok_or(StoreError::Closed)?;
+        steps.link(
+            CheckpointStep::Index,
+            derived,
+            &stage.layout().derived(),
+            ALWAYS_FLUSH,
+        )?;
+        steps.link(CheckpointStep::Log, log, &stage.layout().log(), NEVER_FLUSH)?;
+    }
+    let made = stage
+        .unshare_wals()
+        .and_then(|()| stage.contents())
+        .map_err(|error| steps.failed(&error))?;
+    steps.each_file(CheckpointStep::Syncing, made.bytes, |tell| {
+        stage.finish(store, mark, tell)
+    })?;
+    let contents = stage.contents().map_err(|error| steps.failed(&error))?;
+    let is_moved = stage.move_to(target).map_err(|error| steps.failed(&error))?;
+    if !is_moved {
+        steps.each_file(CheckpointStep::Copying, contents.bytes, |tell| {
+            stage.copy_to(target, tell)
+        })?;
+    }
+    Ok(Checkpoint {
+        durable: mark.offset,
+        bytes: contents.bytes,
+        files: contents.files,
+        is_linked: is_moved && contents.is_linked,
+    })
+}
+
+struct Steps<'s> {
+    target: &'s Path,
+    tell: TellCheckpoint<'s>,
+}
+
+impl Steps<'_> {
+    fn link(
+        &mut self,
+        step: CheckpointStep,
+        database: &DB,
+        to: &Path,
+        log_size_for_flush: u64,
+    ) -> Result<(), StoreError> {
+        self.tell(step, 0, 0)?;
+        RocksCheckpoint::new(database)
+            .and_then(|checkpoint| checkpoint.create_checkpoint_with_log_size(to, log_size_for_flush))
+            .map_err(|error| self.failed(&error))
+    }
+
+    /// Does what is done file by file, and tells of it.
+    fn each_file(
+        &mut self,
+        step: CheckpointStep,
+        bytes_total: u64,
+        work: impl FnOnce(&mut dyn FnMut(u64) -> io::Result<()>) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
+        self.tell(step, 0, bytes_total)?;
+        let (mut bytes, mut given_up) = (0, None);
+        let worked = work(&mut |more| {
+            bytes += more;
+            self.tell(step, bytes.min(bytes_total), bytes_total)
+                .map_err(|error| {
+                    given_up = Some(error);
+                    io::Error::other(COPYING)
+                })
+        });
+        worked.map_err(|error| given_up.unwrap_or_else(|| self.failed(&error)))
+    }
+
+    fn tell(&mut self, step: CheckpointStep, bytes: u64, bytes_total: u64) -> Result<(), StoreError> {
+        let progress = CheckpointProgress {
+            step,
+            bytes,
+            bytes_total,
+        };
+        match (self.tell)(progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(StoreError::Cancelled { operation: COPYING }),
+        }
+    }
+
+    fn failed(&self, error: &dyn std::fmt::Display) -> StoreError {
+        StoreError::Engine {
+            context: format!("copy the store to {}", self.target.display()),
+            reason: error.to_string().into(),
+        }
+    }
+}
+
+/// The absolute path of the copy: a new name, in a directory that is there, outside of the store.
+fn free_place(store: &Path, target: &Path) -> Result<PathBuf, StoreError> {
+    let refused = |reason: io::Error| StoreError::NotWritable {
+        path: target.to_path_buf(),
+        reason: Arc::new(reason),
+    };
+    let name = target
+        .file_name()
+        .ok_or_else(|| refused(io::Error::other("it has no name of its own")))?;
+    let absolute = std::path::absolute(target).map_err(refused)?;
+    let parent = absolute.parent().unwrap_or(&absolute).canonicalize();
+    let place = parent.map_err(refused)?.join(name);
+    if place.starts_with(store.canonicalize().map_err(refused)?) {
+        return Err(refused(io::Error::other("it is inside the store")));
+    }
+    if exists(&place)? || place.is_symlink() {
+        return Err(refused(io::Error::other("it is there already")));
+    }
+    Ok(place)
+}
