@@ -320,12 +320,14 @@ pub use dormouse_domain::{
     Timestamp, TraceContext, Unknown, Version, limits, testing,
 };
 pub use dormouse_persistence::{
-    Health, LogFollower, MemoryDisk, Store, StoreError, StoreOptions, StoreStatistics,
+    Health, LogFollower, MemoryDisk, Store, StoreError, StoreOptions, StoreStatistics, StreamSummary,
+    StreamsPage,
 };
 pub use dormouse_persistence::{StoredCommand, StoredCommit, StoredEvent};
 pub use dormouse_runtime::{
     Builder, Distribution, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing,
-    ExecutingReceipt, Query, QueryError, Querying, ReadError, Receipt, ShutdownError, StartError, Statistics,
+    ExecutingReceipt, Query, QueryError, Querying, ReadError, Readiness, Receipt, ShutdownError, StartError,
+    Statistics, admin,
 };
 
 /// [`CommandId`], correlation and causation are UUIDs: the version of the crate that they are of.

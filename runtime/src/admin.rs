@@ -35,6 +35,62 @@ pub use dormouse_persistence::{StreamSummary, StreamsPage};
 /// An operator's view of a runtime. Cheap to make and to clone; keeps the runtime alive.
 ///
 /// Made by [`Dormouse::admin`].
+///
+/// ```
+/// use dormouse_domain::{
+///     Aggregate, AggregateType, Command, CommandContext, Decided, Decision, Event, Handle, Never, StreamId, Version,
+/// };
+/// use dormouse_persistence::Store;
+/// use dormouse_runtime::Dormouse;
+/// use dormouse_runtime::admin::{AsOf, ResidentsWanted, StreamsWanted};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Default, Serialize, Deserialize)]
+/// struct Lamp { lit: bool }
+///
+/// #[derive(Serialize, Deserialize, Event)]
+/// enum Switched { On, Off }
+///
+/// #[derive(Serialize, Deserialize, Command)]
+/// struct Press;
+///
+/// impl Aggregate for Lamp {
+///     const TYPE: &'static str = "lamp";
+///     type Event = Switched;
+///     type Error = Never;
+///     fn apply(&mut self, event: &Switched) {
+///         self.lit = matches!(event, Switched::On);
+///     }
+/// }
+///
+/// impl Handle<Press> for Lamp {
+///     fn handle(&self, _: Press, _: &CommandContext<'_>) -> Decided<Self, Press> {
+///         Ok(Decision::event(if self.lit { Switched::Off } else { Switched::On }))
+///     }
+/// }
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let runtime = Dormouse::builder(Store::in_memory()).aggregate::<Lamp>().start().await?;
+/// let hall = runtime.entity::<Lamp>("hall")?;
+/// hall.execute(Press).await?;
+/// hall.execute(Press).await?;
+///
+/// let admin = runtime.admin();
+/// let lamps = AggregateType::from_static("lamp");
+/// let page = admin.streams(&StreamsWanted::of(lamps.clone())).await?;
+/// assert_eq!((page.streams[0].stream.to_string(), page.streams[0].head), ("lamp/hall".into(), Version::new(2)));
+///
+/// let hall = StreamId::new(lamps, "hall".try_into()?);
+/// let events = admin.events(&hall, Version::new(1), 50).await?.events;
+/// assert_eq!((events[0].name.as_str(), events[1].name.as_str()), ("On", "Off"));
+/// let first = admin.state_at(&hall, AsOf::Version(Version::new(1))).await?;
+/// assert_eq!(first.json, r#"{"lit":true}"#);
+/// assert_eq!(admin.residents(&ResidentsWanted::default()).residents[0].commands, 2);
+/// # runtime.shutdown().await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Admin {
     runtime: Dormouse,
@@ -65,8 +121,8 @@ impl Admin {
 
     /// Who is in memory: the first of them in the order wanted.
     ///
-    /// Cost: one look at every resident, on the caller's thread, and memory for the answer only. No lock is held for
-    /// long; commands take none of those.
+    /// Cost: one look at every resident, some 0.12 µs each, on the caller's thread; memory for the answer only. The lock it
+    /// takes, for a few hundred residents at a time, is one that wakings and evictions take, but no command does.
     #[must_use]
     pub fn residents(&self, wanted: &ResidentsWanted) -> ResidentsFound {
         residents::find(self.runtime.shared(), wanted)
@@ -135,8 +191,9 @@ impl Admin {
 
     /// The durable state of a stream as JSON, now or in the past.
     ///
-    /// Cost: a read and a fold of the events from the newest snapshot that is of no later version, or else from the first
-    /// event, up to the state that is asked for.
+    /// Cost: a read and a fold of the events up to there, from the stored snapshot if that is of no later version, or else
+    /// from the first. Nothing is kept from one question to the next, so a step of a slider costs this each time: with small
+    /// events 7 ms at version 100,000 (docs/performance.md). It ends early when its caller stops waiting.
     ///
     /// # Errors
     /// [`AdminError::NoSuchVersion`] beyond the durable head; when the type is unknown, the stream can't be read, or the
