@@ -218,6 +218,7 @@ mod tests {
             ..Gauges::default()
         };
         let mut bytes = Vec::new();
+        write_word(&mut bytes, 0, CONSOLE, 7070);
         acks[..5].iter().for_each(|ack| ack.write_to(&mut bytes));
         bytes.extend(page(&gauges).unwrap());
         acks[5..].iter().for_each(|ack| ack.write_to(&mut bytes));
@@ -230,6 +231,7 @@ mod tests {
             match message {
                 Message::Answered(ack) => acks.push(ack),
                 Message::Page(gauges) => page = Some(*gauges),
+                Message::Console(port) => assert_eq!(port, 7070),
             }
             Ok(())
         })

@@ -209,6 +209,94 @@ pub(crate) async fn carrier(runtime: Dormouse, pause: Duration) -> anyhow::Resul
     }
 }
 
+/// The one that is shown: an order, and the parcel that it caused.
+pub(crate) const PARCEL: &str = "P-700007";
+
+pub(crate) async fn one_parcel(runtime: &Dormouse) -> anyhow::Result<()> {
+    let (name, street) = PEOPLE[2];
+    let correlation = Uuid::from_u64_pair(7, 42);
+    let trace = TraceContext {
+        trace_id: 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736,
+        span_id: 0x00f0_67aa_0ba9_02b7,
+        flags: 1,
+        state: None,
+    };
+    let id = "2026-11-22-70007";
+    let order = runtime.entity::<Order>(id)?;
+    let add = Add {
+        customer: name.into(),
+        article: "Winter blanket".into(),
+        quantity: 1,
+        cents: 5_900,
+    };
+    order.execute(add).correlation(correlation).await?;
+    order
+        .execute(Pay {
+            method: "card".into(),
+        })
+        .correlation(correlation)
+        .await?;
+    let dispatch = Dispatch {
+        parcel: PARCEL.into(),
+    };
+    let receipt = order
+        .execute(dispatch)
+        .id(CommandId::now())
+        .correlation(correlation)
+        .receipt()
+        .await?;
+    let stream = dormouse_domain::StreamId::new(
+        dormouse_domain::AggregateType::from_static("order"),
+        id.try_into()?,
+    );
+    let cause = runtime.admin().events(&stream, receipt.version, 1).await?;
+    let cause = cause
+        .events
+        .first()
+        .ok_or_else(|| anyhow::anyhow!("its event is durable"))?
+        .id;
+    let parcel = runtime.entity::<Parcel>(PARCEL)?;
+    let address = Address {
+        name: name.into(),
+        street: street.into(),
+        postcode: "94032".into(),
+        town: "Passau".into(),
+    };
+    let book = Book {
+        order: id.into(),
+        address,
+        grams: 2_140,
+    };
+    let booked = parcel
+        .execute(book)
+        .id(CommandId::now())
+        .correlation(correlation)
+        .caused_by(cause.into());
+    booked
+        .trace(trace.clone())
+        .header("carrier", "bilch-express")
+        .await?;
+    for hub in [0, 2, 2, 3, 4, 4, 5] {
+        let scan = parcel
+            .execute(Scan {
+                hub: HUBS[hub].into(),
+            })
+            .id(CommandId::now())
+            .correlation(correlation);
+        scan.caused_by(cause.into())
+            .trace(trace.clone())
+            .header("carrier", "bilch-express")
+            .await?;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+    }
+    parcel
+        .execute(Deliver { to: name.into() })
+        .id(CommandId::now())
+        .correlation(correlation)
+        .await?;
+    Ok(())
+}
+
 /// A refusal is an answer, too.
 fn decided<R, E: std::error::Error + Send + Sync + 'static>(
     answer: Result<R, CommandError<E>>,

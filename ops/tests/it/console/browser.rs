@@ -24,7 +24,6 @@ const ARGUMENTS: &[&str] = &[
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=1280,900",
 ];
 
 /// Ends with the test.
@@ -38,16 +37,15 @@ pub(crate) struct Browser {
 impl Browser {
     /// None, loudly, where Chromium or its driver is missing.
     pub(crate) async fn start() -> Option<Self> {
-        Self::start_as(json!({})).await
+        Self::start_as(1_280, 860, 1.0).await
     }
 
     /// A phone's: 375 by 812 pixels.
     pub(crate) async fn start_phone() -> Option<Self> {
-        let metrics = json!({ "width": 375, "height": 812, "pixelRatio": 2.0, "touch": true });
-        Self::start_as(json!({ "deviceMetrics": metrics })).await
+        Self::start_as(375, 812, 2.0).await
     }
 
-    async fn start_as(emulated: Value) -> Option<Self> {
+    async fn start_as(width: u32, height: u32, pixel_ratio: f32) -> Option<Self> {
         let Some(driver) = Driver::start() else {
             eprintln!(
                 "SKIPPED: no chromedriver. Install it (Debian: chromium chromium-driver) to run the browser tests."
@@ -57,10 +55,11 @@ impl Browser {
         let profile = TempDir::new().unwrap();
         let mut arguments: Vec<String> = ARGUMENTS.iter().map(|&argument| argument.into()).collect();
         arguments.push(format!("--user-data-dir={}", profile.path().display()));
-        let mut options = json!({ "args": arguments });
-        if emulated != json!({}) {
-            options["mobileEmulation"] = emulated;
-        }
+        // a window is never so narrow, what is shown in it may be
+        let metrics =
+            json!({ "width": width, "height": height, "pixelRatio": pixel_ratio, "mobile": width < 500 });
+        let emulated = json!({ "deviceMetrics": metrics });
+        let options = json!({ "args": arguments, "mobileEmulation": emulated });
         let wanted = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(wanted.as_object().unwrap().clone())
@@ -169,6 +168,11 @@ impl Browser {
 
     pub(crate) async fn press_key(&self, key: Key) {
         self.press(&char::from(key).to_string()).await;
+    }
+
+    /// What is to be seen, as PNG.
+    pub(crate) async fn picture(&self) -> Vec<u8> {
+        self.client.screenshot().await.unwrap()
     }
 
     /// What the browser complained of: broken scripts, and whatever the content-security policy forbade.
