@@ -122,7 +122,7 @@ fn content(page: &Page, shown: &Shown) -> Markup {
             @if page.may_act { div.doing { (acts::of_aggregate(link.base, &shown.stream)) } }
         }
         (slider(&link, shown))
-        div.columns {
+        div.columns.versions {
             section.sheet #timeline { (timeline::markup(&shown.events, shown.at, &link)) }
             section.sheet.pane #state { (shown.states.markup(shown.at)) }
         }
