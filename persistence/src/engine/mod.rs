@@ -122,7 +122,7 @@ pub(crate) trait Engine: Send + Sync {
     /// One row.
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
 
-    /// Stores one row. Not synced.
+    /// Stores one row. Not synced. Fails rather than waits where writes are held up.
     fn put(&self, family: Family, key: &[u8], value: &[u8]) -> Result<(), EngineError>;
 
     /// Visits the rows whose keys begin with `prefix`, in key order, from `start` on, whose key itself begins with

@@ -48,7 +48,7 @@ pub(crate) struct RocksEngine {
     databases: RwLock<Option<Databases>>,
     runs: RunWriter,
     synced: WriteOptions,
-    without_wal: WriteOptions,
+    without_wal_or_wait: WriteOptions,
     watermark: WatermarkKeeper,
     /// None where files can't have two names.
     reaper: Option<Reaper>,
@@ -77,7 +77,7 @@ impl RocksEngine {
             databases: RwLock::new(Some(databases)),
             runs,
             synced: tuning::synced(),
-            without_wal: tuning::without_wal(),
+            without_wal_or_wait: tuning::without_wal_or_wait(),
             watermark,
             reaper: reaper(directory),
             stopped: AtomicBool::new(false),
@@ -176,7 +176,7 @@ impl Engine for RocksEngine {
 
     fn put(&self, family: Family, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
         self.with_derived("store a row", |derived| {
-            derived.put_cf_opt(handle(derived, family), key, value, &self.without_wal)
+            derived.put_cf_opt(handle(derived, family), key, value, &self.without_wal_or_wait)
         })
     }
 

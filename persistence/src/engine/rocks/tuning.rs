@@ -27,6 +27,8 @@ const ROWS_LZ4_LEVEL: i32 = -4;
 /// At fewer yet: segments of many commits are packed already. Those of one commit take 48 bytes of a hundred, 42 at
 /// LZ4's own pace.
 const LOG_LZ4_LEVEL: i32 = -8;
+/// As good as no bound on the files of level 0.
+const FILES_UNBOUNDED: i32 = i32::MAX;
 /// RocksDB's default; LZ4 has no use for it.
 const ZLIB_WINDOW_BITS: i32 = -14;
 /// Open files: the usual soft limit of a process is 1,024 descriptors, and the application wants some.
@@ -127,10 +129,7 @@ impl Shared {
         options.set_max_write_buffer_number(4);
         options.set_target_file_size_base(LOG_MEMTABLE_BYTES as u64);
         // A move costs nothing, so level 0 never fills; its stalls would only stop writers for no reason.
-        options.set_level_zero_slowdown_writes_trigger(1_000);
-        options.set_level_zero_stop_writes_trigger(2_000);
-        options.set_soft_pending_compaction_bytes_limit(0);
-        options.set_hard_pending_compaction_bytes_limit(0);
+        never_stalls(&mut options);
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_compression_options(ZLIB_WINDOW_BITS, LOG_LZ4_LEVEL, 0, 0);
         options.set_max_open_files(LOG_FILES_MAX);
@@ -164,15 +163,21 @@ impl Shared {
 
     /// The families of `derived/`, with RocksDB's `default`, which stays empty.
     fn families(&self) -> Result<Vec<ColumnFamilyDescriptor>, rocksdb::Error> {
-        let mut families = vec![ColumnFamilyDescriptor::new("default", self.options("")?)];
+        let mut families = vec![ColumnFamilyDescriptor::new("default", self.unused_family()?)];
         for family in Family::ALL {
             let options = self.family(family)?;
             families.push(ColumnFamilyDescriptor::new(family.name(), options));
         }
         for name in RESERVED_FAMILIES {
-            families.push(ColumnFamilyDescriptor::new(name, self.options("")?));
+            families.push(ColumnFamilyDescriptor::new(name, self.unused_family()?));
         }
         Ok(families)
+    }
+
+    fn unused_family(&self) -> Result<Options, rocksdb::Error> {
+        let mut options = self.options("")?;
+        never_stalls(&mut options);
+        Ok(options)
     }
 
     /// How the files of runs are made, by family: as the database makes its own. But rows of commands are not packed at
@@ -190,6 +195,7 @@ impl Shared {
 
     fn family(&self, family: Family) -> Result<Options, rocksdb::Error> {
         let mut options = self.options("")?;
+        never_stalls(&mut options);
         // At the bottom, too: zstd saves 15 bytes an event of 53, and took a tenth of the processor where memory is
         // short, a third and more while the bottom was packed (docs/decisions/0012).
         options.set_compression_type(DBCompressionType::Lz4);
@@ -223,19 +229,25 @@ impl Shared {
     }
 }
 
+/// RocksDB's own stalls are off in each family of `derived/`; the tail's bound is the back-pressure. One family with too
+/// many files would stop the writes to all, and ingestion waits behind a write that is stopped: `meta` gets a file a run,
+/// and while one merge of `streams` took 40 seconds, nothing moved `meta`'s on (seen in a soak: at the 36th file the store
+/// answered nothing until the merge was over).
+fn never_stalls(options: &mut Options) {
+    options.set_level_zero_slowdown_writes_trigger(FILES_UNBOUNDED);
+    options.set_level_zero_stop_writes_trigger(FILES_UNBOUNDED);
+    options.set_soft_pending_compaction_bytes_limit(0);
+    options.set_hard_pending_compaction_bytes_limit(0);
+}
+
 /// Sorted runs over the whole key space are merged with their like: fewer rewrites than by levels (measured: 834
-/// against 705 thousand events/s). RocksDB's own stalls are off, which ingestion does not heed anyway; the tail's
-/// bound is the back-pressure.
+/// against 705 thousand events/s).
 fn universal(options: &mut Options) {
     options.set_compaction_style(DBCompactionStyle::Universal);
     let mut universal = UniversalCompactOptions::default();
     universal.set_max_size_amplification_percent(100);
     options.set_universal_compaction_options(&universal);
     options.set_level_zero_file_num_compaction_trigger(RUNS_BEFORE_COMPACTION);
-    options.set_level_zero_slowdown_writes_trigger(1_000);
-    options.set_level_zero_stop_writes_trigger(2_000);
-    options.set_soft_pending_compaction_bytes_limit(0);
-    options.set_hard_pending_compaction_bytes_limit(0);
 }
 
 /// A stream's rows share all of their key but the version at its end. The name is stored in the files: a change of
@@ -258,10 +270,18 @@ pub(crate) fn synced() -> WriteOptions {
     options
 }
 
-/// Writes of `derived/`.
+/// Writes whose durability is somebody else's care.
 pub(crate) fn without_wal() -> WriteOptions {
     let mut options = WriteOptions::default();
     options.disable_wal(true);
+    options
+}
+
+/// Rows of `derived/`, one at a time. They fail where RocksDB would hold them up: runs would wait behind them, while a
+/// snapshot can be done without.
+pub(crate) fn without_wal_or_wait() -> WriteOptions {
+    let mut options = without_wal();
+    options.set_no_slowdown(true);
     options
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::*;
+use crate::engine::rocks::tuning::without_wal_or_wait;
 use crate::engine::rocks::{RunWriter, Step};
 use crate::engine::{Rows, Run};
 use crate::open::layout::Layout;
@@ -104,7 +105,12 @@ impl Fixture {
     fn snapshot(&self, number: u64) {
         let key = number.to_be_bytes();
         self.db
-            .put_cf_opt(handle(&self.db, Family::Snapshots), key, key, &without_wal())
+            .put_cf_opt(
+                handle(&self.db, Family::Snapshots),
+                key,
+                key,
+                &without_wal_or_wait(),
+            )
             .unwrap();
     }
 
@@ -183,6 +189,41 @@ fn copy(from: &Path, to: &Path) {
         } else {
             fs::copy(from, to).unwrap();
         }
+    }
+}
+
+/// More than RocksDB's defaults would let pile up (36).
+const RUNS_UNMERGED: u64 = 40;
+
+#[test]
+fn however_many_runs_wait_to_be_merged_no_write_is_held_up() {
+    let fixture = Fixture::new();
+    // As while one long merge keeps the others waiting.
+    for family in Family::ALL {
+        let waits = [
+            ("disable_auto_compactions", "false"),
+            ("level0_file_num_compaction_trigger", "1000"),
+        ];
+        fixture
+            .db
+            .set_options_cf(handle(&fixture.db, family), &waits)
+            .unwrap();
+    }
+    for number in 0..RUNS_UNMERGED {
+        fixture.store(number..number + 1);
+        fixture.snapshot(number);
+        fixture.flush();
+    }
+    for property in ["rocksdb.is-write-stopped", "rocksdb.actual-delayed-write-rate"] {
+        let value = fixture.db.property_int_value(property).unwrap();
+        assert_eq!(value, Some(0), "{property}");
+    }
+    for family in [Family::Snapshots, Family::Meta] {
+        let files = fixture
+            .db
+            .property_value_cf(handle(&fixture.db, family), "rocksdb.num-files-at-level0")
+            .unwrap();
+        assert_eq!(files, Some(RUNS_UNMERGED.to_string()), "{}", family.name());
     }
 }
 
