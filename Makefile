@@ -68,6 +68,7 @@ torture: setup
 	@$(env) cargo run --release --package torture -- all --scale $(SCALE) $(ARGS)
 
 test: setup
+	@scripts/schemathesis.sh
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		$(env) cargo nextest run --workspace --no-fail-fast; \
 	else \
@@ -84,4 +85,6 @@ check: setup
 	for package in $(without_rocksdb); do \
 		$(env) cargo clippy --package $$package --no-default-features -- --deny warnings || exit 1; \
 	done
+	$(env) cargo clippy --package dormouse --features ops -- --deny warnings
+	scripts/embedding.sh
 	@if command -v cargo-deny >/dev/null; then cargo deny --all-features check; else echo "cargo-deny is not installed: skipped"; fi

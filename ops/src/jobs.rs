@@ -1,6 +1,8 @@
 //! Work that takes longer than a request: each on a thread of its own, followed by its id.
 
 mod job;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::collections::VecDeque;
@@ -9,7 +11,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-pub(crate) use job::{Job, JobId, JobState, Kind, Progress};
+pub(crate) use job::{Job, JobId, JobState, Progress};
 pub(crate) use work::Work;
 
 /// Jobs that are kept. The oldest that is over is forgotten for a new one; at most one of a kind runs, so there is always

@@ -101,3 +101,9 @@ impl ResponseError for Problem {
         response
     }
 }
+
+impl From<Problem> for HttpResponse {
+    fn from(problem: Problem) -> Self {
+        problem.error_response()
+    }
+}

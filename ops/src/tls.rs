@@ -22,18 +22,18 @@ pub(crate) struct TlsFiles {
 pub(crate) fn configuration(files: &TlsFiles) -> Result<ServerConfig, StartError> {
     let chain = CertificateDer::pem_file_iter(&files.certificates)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| failed(&files.certificates, error))?;
+        .map_err(|error| failed(&files.certificates, &error))?;
     if chain.is_empty() {
         return Err(failed(&files.certificates, "it holds no certificate"));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, &error))?;
     ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|error| failed(&files.certificates, error))
+        .map_err(|error| failed(&files.certificates, &error))
 }
 
-fn failed(file: &Path, reason: impl ToString) -> StartError {
+fn failed(file: &Path, reason: &(impl ToString + ?Sized)) -> StartError {
     StartError::Tls {
         file: file.into(),
         reason: reason.to_string(),

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use dormouse::{Dormouse, Store};
-use dormouse_ops::{Ops, StartError};
+use dormouse::ops::{Ops, StartError};
 
 use crate::aircraft::Aircraft;
 use crate::flight::Flight;

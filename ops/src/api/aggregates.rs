@@ -84,5 +84,7 @@ pub(crate) async fn residents(
         order: order.into(),
         limit: asked::limit(limit, limits::RESIDENTS_MAX)?,
     };
-    Ok(Json(Residents::of(asked::admin(&attached)?.residents(&wanted))))
+    let admin = asked::admin(&attached)?;
+    let found = asked::aside(move || admin.residents(&wanted)).await?;
+    Ok(Json(Residents::of(&found)))
 }

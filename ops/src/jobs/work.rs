@@ -1,11 +1,14 @@
 //! What jobs do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dormouse_runtime::Dormouse;
 use tokio::runtime;
 
 use crate::jobs::job::{Ended, Job, Kind, Progress};
+
+#[cfg(test)]
+type TestWork = Box<dyn FnOnce(&Job) -> Result<String, Ended> + Send>;
 
 /// What there is to do.
 pub(crate) enum Work {
@@ -15,9 +18,9 @@ pub(crate) enum Work {
     Compact { runtime: Dormouse },
     /// Takes no more commands, and passivates all.
     Drain { runtime: Dormouse },
-    /// Waits until it is cancelled, or told to end.
+    /// What a test does.
     #[cfg(test)]
-    Wait(std::sync::mpsc::Receiver<Result<String, Ended>>, Kind),
+    Test(Kind, TestWork),
 }
 
 impl Work {
@@ -27,7 +30,7 @@ impl Work {
             Self::Compact { .. } => Kind::Compact,
             Self::Drain { .. } => Kind::Drain,
             #[cfg(test)]
-            Self::Wait(_, kind) => *kind,
+            Self::Test(kind, _) => *kind,
         }
     }
 
@@ -37,7 +40,7 @@ impl Work {
             Self::Compact { .. } => "the index's runs merged".into(),
             Self::Drain { .. } => "no more commands, all aggregates passivated".into(),
             #[cfg(test)]
-            Self::Wait(..) => "waiting".into(),
+            Self::Test(..) => "a test".into(),
         }
     }
 
@@ -48,12 +51,12 @@ impl Work {
             Self::Compact { runtime } => compact(&runtime, job),
             Self::Drain { runtime } => drain(&runtime),
             #[cfg(test)]
-            Self::Wait(told, _) => told.recv().unwrap_or(Err(Ended::Cancelled)),
+            Self::Test(_, test) => test(job),
         }
     }
 }
 
-fn checkpoint(runtime: &Dormouse, directory: &std::path::Path, job: &Job) -> Result<String, Ended> {
+fn checkpoint(runtime: &Dormouse, directory: &Path, job: &Job) -> Result<String, Ended> {
     let copied = runtime.store().checkpoint(directory, &mut |progress| {
         job.progressed(Progress {
             step: format!("{:?}", progress.step).to_lowercase(),

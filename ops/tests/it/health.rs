@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use dormouse_domain::Offset;
-use dormouse_persistence::{OpenProgress, Store};
+use dormouse_persistence::{AppendFault, MemoryDisk, OpenProgress, Store, StoreOptions};
 use dormouse_runtime::Dormouse;
 
+use crate::bank::{Account, Deposit, account};
 use crate::client::{get, open};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,6 +41,38 @@ async fn it_tells_where_the_runtime_stands_from_opening_to_the_end() {
     runtime.shutdown().await.unwrap();
     ready(503, "shut_down", "shut down");
     ops.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overloaded_and_a_stopped_runtime_are_not_ready() {
+    let disk = MemoryDisk::new();
+    let store = Store::on_memory(&disk, StoreOptions::default()).unwrap();
+    let bank = Dormouse::builder(store).in_flight_max(1).aggregate::<Account>();
+    let bank = bank.start().await.unwrap();
+    let ops = open();
+    ops.attach(&bank);
+    let status = || {
+        get(&ops, "/health/ready", &[]).json()["status"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let one = account(&bank, "acc-1");
+
+    let held = disk.hold_appends();
+    let first = one.clone();
+    let waiting = tokio::spawn(async move { first.execute(Deposit { cents: 10 }).await });
+    held.wait_for_append();
+    assert_eq!(status(), "overloaded");
+    drop(held);
+    waiting.await.unwrap().unwrap();
+    assert_eq!(status(), "ready");
+
+    disk.fail_append(AppendFault::NothingWritten);
+    one.execute(Deposit { cents: 10 }).await.unwrap_err();
+    assert_eq!(status(), "stopped");
+    bank.reopen().await.unwrap();
+    assert_eq!(status(), "ready");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The ops server from outside, over real sockets.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod api;
+mod audit;
 mod bank;
 mod client;
 mod console;

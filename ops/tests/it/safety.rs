@@ -205,6 +205,14 @@ fn whoever_sends_a_byte_now_and_then_is_cut_off() {
 }
 
 #[test]
+fn a_body_that_dribbles_in_is_given_up() {
+    let head = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n";
+    let head = format!("{head}Content-Type: application/x-www-form-urlencoded\r\n\r\ntoken=");
+    let bore = dribble(&open(), head.as_bytes());
+    assert!(bore < Duration::from_secs(38), "{bore:?}");
+}
+
+#[test]
 fn hundreds_of_slow_connections_end_by_themselves() {
     let ops = open();
     let slow: Vec<_> = (0..300)

@@ -113,7 +113,7 @@ impl TypeView {
 }
 
 impl Residents {
-    pub(crate) fn of(found: ResidentsFound) -> Self {
+    pub(crate) fn of(found: &ResidentsFound) -> Self {
         Self {
             residents: found.residents.iter().map(ResidentView::of).collect(),
             matching: found.matching,
