@@ -2,8 +2,8 @@
 //! finished store if that is asked for.
 
 use anyhow::Result;
-use dormouse::{Dormouse, Store};
 use dormouse::ops::{Ops, StartError};
+use dormouse::{Dormouse, Store};
 
 use crate::aircraft::Aircraft;
 use crate::flight::Flight;

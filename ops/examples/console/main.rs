@@ -22,7 +22,7 @@ use crate::parcels::{Meter, Order, Parcel};
 const CUSTOMERS: u64 = 120;
 const READINGS: u64 = 100_000;
 /// Too little for all aggregates after a minute or two, so that some are evicted.
-const MEMORY_BUDGET_BYTES: usize = 32 * 1024 * 1024;
+const MEMORY_BUDGET_BYTES: usize = 64 * 1024 * 1024;
 /// The longest rest of a customer between two commands.
 const PAUSE: Duration = Duration::from_millis(140);
 

@@ -44,9 +44,8 @@ struct Shown {
 }
 
 pub(crate) async fn page(page: Page, asked: Query<Asked>) -> HttpResponse {
-    let admin = match page.admin(HERE, "Aggregate") {
-        Ok(admin) => admin,
-        Err(sorry) => return sorry,
+    let Some(admin) = page.runtime().map(|runtime| runtime.admin()) else {
+        return page.opening(HERE, "Aggregate");
     };
     let stream = match stream(&asked.aggregate_type, &asked.id) {
         Ok(stream) => stream,
@@ -189,9 +188,8 @@ pub(crate) struct Cause {
 
 /// Leads to the event of an id, which is what a causation link names.
 pub(crate) async fn event(page: Page, cause: Query<Cause>) -> HttpResponse {
-    let admin = match page.admin(HERE, "Event") {
-        Ok(admin) => admin,
-        Err(sorry) => return sorry,
+    let Some(admin) = page.runtime().map(|runtime| runtime.admin()) else {
+        return page.opening(HERE, "Event");
     };
     let missing = |why: &str| page.sorry(HERE, "Event", StatusCode::NOT_FOUND, why);
     let Some(id) = Uuid::from_str(&cause.id).ok().and_then(EventId::from_uuid) else {

@@ -44,9 +44,8 @@ pub(crate) struct Asked {
 }
 
 pub(crate) async fn page(page: Page, asked: Query<Asked>) -> HttpResponse {
-    let admin = match page.admin(HERE, TITLE) {
-        Ok(admin) => admin,
-        Err(sorry) => return sorry,
+    let Some(admin) = page.runtime().map(|runtime| runtime.admin()) else {
+        return page.opening(HERE, TITLE);
     };
     let types = admin.aggregate_types();
     let searched = !asked.aggregate_type.is_empty() || !asked.prefix.is_empty();

@@ -1,18 +1,21 @@
 //! What the handlers of all pages have in common.
 
+use std::future::{Ready, ready};
+
 use actix_web::HttpResponse;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, ReqData};
 use actix_web::{FromRequest, HttpRequest};
 use dormouse_domain::{AggregateId, AggregateType, StreamId};
-use dormouse_runtime::{Admin, Dormouse};
+use dormouse_runtime::Dormouse;
 use maud::{Markup, html};
-use std::future::{Ready, ready};
 
 use crate::attached::Attached;
 use crate::console::layout;
+use crate::console::standing::Standing;
 use crate::guard::Access;
+use crate::readiness::Readiness;
 use crate::scope::Scope;
 
 /// A page that is asked for: what it shows, and for whom.
@@ -41,21 +44,16 @@ impl Page {
         &self.attached.base
     }
 
-    /// The runtime, or the page that says that there is none yet.
-    pub(crate) fn runtime(&self, here: &str, title: &str) -> Result<Dormouse, HttpResponse> {
-        self.attached.runtime().ok_or_else(|| {
-            let reason = self.attached.live.latest(|sample| sample.standing.reason.clone());
-            let reason = if reason.is_empty() {
-                "The store is being opened."
-            } else {
-                &reason
-            };
-            self.sorry(here, title, StatusCode::SERVICE_UNAVAILABLE, reason)
-        })
+    /// None while the store is being opened: then there is [`opening`](Self::opening) to show.
+    pub(crate) fn runtime(&self) -> Option<Dormouse> {
+        self.attached.runtime()
     }
 
-    pub(crate) fn admin(&self, here: &str, title: &str) -> Result<Admin, HttpResponse> {
-        self.runtime(here, title).map(|runtime| runtime.admin())
+    /// The page that says that there is no runtime yet.
+    pub(crate) fn opening(&self, here: &str, title: &str) -> HttpResponse {
+        let readiness = Readiness::of(&self.attached);
+        let reason = Standing::from(readiness).reason;
+        self.sorry(here, title, StatusCode::SERVICE_UNAVAILABLE, &reason)
     }
 
     pub(crate) fn show(&self, here: &str, title: &str, content: &Markup) -> HttpResponse {

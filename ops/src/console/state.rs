@@ -8,12 +8,12 @@ use maud::{Markup, html};
 
 use crate::console::difference::{Mark, Row, difference, unchanged};
 use crate::console::format;
-use crate::console::json::Json;
+use crate::console::json::{Json, brief};
 
 /// Larger states are not taken apart: their beginning is shown as it is written.
 const COMPARED_BYTES_MAX: usize = 512 * 1024;
 /// What is shown of those.
-const SHOWN_BYTES_MAX: usize = 16 * 1024;
+const SHOWN_CHARS_MAX: usize = 16 * 1024;
 /// With more lines than this, only the changed ones are shown, and some around them.
 const ROWS_MAX: usize = 600;
 /// Lines around a changed one.
@@ -77,10 +77,9 @@ impl States {
 }
 
 fn beginning(text: &str) -> Markup {
-    let end = text.floor_char_boundary(SHOWN_BYTES_MAX);
     html! {
         p.empty { "Too large to be compared; it begins so:" }
-        pre.json tabindex="0" { (text[..end]) @if end < text.len() { "…" } }
+        pre.json tabindex="0" { (brief(text, SHOWN_CHARS_MAX)) }
     }
 }
 

@@ -98,9 +98,8 @@ const DISK: &[Part] = &[
 ];
 
 pub(crate) async fn page(page: Page) -> HttpResponse {
-    let runtime = match page.runtime(HERE, TITLE) {
-        Ok(runtime) => runtime,
-        Err(sorry) => return sorry,
+    let Some(runtime) = page.runtime() else {
+        return page.opening(HERE, TITLE);
     };
     let statistics = runtime.statistics();
     let content = page

@@ -3,7 +3,7 @@ import { decades, label, linear } from "./ticks.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MINUTE_MS = 60_000;
-const SPANS = [1, 2, 5]; // in minutes: the shortest that shows all there is, up to what the server keeps
+const SPANS = [1, 1.5, 2, 2.5, 3, 4, 5]; // in minutes: the shortest that shows all there is, up to what the server keeps
 const GAP_MS = 3_500; // no line across what was not seen
 const LEFT = 44;
 const BOTTOM = 17;
@@ -109,7 +109,7 @@ class Chart {
     }
 
     times(svg, minutes, width, height) {
-        const step = minutes === 1 ? 0.25 : minutes === 2 ? 0.5 : 1;
+        const step = minutes === 1 ? 0.25 : minutes <= 2.5 ? 0.5 : 1;
         for (let back = 0; back < minutes; back += step) {
             const x = LEFT + ((width - LEFT - RIGHT) * (minutes - back)) / minutes;
             const words = step < 1 ? `−${back * 60} s` : `−${back} min`;
