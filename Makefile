@@ -67,7 +67,8 @@ SCALE ?= 1
 torture: setup
 	@$(env) cargo run --release --package torture -- all --scale $(SCALE) $(ARGS)
 
-test: setup
+test:
+	@scripts/setup.sh --tests
 	@scripts/schemathesis.sh
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		$(env) cargo nextest run --workspace --no-fail-fast; \

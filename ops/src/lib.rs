@@ -37,6 +37,7 @@ mod login;
 mod metrics;
 mod ops;
 mod problem;
+mod process;
 mod readiness;
 mod recorder;
 mod routes;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
+use crate::process;
+
 /// Between two collections of the values that histograms were told: bounds what they hold if nobody scrapes.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -57,6 +59,7 @@ fn try_install() -> Option<PrometheusHandle> {
         );
         return None;
     }
+    process::describe();
     keep_up(handle.clone());
     Some(handle)
 }

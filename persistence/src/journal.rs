@@ -273,7 +273,10 @@ impl Journal {
                 counters.unknown_commits.add(batch.commits.into());
                 metrics::counter!(metric_names::JOURNAL_UNKNOWN_COMMITS).increment(batch.commits.into());
             }
-            Verdict::Stopped(_) => counters.stopped_commits.add(batch.commits.into()),
+            Verdict::Stopped(_) => {
+                counters.stopped_commits.add(batch.commits.into());
+                metrics::counter!(metric_names::JOURNAL_STOPPED_COMMITS).increment(batch.commits.into());
+            }
         }
     }
 }

@@ -44,6 +44,8 @@ pub struct StoreStatistics {
     pub queue_bytes: u64,
     /// Memory taken by what is durable and not indexed yet.
     pub tail_bytes: u64,
+    /// At how much of it the journal waits for the indexer.
+    pub tail_bytes_max: u64,
     /// The last durable offset.
     pub durable: Offset,
     /// The last indexed offset.

@@ -19,7 +19,7 @@ mod error;
 mod execute;
 mod lane;
 mod messages;
-mod metric_names;
+pub mod metric_names;
 mod nudge;
 mod options;
 mod parking;

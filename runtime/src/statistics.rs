@@ -32,6 +32,7 @@ pub(crate) struct LaneCounters {
     pub(crate) panics: Counter,
     pub(crate) long_turns: Counter,
     pub(crate) id_look_ups: Counter,
+    pub(crate) id_look_ups_found: Counter,
     pub(crate) handling_nanos: DistributionRecorder,
     pub(crate) commit_wait_nanos: DistributionRecorder,
 }
@@ -51,6 +52,7 @@ pub(crate) struct RuntimeCounters {
     pub(crate) snapshots_written: Counter,
     pub(crate) snapshots_unreadable: Counter,
     pub(crate) snapshots_dropped: Counter,
+    pub(crate) snapshots_failed: Counter,
 }
 
 /// Counts since the runtime started, and what is so now. Read at once but not atomically: sums may be off by what
@@ -80,6 +82,8 @@ pub struct Statistics {
     pub long_turns: u64,
     /// Command ids for which the store had to be asked.
     pub id_look_ups: u64,
+    /// Those of them that the store knew: retries from long ago, or ids used twice.
+    pub id_look_ups_found: u64,
     /// Nanoseconds of an entity's turn: decide, encode, apply, hand over. At most one in 100 µs on each arbiter.
     pub handling: Distribution,
     /// Nanoseconds from when a command was taken in hand until its commit was durable. One of each batch that an arbiter
@@ -107,6 +111,8 @@ pub struct Statistics {
     pub snapshots_unreadable: u64,
     /// Snapshots that were given up because too many waited to be written.
     pub snapshots_dropped: u64,
+    /// Snapshots that could not be stored.
+    pub snapshots_failed: u64,
     /// Aggregates in memory now.
     pub residents: usize,
     /// The most there were.

@@ -1,10 +1,12 @@
 //! The store: how far it has come, what it takes, and how it stands.
 
 use actix_web::HttpResponse;
+use dormouse_persistence::{FamilyStatistics, LevelStatistics};
 use dormouse_runtime::Statistics;
 use maud::{Markup, html};
 
 use crate::console::acts;
+use crate::console::format;
 use crate::console::overview::figure;
 use crate::console::page::Page;
 use crate::console::sample::Sample;
@@ -48,6 +50,8 @@ const SHEETS: &[Sheet] = &[
             ("Sorted runs of the streams", "stream_runs", ""),
             ("Compactions running", "compactions_running", ""),
             ("Compaction pending", "compaction_pending_bytes", ""),
+            ("Block cache, found in it", "cache_hits", ""),
+            ("RocksDB held writes up for", "stall", ""),
             ("Writers held for room", "room_wait", ""),
         ],
     ),
@@ -81,6 +85,9 @@ const MEMORY: &[Part] = &[
     ("Memtables", "memtable_bytes", |s| s.store.engine.memtable_bytes),
     ("Block cache, memtables with it", "cache_bytes", |s| {
         s.store.engine.cache_bytes
+    }),
+    ("Open tables", "table_reader_bytes", |s| {
+        s.store.engine.table_reader_bytes
     }),
 ];
 
@@ -132,8 +139,36 @@ fn content(page: &Page, sample: &Sample, statistics: &Statistics) -> Markup {
             }
             (bars("Memory", "by part", MEMORY, sample, statistics))
             section.sheet {
-                header { h2 { "Disk" } span.note { (figure(sample, "disk_bytes")) " in all files" } }
+                header { h2 { "Disk" } span.note { (figure(sample, "disk_bytes")) " in all files, " (figure(sample, "disk_free_bytes")) " free" } }
                 (parts(DISK, sample, statistics))
+            }
+            (families(&statistics.store.engine.families))
+        }
+    }
+}
+
+/// The tables of each family, by level: 0 is what was indexed last.
+fn families(families: &[FamilyStatistics]) -> Markup {
+    let has_tables = |level: &LevelStatistics| level.tables > 0;
+    html! {
+        @if families.iter().any(|family| family.levels.iter().any(has_tables)) {
+            section.sheet {
+                header { h2 { "Levels" } span.note { "as this page was loaded" } }
+                div.scroll { table {
+                    thead { tr { th { "Family" } th.num { "Level" } th.num { "Tables" } th.num { "Bytes" } } }
+                    tbody {
+                        @for family in families {
+                            @for (number, level) in family.levels.iter().enumerate().filter(|(_, level)| has_tables(level)) {
+                                tr {
+                                    td { (family.name) }
+                                    td.num { (number) }
+                                    td.num { (format::count(level.tables)) }
+                                    td.num { (format::bytes(level.bytes)) }
+                                }
+                            }
+                        }
+                    }
+                } }
             }
         }
     }

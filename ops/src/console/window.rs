@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dormouse_persistence::Distribution;
+use dormouse_persistence::{Distribution, EngineStatistics};
 use dormouse_runtime::Statistics;
 
 use crate::console::format;
@@ -138,6 +138,21 @@ pub(crate) const FIGURES: &[(&str, Text)] = &[
     ("compaction_pending_bytes", |w| {
         format::bytes(w.now.store.engine.compaction_pending_bytes)
     }),
+    ("cache_hits", |w| {
+        let (hits, misses) = (cache(w, |e| e.cache_hits), cache(w, |e| e.cache_misses));
+        if hits + misses > 0.0 {
+            format::percent(hits, hits + misses)
+        } else {
+            "–".into()
+        }
+    }),
+    ("table_reader_bytes", |w| {
+        format::bytes(w.now.store.engine.table_reader_bytes)
+    }),
+    ("disk_free_bytes", |w| {
+        format::bytes(w.now.store.engine.disk_free_bytes)
+    }),
+    ("stall", |w| format::duration(w.now.store.engine.stall)),
     ("compactions_running", |w| {
         format::count(w.now.store.engine.compactions_running)
     }),
@@ -164,6 +179,12 @@ pub(crate) const FIGURES: &[(&str, Text)] = &[
 /// However they were answered.
 fn commands(s: &Statistics) -> u64 {
     s.committed + s.replied + s.replayed + s.refused + s.not_done + s.overloaded
+}
+
+/// Of a window's look-ups in the block cache.
+fn cache(w: &Window<'_>, count: fn(&EngineStatistics) -> u64) -> f64 {
+    let (now, before) = (&w.now.store.engine, &w.before.store.engine);
+    count(now).saturating_sub(count(before)) as f64
 }
 
 /// Events that are durable and not sorted by stream yet.

@@ -11,6 +11,7 @@ mod health;
 mod jobs;
 mod metrics;
 mod mounted;
+mod prometheus;
 mod safety;
 mod tls;
 mod tokens;
