@@ -163,7 +163,7 @@ fn families(families: &[FamilyStatistics]) -> Markup {
                                     td { (family.name) }
                                     td.num { (number) }
                                     td.num { (format::count(level.tables)) }
-                                    td.num { (format::bytes(level.bytes)) }
+                                    td.num { (to_the_mib(level.bytes)) }
                                 }
                             }
                         }
@@ -171,6 +171,14 @@ fn families(families: &[FamilyStatistics]) -> Markup {
                 } }
             }
         }
+    }
+}
+
+/// Sizes of levels are known to the MiB only.
+fn to_the_mib(bytes: u64) -> String {
+    match bytes {
+        0 => "under 1\u{a0}MiB".into(),
+        bytes => format::bytes(bytes),
     }
 }
 
