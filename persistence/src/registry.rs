@@ -120,3 +120,58 @@ fn remove(part: &mut Streams, state: &Arc<StreamState>) {
         held.remove();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dormouse_domain::AggregateType;
+
+    fn stream() -> StreamId {
+        StreamId::new(AggregateType::from_static("t"), "a".try_into().unwrap())
+    }
+
+    /// Closes the stream with its fifth submission on its way.
+    fn closed_on_its_way(registry: &Arc<Registry>) {
+        let writer = registry.open(&stream(), Version::NONE).unwrap();
+        writer.state().last_submission.store(5, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn a_stream_is_held_until_its_last_submission_is_decided() {
+        let registry = Arc::new(Registry::new());
+        closed_on_its_way(&registry);
+        for (decided, held) in [(4, 1), (5, 0)] {
+            assert!(registry.open(&stream(), Version::NONE).is_err());
+            registry.decided(decided);
+            assert_eq!(registry.len(), held);
+        }
+        assert!(!registry.any_closing.load(Ordering::Relaxed));
+        assert!(registry.open(&stream(), Version::NONE).is_ok());
+    }
+
+    /// Between the decision and the forgetting, another thread opens it.
+    #[test]
+    fn a_stream_that_was_opened_again_is_not_forgotten() {
+        let registry = Arc::new(Registry::new());
+        closed_on_its_way(&registry);
+        registry.decided.store(5, Ordering::Relaxed);
+        let again = registry.open(&stream(), Version::NONE).unwrap();
+        registry.decided(5);
+        assert_eq!(registry.len(), 1);
+        assert!(registry.open(&stream(), Version::NONE).is_err());
+        drop(again);
+        assert_eq!(registry.len(), 0);
+    }
+
+    #[test]
+    fn streams_are_spread_over_the_locks() {
+        let registry = Arc::new(Registry::new());
+        let open = |n| {
+            let id = format!("a-{n}").as_str().try_into().unwrap();
+            registry.open(&StreamId::new(AggregateType::from_static("t"), id), Version::NONE)
+        };
+        let _writers: Vec<_> = (0..1_000).map(open).collect();
+        let used = registry.parts.iter().filter(|part| !part.lock().is_empty());
+        assert_eq!((used.count(), registry.len()), (PARTS, 1_000));
+    }
+}

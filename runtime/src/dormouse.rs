@@ -119,12 +119,13 @@ impl Dormouse {
         id: impl TryInto<AggregateId, Error: Into<InvalidId>>,
     ) -> Result<Entity<A>, EntityError> {
         let id = id.try_into().map_err(Into::into)?;
+        let directory = self.inner.registered.directory();
         let not_registered = EntityError::NotRegistered {
             aggregate_type: A::TYPE,
         };
         Ok(Entity {
             id,
-            directory: self.inner.registered.directory().ok_or(not_registered)?,
+            directory: directory.ok_or(not_registered)?,
             runtime: self.clone(),
         })
     }

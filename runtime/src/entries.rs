@@ -135,3 +135,6 @@ impl<T> Entries<T> {
         dead.leave();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,9 +22,10 @@ impl Registered {
         self.by_type.insert(TypeId::of::<A>(), directory);
     }
 
+    #[inline] // each command's way begins with it
     pub(crate) fn directory<A: Aggregate>(&self) -> Option<Arc<Directory<A>>> {
-        let known = self.by_type.get(&TypeId::of::<A>())?;
-        Arc::clone(known).downcast().ok()
+        let known = self.by_type.get(&TypeId::of::<A>());
+        known.and_then(|known| Arc::clone(known).downcast().ok())
     }
 
     pub(crate) fn named(&self, name: &str) -> Option<&Arc<dyn Administered>> {

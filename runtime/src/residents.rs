@@ -157,7 +157,8 @@ impl Residents {
         let rounds = 2 * (queues.small.len() + queues.main.len()) + 2;
         for _ in 0..rounds {
             let residents = queues.small.len() + queues.main.len();
-            if queues.small.len() * SMALL_SHARE > residents || queues.main.is_empty() {
+            // true, too, while the main queue is empty
+            if queues.small.len() * SMALL_SHARE > residents {
                 let newcomer = queues.small.pop_front()?;
                 // its first command is what brought it here
                 if newcomer.frequency() <= 1 || newcomer.is_gone() {
@@ -322,6 +323,23 @@ mod tests {
         assert!(looked <= 3 * all.len(), "{looked} looks at {}", all.len());
     }
 
+    /// Each that is shown goes to the end of the line it came from.
+    #[test]
+    fn a_look_ends_while_everybody_moves() {
+        const RESIDENTS: usize = 2 * LOOK_STEP;
+        let house = House::for_residents(RESIDENTS);
+        (0..RESIDENTS).for_each(|n| drop(house.enter(&format!("id-{n}"))));
+        let (mut looked, most) = (0, 2 * RESIDENTS + LOOK_STEP);
+        house.residents.visit(|_| {
+            looked += 1;
+            assert!(looked <= most, "it goes on for ever");
+            let mut queues = house.residents.queues.lock();
+            let moved = queues.small.pop_front().expect("nobody leaves");
+            queues.small.push_back(moved);
+        });
+        assert_eq!(looked, most);
+    }
+
     #[test]
     fn idle_ones_leave_and_used_ones_stay() {
         let house = House::for_residents(10);
@@ -330,5 +348,65 @@ mod tests {
         used.touch(500);
         assert_eq!(house.residents.sweep_idle(400), 1);
         assert!(idle.is_gone() && !used.is_gone());
+        assert_eq!(
+            house.residents.queues.lock().small.len(),
+            1,
+            "who is gone is let go"
+        );
+    }
+
+    #[test]
+    fn the_least_used_of_all_goes_wherever_it_stands() {
+        let house = House::for_residents(100);
+        let all: Vec<_> = (0..11).map(|n| house.enter(&format!("id-{n}"))).collect();
+        all.iter().for_each(|resident| resident.touch(1));
+        let mut queues = house.residents.queues.lock();
+        while let Some(settled) = queues.small.pop_front() {
+            queues.main.push_back(settled);
+        }
+        drop(queues);
+        all[10].cool();
+        let candidate = house.residents.candidate().expect("all may go");
+        assert!(Arc::ptr_eq(&candidate, &all[10]), "{candidate:?}");
+    }
+
+    #[test]
+    fn what_comes_back_soon_after_its_eviction_is_no_newcomer() {
+        let house = House::for_residents(10);
+        let early = house.enter("early");
+        (0..100).for_each(|n| drop(house.enter(&format!("id-{n}"))));
+        assert!(early.is_gone());
+        let again = house.enter("early");
+        (100..109).for_each(|n| drop(house.enter(&format!("id-{n}"))));
+        assert!(!again.is_gone(), "newcomers leave before it");
+    }
+
+    #[test]
+    fn the_memory_of_who_was_evicted_is_bounded() {
+        let house = House::for_residents(100);
+        let used: Vec<_> = (0..50).map(|n| house.enter(&format!("used-{n}"))).collect();
+        for resident in &used {
+            resident.touch(1);
+            resident.touch(1);
+        }
+        for n in 0..2 * GHOSTS_MIN {
+            house.enter(&format!("scan-{n}"));
+        }
+        let queues = house.residents.queues.lock();
+        assert!(queues.small.len() > 40 && queues.main.len() > 40);
+        assert_eq!(
+            (queues.ghosts.len(), queues.ghost_set.len()),
+            (GHOSTS_MIN, GHOSTS_MIN)
+        );
+    }
+
+    #[test]
+    fn who_joins_after_all_left_is_not_skipped() {
+        let house = House::for_residents(10);
+        (0..3).for_each(|n| drop(house.enter(&format!("id-{n}"))));
+        let next = house.residents.queues.lock().small.number(2);
+        assert_eq!(house.residents.drain().len(), 3);
+        house.enter("late");
+        assert_eq!(house.residents.queues.lock().small.place(next), 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use dormouse_domain::{
-    Codec, CommandId, EventId, Metadata, Position, SchemaVersion, StreamId, Timestamp, Version,
+    Codec, CodecError, CommandId, EventId, Metadata, Position, SchemaVersion, StreamId, Timestamp, Version,
 };
 use dormouse_persistence::{Store, StoredCommit, StoredEvent};
 
@@ -51,6 +51,8 @@ pub struct EventRecord {
     pub command: Option<CommandSummary>,
     /// What its command carried beside.
     pub metadata: Metadata,
+    /// Why that can't be read, and so is empty here: a newer program wrote it.
+    pub metadata_unreadable: Option<String>,
     /// The first and the last version of its commit: all that one command stored.
     pub commit: (Version, Version),
 }
@@ -111,12 +113,12 @@ pub(super) fn read(
     let from = from.max(Version::new(1));
     let (mut events, mut bytes) = (Vec::new(), 0);
     store.read_stream(stream, from, &mut |commit| {
-        let metadata = commit.metadata().unwrap_or_default();
+        let metadata = commit.metadata();
         for event in commit.events().filter(|event| event.version >= from) {
             if events.len() == limit || bytes >= EVENTS_PAGE_BYTES_MAX {
                 return ControlFlow::Break(());
             }
-            let record = record(commit, &event, metadata.clone(), known);
+            let record = record(commit, &event, &metadata, known);
             bytes += record.payload.len() + record.metadata.encoded_len();
             events.push(record);
         }
@@ -133,7 +135,7 @@ pub(super) fn read(
 fn record(
     commit: &StoredCommit<'_>,
     event: &StoredEvent<'_>,
-    metadata: Metadata,
+    metadata: &Result<Metadata, CodecError>,
     known: Option<&dyn Administered>,
 ) -> EventRecord {
     EventRecord {
@@ -153,7 +155,8 @@ fn record(
             name_hash: command.fingerprint.name,
             schema: command.fingerprint.version,
         }),
-        metadata,
+        metadata: metadata.clone().unwrap_or_default(),
+        metadata_unreadable: metadata.as_ref().err().map(ToString::to_string),
         commit: (commit.first_version(), commit.last_version()),
     }
 }

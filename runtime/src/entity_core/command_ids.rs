@@ -213,5 +213,11 @@ mod tests {
         );
         assert_eq!(ids.judge(v7(2), true), Verdict::New);
         assert_eq!(ids.newest(), Some(v7(1)));
+        ids.remember(seen(v7(3), 3), Version::new(3), 1);
+        assert_eq!(
+            ids.judge(v7(2), true),
+            Verdict::New,
+            "v7(1) is the floor, not the key"
+        );
     }
 }

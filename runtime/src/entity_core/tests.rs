@@ -38,6 +38,16 @@ struct AddTwice {
     n: u64,
 }
 
+/// Writes so many bytes.
+#[derive(Debug, Clone, Serialize, Deserialize, Command)]
+struct Write {
+    bytes: usize,
+}
+
+/// Adds, then adds more often than a commit takes.
+#[derive(Debug, Clone, Serialize, Deserialize, Command)]
+struct AddThenTooOften;
+
 /// Adds, then writes what can't be stored.
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 struct AddThenTooMuch;
@@ -72,6 +82,24 @@ impl Handle<AddTwice> for Counter {
         Ok(first
             .then(|after: &Self| vec![Counted::Added { n: after.sum }])
             .reply(|after| after.sum))
+    }
+}
+
+impl Handle<Write> for Counter {
+    fn handle(&self, write: Write, _: &CommandContext<'_>) -> Decided<Self, Write> {
+        Ok(Decision::event(Counted::Wrote {
+            text: "x".repeat(write.bytes),
+        }))
+    }
+}
+
+impl Handle<AddThenTooOften> for Counter {
+    fn handle(&self, _: AddThenTooOften, _: &CommandContext<'_>) -> Decided<Self, AddThenTooOften> {
+        let too_often = |_: &Self| {
+            let ones = std::iter::repeat_with(|| Counted::Added { n: 1 });
+            ones.take(limits::EVENTS_PER_COMMIT_MAX).collect()
+        };
+        Ok(Decision::event(Counted::Added { n: 1 }).then(too_often))
     }
 }
 
@@ -202,6 +230,55 @@ fn a_failure_after_the_state_changed_breaks_the_entity() {
         broken,
         Turn::Broken(NotDone::Panicked { place: "apply", .. })
     ));
+}
+
+#[test]
+fn a_first_event_that_cannot_be_stored_harms_nothing() {
+    let mut rules = Rules::new();
+    let bytes = limits::PAYLOAD_BYTES_MAX + 1;
+    let not_done = rules.handle(Write { bytes }, None);
+    assert!(matches!(not_done, Turn::NotDone(NotDone::TooLarge { .. })));
+    assert_eq!(
+        (rules.core.state(), rules.core.version()),
+        (&Counter::default(), Version::NONE)
+    );
+}
+
+#[test]
+fn more_events_than_a_commit_takes_are_told_as_one_too_many() {
+    let limit = limits::EVENTS_PER_COMMIT_MAX;
+    let broken = Rules::new().handle(AddThenTooOften, None);
+    assert!(matches!(
+        broken,
+        Turn::Broken(NotDone::TooManyEvents { events, limit: told }) if (events, told) == (limit + 1, limit)
+    ));
+}
+
+#[test]
+fn a_state_is_weighed_each_time_half_of_it_was_committed() {
+    let mut rules = Rules::new();
+    let mut weigh_after = |bytes| {
+        let _ = rules.handle(Write { bytes }, None);
+        rules.core.heap_bytes()
+    };
+    let large = weigh_after(200_000);
+    assert!(large >= 200_000);
+    assert_eq!(weigh_after(50_000), large, "a quarter");
+    assert!(weigh_after(60_000) < large);
+}
+
+/// No id can have taken effect there.
+#[test]
+fn an_empty_stream_is_not_asked_for_an_id() {
+    let mut rules = Rules::new();
+    let (now, add) = (Timestamp::from_millis(1_000), Add { n: 5 });
+    let keyed = |key| Identity {
+        id: CommandId::from_key(key),
+        ..identity(1, &add)
+    };
+    assert!(matches!(rules.core.identify(keyed("a"), now), Identified::New));
+    assert!(matches!(rules.handle(add.clone(), None), Turn::Commit { .. }));
+    assert!(matches!(rules.core.identify(keyed("a"), now), Identified::LookUp));
 }
 
 #[test]

@@ -18,10 +18,6 @@ impl Line {
         self.waiting.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     pub(super) fn push_back(&mut self, resident: Arc<Residency>) {
         self.waiting.push_back(resident);
     }

@@ -3,7 +3,7 @@
 mod acts;
 mod drain;
 mod events;
-mod giving_up;
+mod held_up;
 mod residents;
 mod states;
 mod streams;

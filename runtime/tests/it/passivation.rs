@@ -48,6 +48,7 @@ async fn memory_stays_within_its_budget() {
             .unwrap();
     }
     let statistics = bank.statistics();
+    assert_eq!(statistics.memory_budget_bytes, BUDGET);
     assert!(statistics.passivated_memory > 1_000, "{statistics:?}");
     assert!(
         statistics.resident_bytes_peak <= BUDGET + BUDGET / 10,

@@ -36,10 +36,14 @@ pub(crate) fn run(mutants: &Mutants) -> Result<Tally> {
         .clone()
         .unwrap_or_else(|| root().join("target/torture"));
     std::fs::create_dir_all(&kept)?;
-    let mut run = cargo("mutants", &["mutants", "--shard", &mutants.shard, "--output"]);
+    let mut run = cargo(
+        "mutants",
+        &["mutants", "--workspace", "--shard", &mutants.shard, "--output"],
+    );
     run.arg(&kept).env_remove("CARGO_TARGET_DIR");
     if let Some(file) = &mutants.file {
-        run.args(["--file", file]);
+        // `--file` would add to the files that the configuration names; a mutant's name begins with its file's
+        run.args(["--re", &format!("^{}:", file.replace('.', r"\."))]);
     }
     run.status().context("run cargo-mutants")?;
     let outcomes = std::fs::read(kept.join("mutants.out/outcomes.json"));

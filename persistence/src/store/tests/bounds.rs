@@ -3,8 +3,12 @@
 use std::thread;
 use std::time::Duration;
 
+use dormouse_domain::Version;
+
 use super::{Fixture, is_durable, is_stopped};
+use crate::commit::CommitBuilder;
 use crate::options::StoreOptions;
+use crate::writing::Admission;
 
 /// The journal waits for the indexer at the tail's bound; nothing is lost, and callers can see it.
 #[test]
@@ -63,6 +67,69 @@ fn a_journal_that_waits_at_the_bound_can_be_ended() {
     assert!(is_stopped(&settled.recv().unwrap().settlement));
     disk.switches.hold_runs(false);
     dropping.join().unwrap();
+}
+
+/// The queue is full at its bound, in commits or in bytes, and not one commit before.
+#[test]
+fn at_the_queues_bounds_there_is_no_space() {
+    const COMMITS: u64 = 3;
+    let bytes = {
+        let fixture = Fixture::new(StoreOptions::default());
+        let mut commit = CommitBuilder::new(&fixture.stream, Version::new(1));
+        commit.system_event("event", &[7; 100]).unwrap();
+        commit.finish().unwrap().bytes()
+    };
+    for options in [
+        StoreOptions::default().queue_commits_max(COMMITS as usize),
+        StoreOptions::default().queue_bytes_max(COMMITS as usize * bytes),
+    ] {
+        let fixture = Fixture::new(options);
+        let writer = fixture.open();
+        let held = fixture.disk.memory.hold_appends();
+        for key in 0..COMMITS {
+            assert!(fixture.store.has_space(), "{key} commits wait");
+            fixture.submit_of(&writer, key, 100);
+        }
+        assert!(!fixture.store.has_space());
+        drop(held);
+        for key in 0..COMMITS {
+            assert!(is_durable(&fixture.fate(key)));
+        }
+        assert!(fixture.store.has_space());
+    }
+}
+
+#[test]
+fn admission_tells_of_generation_space_and_health() {
+    let fixture = Fixture::new(StoreOptions::default().queue_commits_max(1));
+    let writer = fixture.open();
+    let admission = || fixture.store.admission(1);
+    assert_eq!(admission(), Admission::Open);
+    assert_eq!(fixture.store.admission(2), Admission::Outdated);
+    let held = fixture.disk.memory.hold_appends();
+    fixture.submit(&writer, 0);
+    assert_eq!(admission(), Admission::Full);
+    drop(held);
+    assert!(is_durable(&fixture.fate(0)));
+    assert_eq!(admission(), Admission::Open);
+    fixture.store.close().unwrap();
+    assert!(matches!(admission(), Admission::Stopped { .. }));
+}
+
+#[test]
+fn the_index_lags_by_what_is_durable_and_not_indexed() {
+    let fixture = Fixture::new(StoreOptions::default().generation_bytes(1_000));
+    let writer = fixture.open();
+    let head = fixture.append_until_indexed(&writer).get();
+    let session = fixture.store.inner.session.load_full();
+    assert_eq!(session.index_lag(), 0);
+    fixture.disk.switches.hold_runs(true);
+    for events in 1..=3 {
+        assert!(is_durable(&fixture.append(&writer)));
+        assert_eq!(session.index_lag(), events);
+    }
+    assert_eq!(fixture.store.durable().get(), head + 3);
+    fixture.disk.switches.hold_runs(false);
 }
 
 /// What gathers while a batch is written, large commits and then a small one, is one batch up to the bound; a commit

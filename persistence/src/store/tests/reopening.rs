@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use dormouse_domain::Version;
 use parking_lot::Mutex;
@@ -66,6 +67,26 @@ fn closing_that_fails_says_so_and_is_over() {
     fixture.disk.switches.close_fails.store(true, Ordering::SeqCst);
     assert!(matches!(fixture.store.close(), Err(StoreError::Engine { .. })));
     fixture.store.close().unwrap();
+}
+
+/// Whoever opens it next finds nobody in it.
+#[test]
+fn closing_waits_for_its_threads() {
+    let fixture = Fixture::new(StoreOptions::default());
+    let writer = fixture.open();
+    let session = fixture.store.inner.session.load_full();
+    let held = fixture.disk.memory.hold_appends();
+    fixture.submit(&writer, 0);
+    held.wait_for_append();
+    let (store, (sender, closed)) = (fixture.store.clone(), mpsc::channel());
+    let closing = std::thread::spawn(move || sender.send(store.close().is_ok()));
+    // Long enough for a store that does not wait.
+    assert!(closed.recv_timeout(Duration::from_millis(50)).is_err());
+    drop(held);
+    assert_eq!(closed.recv(), Ok(true));
+    assert!(is_durable(&fixture.fate(0)));
+    closing.join().unwrap().unwrap();
+    assert_eq!(Arc::strong_count(&session), 2, "this one, and the store's own");
 }
 
 /// The threads can't be waited for from one of their own.

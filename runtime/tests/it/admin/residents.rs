@@ -130,7 +130,7 @@ async fn who_stays_is_found_while_others_come_and_go() {
         0
     });
     let admin = bank.admin();
-    for _ in 0..50 {
+    while bank.statistics().passivated_memory < 500 {
         use_all().await;
         let found = admin.residents(&ResidentsWanted {
             id_prefix: "stay-".into(),
@@ -144,6 +144,5 @@ async fn who_stays_is_found_while_others_come_and_go() {
         assert!(unique.len() + 2 >= STAY, "{} of {STAY}", unique.len());
     }
     stop.store(true, Ordering::Relaxed);
-    assert!(guests.await.unwrap() > 100);
-    assert!(bank.statistics().passivated_memory > 0, "{:?}", bank.statistics());
+    assert!(guests.await.unwrap() > 500);
 }
