@@ -14,6 +14,7 @@ scenarios := $(filter limits spread hot ids open metrics mixed large tail cold r
 help:
 	@echo "make quickstart   a bank account in memory; compiles no C++"
 	@echo "make demo         a year of flights, killed half-way and compared with its table (ARGS='--months 1..6')"
+	@echo "                  its console is on; STAY=1 keeps it on the finished store until Ctrl-C"
 	@echo "make demo-fast    the same with January only, unoptimised: compiles less"
 	@echo "make test         all tests, the documentation's examples too"
 	@echo "make torture      attacks every guarantee, an hour and more (SCALE=0.1, ARGS='--seed 7'); root and strace let it do more"

@@ -35,6 +35,16 @@ missing_packages() {
     has_libclang || echo libclang-dev
 }
 
+# The browser of the console's tests: installed where that asks nobody for anything, and done without otherwise.
+provide_browser() {
+    command -v chromedriver >/dev/null && command -v chromium >/dev/null && return
+    if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
+        (install_packages chromium chromium-driver) || say "no Chromium could be installed: the console's tests in a browser are skipped"
+    else
+        say "no chromium and chromedriver: the console's tests in a browser are skipped (Debian: apt-get install chromium chromium-driver)"
+    fi
+}
+
 install_packages() {
     local packages="$*" as_root=()
     if ! command -v apt-get >/dev/null; then
@@ -170,6 +180,7 @@ if [ "${1:-}" = --tests ]; then
     install_test_tools
 fi
 provide_rocksdb
+provide_browser
 link_by_default
 say "plain cargo calls in this repository link it; for a service of your own, put this into its .cargo/config.toml:"
 cat "$repository/.cargo/rocksdb.toml"

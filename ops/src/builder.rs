@@ -211,7 +211,7 @@ impl Builder {
         };
         recorder::install();
         Ok(Mounted {
-            attached: Data::new(Attached::new(self.base_path.clone(), backup_root.transpose()?)),
+            attached: Data::from(Attached::new(self.base_path.clone(), backup_root.transpose()?)),
             guard: Arc::new(Guard::new(hosts, tokens, secure, self.wrong_tokens_max)),
             jobs: Data::default(),
         })

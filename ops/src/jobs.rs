@@ -11,7 +11,7 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-pub(crate) use job::{Job, JobId, JobState, Progress};
+pub(crate) use job::{Job, JobId, JobState, Kind, Progress};
 pub(crate) use work::Work;
 
 /// Jobs that are kept. The oldest that is over is forgotten for a new one; at most one of a kind runs, so there is always

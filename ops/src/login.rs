@@ -75,12 +75,13 @@ fn refused(attached: &Attached, problem: &Problem) -> HttpResponse {
 fn markup(attached: &Attached, error: Option<&str>) -> String {
     let content = html! {
         h1 { "Log in" }
-        @if let Some(error) = error { p role="alert" { (error) } }
+        p.soft { "This console is open to holders of a token." }
+        @if let Some(error) = error { p.wrong role="alert" { (error) } }
         form method="post" action={ (attached.base) (LOGIN) } {
             label for="token" { "Token" }
             input id="token" name="token" type="password" autocomplete="current-password" required autofocus;
-            button type="submit" { "Log in" }
+            button.primary type="submit" { "Log in" }
         }
     };
-    layout::page("Log in", &content).into_string()
+    layout::bare(&attached.base, "Log in", &content).into_string()
 }

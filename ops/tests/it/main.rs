@@ -5,6 +5,7 @@ mod api;
 mod audit;
 mod bank;
 mod client;
+mod console;
 mod contract;
 mod health;
 mod jobs;
