@@ -7,8 +7,10 @@ mod aggregates;
 mod jobs;
 mod overview;
 mod streams;
+mod times;
 
 pub(crate) use aggregates::{PassivatedView, Residents, SnapshotView, Types};
 pub(crate) use jobs::{JobView, Jobs};
 pub(crate) use overview::Overview;
 pub(crate) use streams::{EventView, Events, StateView, Streams};
+pub(crate) use times::Times;

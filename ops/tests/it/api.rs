@@ -56,6 +56,12 @@ async fn the_overview_counts_what_was_done() {
         (&json!(3), &json!(3))
     );
     assert_eq!(json["store"]["durable"], 3);
+    let waits = &json["runtime"]["commit_wait"];
+    assert!(waits["count"].as_u64() >= Some(1), "{waits}");
+    assert!(
+        waits["p50_seconds"].as_f64() <= waits["max_seconds"].as_f64(),
+        "{waits}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dormouse_ops::{Builder, Ops, Scope};
 use rustls::crypto::ring;
@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tempfile::TempDir;
 
-use crate::client::{Answer, authority, read_all, request};
+use crate::client::{Answer, authority, connect, read_all, request};
 use crate::tokens::{ACT, METRICS, READ, bearer, file};
 
 struct Files {
@@ -92,6 +92,16 @@ fn a_session_never_leaves_without_tls() {
         set.starts_with("__Host-dormouse=") && set.contains("; Secure"),
         "{set}"
     );
+}
+
+#[test]
+fn whoever_never_shakes_hands_is_cut_off() {
+    let files = files();
+    let ops = builder(&files).bind("127.0.0.1:0").start().unwrap();
+    let began = Instant::now();
+    let mut silent = connect(&authority(&ops));
+    assert_eq!(read_all(&mut silent), b"");
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
 }
 
 #[test]

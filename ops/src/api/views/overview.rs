@@ -5,6 +5,7 @@ use dormouse_runtime::Statistics;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::views::Times;
 use crate::attached::Attached;
 use crate::readiness::Readiness;
 
@@ -57,6 +58,12 @@ pub(crate) struct RuntimeView {
     pub(crate) memory_budget_bytes: usize,
     /// Commands and queries in flight now.
     pub(crate) in_flight: usize,
+    /// Turns of entities: decide, encode, apply, hand over. Sampled.
+    pub(crate) handling: Times,
+    /// From when a command was taken in hand until its commit was durable. The oldest of each batch.
+    pub(crate) commit_wait: Times,
+    /// Reading and folding an aggregate that had events.
+    pub(crate) activation: Times,
 }
 
 /// What the store has done and how it stands.
@@ -76,6 +83,8 @@ pub(crate) struct StoreView {
     pub(crate) syncs: u64,
     /// Time spent in them.
     pub(crate) sync_seconds: f64,
+    /// Of each sync.
+    pub(crate) sync: Times,
     /// Time the journal waited for the indexer; writers were held meanwhile.
     pub(crate) room_wait_seconds: f64,
     /// Commits settled as unknown.
@@ -129,6 +138,9 @@ impl RuntimeView {
             resident_bytes: all.resident_bytes,
             memory_budget_bytes: all.memory_budget_bytes,
             in_flight: all.in_flight,
+            handling: Times::of(&all.handling),
+            commit_wait: Times::of(&all.commit_wait),
+            activation: Times::of(&all.activation),
         }
     }
 }
@@ -143,6 +155,7 @@ impl StoreView {
             batch_commits_max: all.batch_commits.max(),
             syncs: all.syncs,
             sync_seconds: all.sync_time.as_secs_f64(),
+            sync: Times::of(&all.sync),
             room_wait_seconds: all.room_wait.as_secs_f64(),
             unknown_commits: all.unknown_commits,
             queue_commits: all.queue_commits,
