@@ -62,7 +62,7 @@ async fn no_page_is_wider_than_a_phone() {
         return;
     };
     let (ops, runtime) = console().await;
-    let long = "parcel-".repeat(30);
+    let long = "parcel".repeat(35);
     parcel(
         &runtime,
         &long,
