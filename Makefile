@@ -14,6 +14,7 @@ scenarios := $(filter limits spread hot ids open metrics mixed large tail cold r
 help:
 	@echo "make quickstart   a bank account in memory; compiles no C++"
 	@echo "make demo         a year of flights, killed half-way and compared with its table (ARGS='--months 1..6')"
+	@echo "                  its console is on; STAY=1 keeps it on the finished store until Ctrl-C"
 	@echo "make demo-fast    the same with January only, unoptimised: compiles less"
 	@echo "make test         all tests, the documentation's examples too"
 	@echo "make torture      attacks every guarantee, an hour and more (SCALE=0.1, ARGS='--seed 7'); root and strace let it do more"
@@ -66,7 +67,9 @@ SCALE ?= 1
 torture: setup
 	@$(env) cargo run --release --package torture -- all --scale $(SCALE) $(ARGS)
 
-test: setup
+test:
+	@scripts/setup.sh --tests
+	@scripts/schemathesis.sh
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		$(env) cargo nextest run --workspace --no-fail-fast; \
 	else \
@@ -83,4 +86,6 @@ check: setup
 	for package in $(without_rocksdb); do \
 		$(env) cargo clippy --package $$package --no-default-features -- --deny warnings || exit 1; \
 	done
+	$(env) cargo clippy --package dormouse --features ops -- --deny warnings
+	scripts/embedding.sh
 	@if command -v cargo-deny >/dev/null; then cargo deny --all-features check; else echo "cargo-deny is not installed: skipped"; fi

@@ -311,6 +311,7 @@
 //!
 //! - `rocksdb` (default): the durable store. Without it there is only [`Store::in_memory`], which keeps nothing beyond
 //!   the process: for trying things out, and for tests.
+//! - `ops`: metrics, health, an admin API and a web console over HTTP, as `dormouse::ops`.
 
 pub use dormouse_domain::{
     Aggregate, AggregateId, AggregateType, Bound, Clock, Codec, CodecError, Command, CommandContext,
@@ -325,9 +326,13 @@ pub use dormouse_persistence::{
 };
 pub use dormouse_persistence::{StoredCommand, StoredCommit, StoredEvent};
 pub use dormouse_runtime::{
-    Builder, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing, ExecutingReceipt, Query,
-    QueryError, Querying, ReadError, Readiness, Receipt, ShutdownError, StartError, Statistics, admin,
+    Builder, Distribution, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing,
+    ExecutingReceipt, Query, QueryError, Querying, ReadError, Readiness, Receipt, ShutdownError, StartError,
+    Statistics, admin,
 };
+
+#[cfg(feature = "ops")]
+pub use dormouse_ops as ops;
 
 /// [`CommandId`], correlation and causation are UUIDs: the version of the crate that they are of.
 pub use uuid;

@@ -1,10 +1,39 @@
 //! The web console: pages rendered here, kept up to date by a little JavaScript of our own.
 
-mod layout;
+mod acts;
+mod aggregate;
+mod aggregates;
+mod assets;
+mod difference;
+mod format;
+mod jobs;
+mod json;
+pub(crate) mod layout;
+mod links;
+mod live;
 mod overview;
+mod page;
+mod sample;
+mod standing;
+mod state;
+mod store;
+mod timeline;
+mod window;
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::ServiceConfig;
+
+pub(crate) use live::Live;
+
+use crate::routes::read;
 
 pub(crate) fn configure(routes: &mut ServiceConfig) {
-    routes.route("/", web::get().to(overview::page));
+    routes
+        .service(read("/", overview::page))
+        .service(read("/aggregates", aggregates::page))
+        .service(read("/aggregate", aggregate::page))
+        .service(read("/event", aggregate::event))
+        .service(read("/store", store::page))
+        .service(read("/jobs", jobs::page))
+        .service(read("/live", live::stream))
+        .service(read("/assets/{folder}/{name}", assets::file));
 }

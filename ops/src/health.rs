@@ -1,12 +1,43 @@
-//! Whether the process lives, and whether it can take commands.
+//! Whether the process lives, and whether it can take commands: for orchestrators, without a token.
 
-use actix_web::web::{self, ServiceConfig};
+use actix_web::web::{self, Data, Json, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-pub(crate) fn configure(routes: &mut ServiceConfig) {
-    routes.route("/live", web::get().to(live));
+use crate::attached::Attached;
+use crate::readiness::Readiness;
+use crate::routes;
+
+pub(crate) fn configure(health: &mut ServiceConfig) {
+    health
+        .service(routes::read("/live", live))
+        .service(routes::read("/ready", ready))
+        .default_service(web::to(routes::nothing_here));
 }
 
-async fn live() -> impl Responder {
-    HttpResponse::Ok().body("alive\n")
+/// That the process answers.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Alive {
+    /// Always `alive`.
+    status: &'static str,
+}
+
+/// That the process answers.
+#[utoipa::path(get, path = "/health/live", tag = "watching", operation_id = "live", security(()),
+    responses((status = 200, description = "It does", body = Alive)))]
+pub(crate) async fn live() -> impl Responder {
+    Json(Alive { status: "alive" })
+}
+
+/// Whether commands are taken, and if not, why.
+#[utoipa::path(get, path = "/health/ready", tag = "watching", operation_id = "ready", security(()),
+    responses((status = 200, description = "They are", body = Readiness), (status = 503, description = "They are not", body = Readiness)))]
+pub(crate) async fn ready(attached: Data<Attached>) -> HttpResponse {
+    let readiness = Readiness::of(&attached);
+    if readiness.is_ready() {
+        HttpResponse::Ok().json(readiness)
+    } else {
+        HttpResponse::ServiceUnavailable().json(readiness)
+    }
 }

@@ -3,27 +3,50 @@
 //!
 //! ```
 //! use dormouse_ops::Ops;
-//! use dormouse_persistence::Store;
+//! use dormouse_persistence::{MemoryDisk, Store, StoreOptions};
 //! use dormouse_runtime::Dormouse;
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
-//! // First, so that nothing goes uncounted, and so that it can say that the store is being opened.
+//! // First, so that nothing goes uncounted, and so that it can tell how far opening the store has come.
 //! let ops = Ops::builder().bind("127.0.0.1:0").start()?;
-//! let runtime = Dormouse::builder(Store::in_memory()).start().await?;
-//! ops.attach(&runtime);
 //! println!("console: {}", ops.url());
-//! # runtime.shutdown().await?;
-//! # ops.stop().await;
+//!
+//! let options = StoreOptions::default().progress(ops.opening());
+//! let store = Store::on_memory(&MemoryDisk::new(), options)?; // a service: `Store::open_with("bank", options)`
+//! let runtime = Dormouse::builder(store).start().await?;
+//! ops.attach(&runtime);
+//! // … the service serves, and at its end:
+//! runtime.shutdown().await?;
+//! ops.stop().await;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! For a look at a runtime that runs already, `let ops = Ops::beside(&runtime)?;` is all.
 
+mod api;
 mod attached;
+mod builder;
 mod console;
+mod error;
+mod guard;
 mod health;
+mod jobs;
+mod login;
+mod metrics;
 mod ops;
+mod problem;
+mod process;
+mod readiness;
+mod recorder;
 mod routes;
+mod scope;
 mod server;
+mod tls;
 
-pub use ops::{Builder, Ops, StartError};
+pub use builder::Builder;
+pub use error::StartError;
+pub use guard::TokenError;
+pub use ops::Ops;
+pub use scope::Scope;

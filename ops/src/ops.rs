@@ -1,93 +1,88 @@
-//! Starting it, and telling it of the runtime.
+//! What a service holds of its ops server.
 
-use std::io;
-use std::net::TcpListener;
+use std::fmt;
+use std::sync::Arc;
 
-use actix_web::web::Data;
+use actix_web::web::ServiceConfig;
+use dormouse_persistence::OpenProgress;
 use dormouse_runtime::Dormouse;
 
-use crate::attached::Attached;
+use crate::builder::Builder;
+use crate::error::StartError;
+use crate::routes::Mounted;
 use crate::server::Server;
 
-/// Where it listens unless told otherwise: this machine only.
-const BIND: &str = "127.0.0.1:7070";
-
-/// A running metrics endpoint, health endpoint, admin API and console.
+/// A running metrics endpoint, health endpoint, admin API and console. Clones are the same; the last one dropped stops it.
+#[derive(Clone)]
 pub struct Ops {
-    attached: Data<Attached>,
-    server: Server,
-}
-
-/// What can be chosen of it: made by [`Ops::builder`].
-#[derive(Debug)]
-#[must_use = "it starts with `start()`"]
-pub struct Builder {
-    bind: String,
-}
-
-/// Why it did not start. Nothing listens.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The address can't be listened on.
-    #[error("can't listen on {address}: {source}")]
-    Bind {
-        /// As it was given.
-        address: String,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl Builder {
-    /// Address and port to listen on. Default: `127.0.0.1:7070`; port 0 takes any that is free.
-    pub fn bind(mut self, address: impl Into<String>) -> Self {
-        self.bind = address.into();
-        self
-    }
-
-    /// Listens.
-    ///
-    /// # Errors
-    /// [`StartError`].
-    pub fn start(self) -> Result<Ops, StartError> {
-        let Self { bind } = self;
-        let attached = Data::new(Attached::new(String::new()));
-        let server = TcpListener::bind(&bind)
-            .and_then(|listener| Server::start(listener, attached.clone()))
-            .map_err(|source| StartError::Bind {
-                address: bind,
-                source,
-            })?;
-        Ok(Ops { attached, server })
-    }
+    mounted: Mounted,
+    /// None where it is mounted in another server.
+    server: Option<Arc<Server>>,
 }
 
 impl Ops {
     /// An ops server, to be told where to listen, and started.
     pub fn builder() -> Builder {
-        Builder { bind: BIND.into() }
+        Builder::new()
     }
 
-    /// From here on it shows `runtime`.
+    /// For a runtime that runs already: on `127.0.0.1:7070`, all in one line. What was counted before is not in
+    /// `/metrics`, so a service rather [starts](Builder::start) it first and [attaches](Self::attach) the runtime later.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn beside(runtime: &Dormouse) -> Result<Self, StartError> {
+        let ops = Self::builder().start()?;
+        ops.attach(runtime);
+        Ok(ops)
+    }
+
+    pub(crate) fn new(mounted: Mounted, server: Option<Server>) -> Self {
+        Self {
+            mounted,
+            server: server.map(Arc::new),
+        }
+    }
+
+    /// For [`StoreOptions::progress`](dormouse_persistence::StoreOptions::progress): until a runtime is attached,
+    /// `/health/ready` tells how far reading the log has come.
+    pub fn opening(&self) -> impl Fn(OpenProgress) + Send + Sync + 'static {
+        let attached = self.mounted.attached.clone();
+        move |progress| attached.progressed(progress)
+    }
+
+    /// From here on it shows `runtime`. The runtime stays yours to shut down: its end shows, too.
     pub fn attach(&self, runtime: &Dormouse) {
-        self.attached.attach(runtime);
+        self.mounted.attached.attach(runtime);
     }
 
-    /// Where the console is.
+    /// Adds its routes to an actix-web app: `App::new().configure(|app| ops.mount(app))`.
+    pub fn mount(&self, app: &mut ServiceConfig) {
+        self.mounted.configure(app);
+    }
+
+    /// Where the console is; only the path where it is mounted in another server.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}{}/", self.server.address, self.attached.base)
+        let base = &self.mounted.attached.base;
+        match &self.server {
+            Some(server) => format!("{}{base}/", server.origin()),
+            None => format!("{base}/"),
+        }
     }
 
-    /// Stops listening; answers under way are finished.
+    /// Stops listening; answers under way are finished, within a few seconds, and the console's pages are told. Where it
+    /// is mounted in another server, this comes before that one's stop, which waits for the pages otherwise.
     pub async fn stop(self) {
-        self.server.stop().await;
+        self.mounted.attached.live.close();
+        if let Some(server) = &self.server {
+            server.stop().await;
+        }
     }
 }
 
-impl std::fmt::Debug for Ops {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Ops {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ops")
             .field("url", &self.url())
             .finish_non_exhaustive()

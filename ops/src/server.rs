@@ -2,63 +2,116 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::thread::JoinHandle;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::web::Data;
+use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer};
+use parking_lot::Mutex;
+use rustls::ServerConfig;
 
-use crate::attached::Attached;
-use crate::routes;
+use crate::routes::Mounted;
 
 /// One is enough for a console and a scrape every few seconds.
 const WORKERS: usize = 1;
+/// Connections at once; more wait to be accepted. A console takes a handful, a scraper one.
+const CONNECTIONS_MAX: usize = 128;
+/// Connections that wait to be accepted; the system refuses more.
+const BACKLOG: u32 = 64;
+/// What a request's head may take to arrive, and what the TLS hand-shake may take: whoever sends a byte now and then is cut
+/// off.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// What the other end may take to close.
+const DISCONNECT_TIME: Duration = Duration::from_secs(2);
+/// What answers under way may take once it is stopped. A console's stream of events never ends by itself.
+const STOP_TIME_S: u64 = 3;
 
 pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
+    tls: bool,
     handle: ServerHandle,
-    thread: Option<JoinHandle<()>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Server {
-    pub(crate) fn start(listener: TcpListener, attached: Data<Attached>) -> io::Result<Self> {
+    pub(crate) fn start(
+        listener: TcpListener,
+        tls: Option<ServerConfig>,
+        mounted: Mounted,
+    ) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let (tell, told) = std::sync::mpsc::channel();
-        let thread = std::thread::Builder::new()
+        let is_tls = tls.is_some();
+        let (tell, told) = mpsc::channel();
+        let thread = thread::Builder::new()
             .name("dormouse-ops".into())
             .spawn(move || {
-                actix_web::rt::System::new().block_on(async move {
-                    let app = move || App::new().app_data(attached.clone()).configure(routes::configure);
-                    let server = HttpServer::new(app)
-                        .workers(WORKERS)
-                        .disable_signals()
-                        .listen(listener);
-                    match server.map(HttpServer::run) {
-                        Ok(server) => {
-                            let _ = tell.send(Ok(server.handle()));
-                            if let Err(error) = server.await {
-                                tracing::error!(%error, "the ops server ended");
-                            }
-                        }
-                        Err(error) => drop(tell.send(Err(error))),
-                    }
-                });
+                actix_web::rt::System::new().block_on(serve(listener, tls, mounted, &tell));
             })?;
         let handle = told
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("its thread ended")))?;
         Ok(Self {
             address,
+            tls: is_tls,
             handle,
-            thread: Some(thread),
+            thread: Mutex::new(Some(thread)),
         })
     }
 
+    /// Scheme, address and port.
+    pub(crate) fn origin(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
     /// Takes no more connections and ends; answers under way are finished.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(&self) {
         self.handle.stop(true).await;
-        if let Some(thread) = self.thread.take() {
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Server {
+    /// Without waiting: it may be dropped anywhere.
+    fn drop(&mut self) {
+        drop(self.handle.stop(false));
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    tls: Option<ServerConfig>,
+    mounted: Mounted,
+    tell: &mpsc::Sender<io::Result<ServerHandle>>,
+) {
+    let app = move || App::new().configure(|app| mounted.configure(app));
+    let server = HttpServer::new(app)
+        .workers(WORKERS)
+        .max_connections(CONNECTIONS_MAX)
+        .backlog(BACKLOG)
+        .client_request_timeout(HEAD_TIME)
+        .tls_handshake_timeout(HEAD_TIME)
+        // one request a connection: actix limits the time of its first head only, and a second could dribble in for ever
+        .keep_alive(KeepAlive::Disabled)
+        .client_disconnect_timeout(DISCONNECT_TIME)
+        .shutdown_timeout(STOP_TIME_S)
+        .disable_signals();
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls),
+        None => server.listen(listener),
+    };
+    match server.map(HttpServer::run) {
+        Ok(server) => {
+            let _ = tell.send(Ok(server.handle()));
+            if let Err(error) = server.await {
+                tracing::error!(%error, "the ops server ended");
+            }
+        }
+        Err(error) => drop(tell.send(Err(error))),
     }
 }

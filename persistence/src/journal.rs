@@ -240,9 +240,7 @@ impl Journal {
 
     fn count_sync(&self, start: Instant) {
         let took = start.elapsed();
-        let counters = &self.session.core.counters;
-        counters.syncs.add(1);
-        counters.sync_nanos.add_time(took);
+        self.session.core.counters.sync_nanos.record_time(took);
         metrics::histogram!(metric_names::JOURNAL_SYNC_SECONDS).record(took.as_secs_f64());
     }
 
@@ -251,11 +249,10 @@ impl Journal {
         let batch = self.in_hand.as_ref().expect("the batch just written");
         let session = &self.session;
         let counters = &session.core.counters;
-        counters.batches.add(1);
         counters.commits.add(batch.commits.into());
         counters.events.add(batch.events.into());
-        counters.batch_bytes.add(bytes as u64);
-        counters.batch_commits_max.raise(batch.commits.into());
+        counters.batch_bytes.record(bytes as u64);
+        counters.batch_commits.record(batch.commits.into());
         metrics::histogram!(metric_names::JOURNAL_BATCH_COMMITS).record(batch.commits);
         metrics::histogram!(metric_names::JOURNAL_BATCH_BYTES).record(bytes as f64);
         metrics::gauge!(metric_names::JOURNAL_QUEUE_COMMITS).set(session.queue.commits() as f64);
@@ -276,7 +273,10 @@ impl Journal {
                 counters.unknown_commits.add(batch.commits.into());
                 metrics::counter!(metric_names::JOURNAL_UNKNOWN_COMMITS).increment(batch.commits.into());
             }
-            Verdict::Stopped(_) => counters.stopped_commits.add(batch.commits.into()),
+            Verdict::Stopped(_) => {
+                counters.stopped_commits.add(batch.commits.into());
+                metrics::counter!(metric_names::JOURNAL_STOPPED_COMMITS).increment(batch.commits.into());
+            }
         }
     }
 }

@@ -44,6 +44,7 @@ mod checkpoint;
 mod commit;
 mod compaction;
 mod core;
+mod distribution;
 mod engine;
 mod error;
 mod follower;
@@ -51,6 +52,7 @@ mod format;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gauges;
 mod hash;
 mod indexer;
 #[cfg(feature = "rocksdb")]
@@ -102,8 +104,9 @@ mod writing;
 pub use crate::checkpoint::{Checkpoint, CheckpointProgress, CheckpointStep};
 pub use crate::commit::{Commit, CommitBuilder, CommitError};
 pub use crate::compaction::{Compacted, CompactionProgress};
-pub use crate::engine::EngineStatistics;
+pub use crate::distribution::{Distribution, DistributionRecorder};
 pub use crate::engine::memory::{AppendFault, HeldAppends, MemoryDisk};
+pub use crate::engine::{EngineStatistics, FamilyStatistics, LevelStatistics};
 pub use crate::error::StoreError;
 pub use crate::follower::LogFollower;
 pub use crate::listing::{StreamSummary, StreamsPage};

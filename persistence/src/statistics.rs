@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use dormouse_domain::Offset;
 
+use crate::distribution::{Distribution, DistributionRecorder};
 use crate::engine::EngineStatistics;
 
 /// What a store has done since it was opened, and how it stands. Not one instant: each number is read by itself.
@@ -17,14 +18,16 @@ pub struct StoreStatistics {
     pub events: u64,
     /// Segments written, each with one sync.
     pub batches: u64,
-    /// Bytes of all segments written.
-    pub batch_bytes: u64,
-    /// Commits in the largest batch.
-    pub batch_commits_max: u64,
+    /// Bytes of a segment, over all that were written.
+    pub batch_bytes: Distribution,
+    /// Commits of a segment.
+    pub batch_commits: Distribution,
     /// Synced appends tried, failed ones included.
     pub syncs: u64,
     /// Time spent in them.
     pub sync_time: Duration,
+    /// Nanoseconds of one of them.
+    pub sync: Distribution,
     /// Time the journal waited, its tail at the bound, for the indexer. Writers were held meanwhile.
     pub room_wait: Duration,
     /// Commits that were settled as unknown.
@@ -41,6 +44,8 @@ pub struct StoreStatistics {
     pub queue_bytes: u64,
     /// Memory taken by what is durable and not indexed yet.
     pub tail_bytes: u64,
+    /// At how much of it the journal waits for the indexer.
+    pub tail_bytes_max: u64,
     /// The last durable offset.
     pub durable: Offset,
     /// The last indexed offset.
@@ -74,10 +79,6 @@ impl Count {
         Duration::from_nanos(self.get())
     }
 
-    pub(crate) fn raise(&self, to: u64) {
-        self.0.fetch_max(to, Ordering::Relaxed);
-    }
-
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -88,11 +89,9 @@ impl Count {
 pub(crate) struct Counters {
     pub(crate) commits: Count,
     pub(crate) events: Count,
-    pub(crate) batches: Count,
-    pub(crate) batch_bytes: Count,
-    pub(crate) batch_commits_max: Count,
-    pub(crate) syncs: Count,
-    pub(crate) sync_nanos: Count,
+    pub(crate) batch_bytes: DistributionRecorder,
+    pub(crate) batch_commits: DistributionRecorder,
+    pub(crate) sync_nanos: DistributionRecorder,
     pub(crate) room_wait_nanos: Count,
     pub(crate) unknown_commits: Count,
     pub(crate) stale_commits: Count,

@@ -209,6 +209,11 @@ impl Tail {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    /// Where the journal stops taking.
+    pub(crate) fn bound_bytes(&self) -> usize {
+        self.bound_bytes
+    }
+
     /// How far the index reaches.
     pub(crate) fn indexed(&self) -> Offset {
         self.list.load().after()

@@ -377,8 +377,11 @@ impl<A: Aggregate> EntityActor<A> {
             }
         }
         let took = started.elapsed();
-        let names = &self.directory.shared.command_names;
-        CommandMetrics::of::<A, C>(names, |metrics| metrics.handled(counted, started, took));
+        let (all, names) = (
+            &self.lane().counters.handling_nanos,
+            &self.directory.shared.command_names,
+        );
+        CommandMetrics::of::<A, C>(names, |metrics| metrics.handled(counted, started, took, all));
         if took > LONG_TURN {
             self.lane().counters.long_turns.add(1);
             metrics::counter!(metric_names::LONG_TURNS).increment(1);

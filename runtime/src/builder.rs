@@ -216,6 +216,7 @@ impl Builder {
             residents: Residents::new(Arc::clone(&gauges), options.memory_budget_bytes),
             nudge: Arc::<Nudge>::default(),
             stopping: AtomicBool::new(false),
+            recorded: Default::default(),
             shut_down: AtomicBool::new(false),
             started: options.clock.monotonic(),
             store,

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use dormouse_domain::{Aggregate, Command};
+use dormouse_persistence::DistributionRecorder;
 use metrics::{Counter, Histogram};
 
 use crate::command_names::CommandNames;
@@ -63,8 +64,14 @@ impl CommandMetrics {
         }
     }
 
-    /// A command whose handling began at `started` and took so long.
-    pub(crate) fn handled(&self, counted: Counted, started: Instant, took: Duration) {
+    /// A command whose handling began at `started` and took so long. `all`: where the arbiter records every type's.
+    pub(crate) fn handled(
+        &self,
+        counted: Counted,
+        started: Instant,
+        took: Duration,
+        all: &DistributionRecorder,
+    ) {
         self.count(counted);
         let is_due = RECORDED
             .get()
@@ -72,6 +79,7 @@ impl CommandMetrics {
         if is_due {
             RECORDED.set(Some(started));
             self.handling.record(took.as_secs_f64());
+            all.record_time(took);
         }
     }
 

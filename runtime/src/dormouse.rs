@@ -136,6 +136,14 @@ impl Dormouse {
         self.inner.shared.statistics()
     }
 
+    /// Tells the metrics facade how runtime and store stand: to be called before each scrape. The runtime's own gauges are
+    /// recorded at every sweep, too; those of the disk and of RocksDB only here. Takes a millisecond or so, and may do some
+    /// I/O: not for a thread that must not wait.
+    pub fn record_gauges(&self) {
+        self.inner.shared.record_gauges();
+        self.inner.shared.store.record_gauges();
+    }
+
     /// Whether the store takes writes, from the results of its own writes.
     #[must_use]
     pub fn health(&self) -> Health {

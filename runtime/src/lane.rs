@@ -16,7 +16,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::parking::Parking;
+use crate::parking::{CommitWait, Parking};
 use crate::statistics::LaneCounters;
 
 thread_local! {
@@ -81,12 +81,14 @@ impl Lane {
         let inbox = Arc::<Inbox>::default();
         let sink = store.register_sink(Arc::clone(&inbox) as _);
         let (arrivals, arriving) = unbounded_channel();
+        let counters = Arc::<LaneCounters>::default();
+        let delivering = inbox.deliver(store.writing(), Arc::clone(&counters));
         let lane = Self {
             arrivals,
             sink,
-            counters: Arc::default(),
+            counters,
         };
-        (lane, inbox.deliver(store.writing()), let_in(arriving))
+        (lane, delivering, let_in(arriving))
     }
 
     /// Has `arrive` run on the arbiter. Dropped, not run, once the arbiter has stopped.
@@ -133,18 +135,21 @@ impl SettlementSink for Inbox {
 
 impl Inbox {
     /// Runs on the arbiter until it stops.
-    async fn deliver(self: Arc<Self>, writing: Writing) {
+    async fn deliver(self: Arc<Self>, writing: Writing, counters: Arc<LaneCounters>) {
         WRITING.set(Some(writing));
         let mut batches = Vec::new();
         loop {
             self.arrived.notified().await;
             std::mem::swap(&mut *self.batches.lock(), &mut batches);
             // one of them stands for all: they were made durable together
-            let mut arrived = Some(Instant::now());
+            let mut wait = Some(CommitWait {
+                arrived: Instant::now(),
+                recorder: &counters.commit_wait_nanos,
+            });
             for settled in batches.drain(..).flatten() {
                 let parking = PARKINGS.with_borrow(|parkings| parkings.get(settled.key));
                 if let Some(parking) = parking {
-                    parking.settle(&settled, arrived.take());
+                    parking.settle(&settled, wait.take());
                 }
             }
         }

@@ -19,7 +19,7 @@ mod error;
 mod execute;
 mod lane;
 mod messages;
-mod metric_names;
+pub mod metric_names;
 mod nudge;
 mod options;
 mod parking;
@@ -54,6 +54,7 @@ compile_error!(
 pub use admin::Admin;
 pub use builder::Builder;
 pub use dormouse::Dormouse;
+pub use dormouse_persistence::Distribution;
 pub use entity::Entity;
 pub use error::{EntityError, QueryError, ReadError, ShutdownError, StartError};
 pub use execute::{Execute, ExecuteReceipt, Executing, ExecutingReceipt};

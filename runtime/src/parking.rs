@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use dormouse_domain::{NotDone, Offset, Position, Unknown, Version};
-use dormouse_persistence::{NotCommitted, Planted, Settled, Settlement, planted};
+use dormouse_persistence::{DistributionRecorder, NotCommitted, Planted, Settled, Settlement, planted};
 use metrics::Histogram;
 
 use crate::call::{Failure, Parked};
@@ -21,6 +21,21 @@ use crate::residency::Charge;
 
 thread_local! {
     static COMMIT_WAIT: Histogram = metrics::histogram!(metric_names::COMMIT_WAIT_SECONDS);
+}
+
+/// Records how long commits waited for the disk.
+pub(crate) struct CommitWait<'a> {
+    /// When the journal's word came.
+    pub(crate) arrived: Instant,
+    pub(crate) recorder: &'a DistributionRecorder,
+}
+
+impl CommitWait<'_> {
+    fn record(&self, since: Instant) {
+        let waited = self.arrived.duration_since(since);
+        COMMIT_WAIT.with(|wait| wait.record(waited.as_secs_f64()));
+        self.recorder.record_time(waited);
+    }
 }
 
 /// Places that an entity with nothing in flight keeps.
@@ -176,8 +191,8 @@ impl Parking {
         }
     }
 
-    /// The journal's word on the oldest commit. How long it waited is recorded if `arrived` says when the word came.
-    pub(crate) fn settle(&self, settled: &Settled, arrived: Option<Instant>) {
+    /// The journal's word on the oldest commit. How long it waited is recorded if `wait` says where.
+    pub(crate) fn settle(&self, settled: &Settled, wait: Option<CommitWait<'_>>) {
         let oldest = self.queue.borrow_mut().pop_front();
         let Some(Waiting::Commit {
             first,
@@ -199,8 +214,8 @@ impl Parking {
                     shard: at.shard,
                     offset: at.offset.plus(last.get() - first.get()),
                 };
-                if let Some(arrived) = arrived {
-                    COMMIT_WAIT.with(|wait| wait.record(arrived.duration_since(since).as_secs_f64()));
+                if let Some(wait) = wait {
+                    wait.record(since);
                 }
                 self.durable.set(last);
                 self.newest.set(newest.offset);

@@ -4,7 +4,7 @@
 //! with the commands in flight.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -26,6 +26,7 @@ pub(crate) struct Readers {
     orders: Sender<Order>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     closing: Arc<AtomicBool>,
+    busy: Arc<AtomicUsize>,
     /// In place of threads.
     #[cfg(feature = "simulation")]
     by_hand: Option<Receiver<Order>>,
@@ -40,18 +41,20 @@ impl Readers {
     pub(crate) fn start(name: &str, count: usize) -> std::io::Result<Self> {
         let (orders, receiver) = unbounded();
         let closing = Arc::<AtomicBool>::default();
+        let busy = Arc::<AtomicUsize>::default();
         let threads: std::io::Result<Vec<_>> = (0..count.max(1))
             .map(|n| {
-                let (receiver, closing) = (receiver.clone(), Arc::clone(&closing));
+                let (receiver, closing, busy) = (receiver.clone(), Arc::clone(&closing), Arc::clone(&busy));
                 std::thread::Builder::new()
                     .name(format!("dormouse-{name}-{n}"))
-                    .spawn(move || serve(&receiver, &closing))
+                    .spawn(move || serve(&receiver, &closing, &busy))
             })
             .collect();
         Ok(Self {
             orders,
             threads: Mutex::new(threads?),
             closing,
+            busy,
             #[cfg(feature = "simulation")]
             by_hand: None,
         })
@@ -65,6 +68,7 @@ impl Readers {
             orders,
             threads: Mutex::default(),
             closing: Arc::default(),
+            busy: Arc::default(),
             by_hand: Some(receiver),
         }
     }
@@ -81,6 +85,11 @@ impl Readers {
     /// Jobs that wait for a thread.
     pub(crate) fn waiting(&self) -> usize {
         self.orders.len()
+    }
+
+    /// Threads at work.
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
     }
 
     /// Runs a job some time later. Dropped, not run, if the pool closes first.
@@ -137,14 +146,16 @@ impl Drop for Readers {
     }
 }
 
-fn serve(orders: &Receiver<Order>, closing: &AtomicBool) {
+fn serve(orders: &Receiver<Order>, closing: &AtomicBool, busy: &AtomicUsize) {
     while let Ok(Order::Run(job)) = orders.recv() {
         if closing.load(Ordering::Acquire) {
             continue;
         }
+        busy.fetch_add(1, Ordering::Relaxed);
         // a job that panics (domain code is caught before) must not take the thread with it
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
             tracing::error!("a reader's job panicked");
         }
+        busy.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -102,7 +102,8 @@ where
     fn turned_away(&self, reason: NotDone) -> NotDone {
         if let NotDone::Overloaded { bound, .. } = &reason {
             self.entity.directory.shared.counters.overloaded.add(1);
-            metrics::counter!(metric_names::OVERLOADED, "bound" => bound.to_string()).increment(1);
+            let bound = metric_names::bound(*bound);
+            metrics::counter!(metric_names::OVERLOADED, "bound" => bound).increment(1);
         }
         reason
     }

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use dormouse_domain::Moment;
-use dormouse_persistence::Store;
+use dormouse_persistence::{Distribution, DistributionRecorder, Store};
+use parking_lot::Mutex;
 
 use crate::command_names::CommandNames;
 use crate::lane::Lane;
 use crate::nudge::Nudge;
 use crate::options::Options;
 use crate::readers::Readers;
+use crate::readiness::Readiness;
 use crate::residency::Gauges;
 use crate::residents::Residents;
 use crate::snapshots::SnapshotWriter;
@@ -36,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) stopping: AtomicBool,
     pub(crate) shut_down: AtomicBool,
     pub(crate) started: Moment,
+    /// Queries and events when they were last told to the metrics facade.
+    pub(crate) recorded: Mutex<(u64, u64)>,
 }
 
 impl Shared {
@@ -97,18 +101,49 @@ impl Shared {
         metrics::counter!(crate::metric_names::PASSIVATIONS, "cause" => "operator").increment(1);
     }
 
+    /// Tells the metrics facade how the runtime stands.
     pub(crate) fn record_gauges(&self) {
-        use crate::metric_names::{ACTIVATIONS_WAITING, IN_FLIGHT, RESIDENT_BYTES, RESIDENTS};
+        use crate::metric_names as names;
         let gauges = &self.gauges;
-        metrics::gauge!(RESIDENTS).set(gauges.residents.load(Ordering::Relaxed) as f64);
-        metrics::gauge!(RESIDENT_BYTES).set(gauges.resident_bytes.load(Ordering::Relaxed) as f64);
-        metrics::gauge!(IN_FLIGHT).set(gauges.in_flight() as f64);
-        metrics::gauge!(ACTIVATIONS_WAITING).set(self.readers.waiting() as f64);
+        for (name, value) in [
+            (names::RESIDENTS, gauges.residents.load(Ordering::Relaxed)),
+            (
+                names::RESIDENT_BYTES,
+                gauges.resident_bytes.load(Ordering::Relaxed),
+            ),
+            (names::MEMORY_BUDGET_BYTES, self.residents.budget_bytes()),
+            (names::IN_FLIGHT, gauges.in_flight()),
+            (names::IN_FLIGHT_LIMIT, self.options.in_flight_max),
+            (names::ACTIVATIONS_WAITING, self.readers.waiting()),
+            (names::READERS_BUSY, self.readers.busy()),
+            (names::SNAPSHOTS_WAITING, self.snapshots.waiting()),
+            (names::READY, usize::from(Readiness::of(self) == Readiness::Ready)),
+        ] {
+            metrics::gauge!(name).set(value as f64);
+        }
+        // counted for each command by the arbiters alone: the facade's counters cost more
+        let mut recorded = self.recorded.lock();
+        let now = (
+            self.over_lanes(|lane| &lane.queries),
+            self.over_lanes(|lane| &lane.events),
+        );
+        metrics::counter!(names::QUERIES).increment(now.0.saturating_sub(recorded.0));
+        metrics::counter!(names::EVENTS).increment(now.1.saturating_sub(recorded.1));
+        *recorded = now;
+    }
+
+    fn over_lanes(&self, pick: fn(&LaneCounters) -> &Counter) -> u64 {
+        self.lanes.iter().map(|lane| pick(&lane.counters).get()).sum()
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
-        let over_lanes = |pick: fn(&LaneCounters) -> &Counter| -> u64 {
-            self.lanes.iter().map(|lane| pick(&lane.counters).get()).sum()
+        let over_lanes = |pick| self.over_lanes(pick);
+        let together = |pick: fn(&LaneCounters) -> &DistributionRecorder| {
+            let mut all = Distribution::default();
+            self.lanes
+                .iter()
+                .for_each(|lane| all.merge(&pick(&lane.counters).get()));
+            all
         };
         let (counters, gauges) = (&self.counters, &self.gauges);
         Statistics {
@@ -122,10 +157,14 @@ impl Shared {
             panics: over_lanes(|lane| &lane.panics),
             long_turns: over_lanes(|lane| &lane.long_turns),
             id_look_ups: over_lanes(|lane| &lane.id_look_ups),
+            id_look_ups_found: over_lanes(|lane| &lane.id_look_ups_found),
+            handling: together(|lane| &lane.handling_nanos),
+            commit_wait: together(|lane| &lane.commit_wait_nanos),
             overloaded: counters.overloaded.get(),
             activations: counters.activations.get(),
             activations_failed: counters.activations_failed.get(),
             activation_micros: counters.activation_micros.get(),
+            activation: counters.activation_nanos.get(),
             events_replayed: counters.events_replayed.get(),
             passivated_idle: counters.passivated_idle.get(),
             passivated_memory: counters.passivated_memory.get(),
@@ -133,6 +172,7 @@ impl Shared {
             snapshots_written: counters.snapshots_written.get(),
             snapshots_unreadable: counters.snapshots_unreadable.get(),
             snapshots_dropped: counters.snapshots_dropped.get(),
+            snapshots_failed: counters.snapshots_failed.get(),
             residents: gauges.residents.load(Ordering::Relaxed),
             residents_peak: gauges.residents_peak.load(Ordering::Relaxed),
             resident_bytes: gauges.resident_bytes.load(Ordering::Relaxed),

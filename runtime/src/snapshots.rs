@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use dormouse_domain::StreamId;
+use dormouse_domain::{StreamId, Timestamp};
 use dormouse_persistence::{Snapshot, Store};
 use parking_lot::Mutex;
 
@@ -39,10 +39,20 @@ impl Serving {
             Ok(()) => {
                 self.counters.snapshots_written.add(1);
                 metrics::counter!(metric_names::SNAPSHOTS_WRITTEN).increment(1);
+                metrics::gauge!(metric_names::SNAPSHOT_WRITTEN_TIMESTAMP).set(seconds(snapshot.time));
             }
-            Err(error) => tracing::warn!(%stream, %error, "a snapshot was not written"),
+            Err(error) => {
+                self.counters.snapshots_failed.add(1);
+                metrics::counter!(metric_names::SNAPSHOTS_FAILED).increment(1);
+                tracing::warn!(%stream, %error, "a snapshot was not written");
+            }
         }
     }
+}
+
+/// Since 1970.
+fn seconds(time: Timestamp) -> f64 {
+    time.as_micros() as f64 / 1e6
 }
 
 impl SnapshotWriter {
@@ -91,7 +101,6 @@ impl SnapshotWriter {
     }
 
     /// Snapshots that wait to be written.
-    #[cfg(feature = "simulation")]
     pub(crate) fn waiting(&self) -> usize {
         self.orders.len()
     }
@@ -110,6 +119,7 @@ impl SnapshotWriter {
     pub(crate) fn write(&self, stream: StreamId, snapshot: Snapshot) {
         if let Err(TrySendError::Full(_)) = self.orders.try_send(Order::Write(Box::new((stream, snapshot)))) {
             self.counters.snapshots_dropped.add(1);
+            metrics::counter!(metric_names::SNAPSHOTS_DROPPED).increment(1);
         }
     }
 

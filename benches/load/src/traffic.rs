@@ -106,10 +106,10 @@ fn store_figures(
     let commits = (now.commits - then.commits) as f64;
     let syncs = (now.syncs - then.syncs) as f64;
     let events = (now.events - then.events) as f64;
-    let log_bytes = (now.batch_bytes - then.batch_bytes) as f64;
+    let log_bytes = now.batch_bytes.since(&then.batch_bytes).sum() as f64;
     outcome.set("fsyncs_per_command", syncs / outcome.latency.count as f64);
     outcome.set("batch_commits", commits / batches);
-    outcome.set("batch_commits_max", now.batch_commits_max as f64);
+    outcome.set("batch_commits_max", now.batch_commits.max() as f64);
     outcome.set(
         "sync_us",
         (now.sync_time - then.sync_time).as_secs_f64() * 1e6 / syncs,

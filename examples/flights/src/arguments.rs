@@ -32,6 +32,12 @@ pub(crate) struct Arguments {
     /// Leave the worker alone.
     #[arg(long)]
     no_kill: bool,
+    /// At the end, keep the console on the finished store until Ctrl-C. So does STAY=1 in the environment.
+    #[arg(long)]
+    stay: bool,
+    /// Where the worker's console listens.
+    #[arg(long, hide = true, value_name = "PORT", default_value_t = crate::console::PORT)]
+    console: u16,
     /// Be the worker of another `flights`.
     #[arg(long, hide = true)]
     worker: bool,
@@ -70,6 +76,15 @@ impl Arguments {
         self.worker
     }
 
+    pub(crate) fn stays(&self) -> bool {
+        self.stay || std::env::var("STAY").is_ok_and(|stay| !matches!(stay.as_str(), "" | "0"))
+    }
+
+    /// For the worker.
+    pub(crate) fn console_port(&self) -> u16 {
+        self.console
+    }
+
     pub(crate) fn kills(&self) -> bool {
         !self.no_kill
     }
@@ -101,7 +116,7 @@ impl Arguments {
     }
 
     /// The same for the worker.
-    pub(crate) fn for_worker(&self) -> Result<Vec<std::ffi::OsString>> {
+    pub(crate) fn for_worker(&self, console_port: u16) -> Result<Vec<std::ffi::OsString>> {
         let months = self.months();
         Ok(vec![
             "--worker".into(),
@@ -115,6 +130,8 @@ impl Arguments {
             self.memory_budget_mib.to_string().into(),
             "--store".into(),
             self.store()?.into(),
+            "--console".into(),
+            console_port.to_string().into(),
         ])
     }
 }
@@ -141,9 +158,10 @@ mod tests {
     #[test]
     fn the_worker_gets_the_same_settings() {
         let chosen = parse(&["--fast", "--clients", "9", "--in-flight", "3", "--store", "here"]).unwrap();
-        let words = chosen.for_worker().unwrap();
+        let words = chosen.for_worker(7171).unwrap();
         let worker = Arguments::try_parse_from([vec!["flights".into()], words].concat()).unwrap();
         assert!(worker.is_worker());
+        assert_eq!(worker.console_port(), 7171);
         assert_eq!(worker.months(), 1..=1);
         assert_eq!((worker.clients(), worker.in_flight_max()), (9, 3));
         assert_eq!(worker.store().unwrap(), Path::new("here"));

@@ -7,6 +7,7 @@ mod aircraft;
 mod arguments;
 mod check;
 mod client;
+mod console;
 mod data;
 mod disk;
 mod flight;
@@ -53,6 +54,10 @@ fn demonstrate(arguments: &Arguments) -> Result<ExitCode> {
     let store_bytes = disk::size(&path)?;
     let truth = truth::count(&data::table()?, &arguments.months())?;
     let store = Store::open(&path)?;
+    let finished = match arguments.stays() {
+        true => console::Finished::open(&store, replay.console_port)?,
+        false => None,
+    };
     let mut comparison = check::compare(&store, &truth)?;
     comparison.refusals(&replay.outcomes, &truth.refused);
     println!(
@@ -69,7 +74,9 @@ fn demonstrate(arguments: &Arguments) -> Result<ExitCode> {
     println!("{}", report::refusals(&replay, &truth.refused));
     println!("{}", history::two_histories(&store, &truth)?);
     println!("{}", report::comparison(&comparison));
-    store.close()?;
+    if finished.is_none() {
+        store.close()?;
+    }
     if !comparison.equal() {
         println!("The store DIFFERS from the table.");
         return Ok(ExitCode::FAILURE);
@@ -82,5 +89,8 @@ fn demonstrate(arguments: &Arguments) -> Result<ExitCode> {
             ""
         }
     );
+    if let Some(finished) = finished {
+        finished.stay()?;
+    }
     Ok(ExitCode::SUCCESS)
 }

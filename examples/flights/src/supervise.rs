@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
 
 use crate::arguments::Arguments;
+use crate::console;
 use crate::progress::Progress;
 use crate::wire::{self, Ack, Gauges, Message, Outcome};
 
@@ -17,6 +18,8 @@ pub(crate) struct Replay {
     pub(crate) latencies_us: Histogram<u32>,
     /// One or, if one was killed, two.
     pub(crate) workers: Vec<Worker>,
+    /// Where the console was.
+    pub(crate) console_port: u16,
 }
 
 /// One worker's life.
@@ -55,8 +58,10 @@ pub(crate) fn replay(arguments: &Arguments, commands: u64) -> Result<Replay> {
             outcomes: BTreeMap::new(),
             latencies_us: Histogram::new_with_bounds(1, 120_000_000, 3).expect("these bounds are valid"),
             workers: Vec::new(),
+            console_port: console::PORT,
         },
         progress: Progress::new(commands),
+        console_told: false,
     };
     let kill_at = arguments.kills().then_some(commands / 2);
     if let Some(kill_at) = kill_at {
@@ -79,13 +84,14 @@ struct Supervisor {
     acknowledged: Vec<u64>,
     replay: Replay,
     progress: Progress,
+    console_told: bool,
 }
 
 impl Supervisor {
     /// Runs one worker until it ends, or until that many commands are acknowledged in all: then it is killed.
     fn run_worker(&mut self, arguments: &Arguments, kill_at: Option<u64>) -> Result<()> {
         let started = Instant::now();
-        let mut child = Running(start(arguments, &self.acknowledged)?);
+        let mut child = Running(start(arguments, &self.acknowledged, self.replay.console_port)?);
         let pipe = child.0.stdout.take().expect("the worker's output is piped");
         let before = self.replay.commands();
         let mut worker = Worker::default();
@@ -93,6 +99,7 @@ impl Supervisor {
         wire::read(pipe, |message| {
             match message {
                 Message::Page(gauges) => worker.gauges = *gauges,
+                Message::Console(port) => self.tell_console(port),
                 Message::Answered(ack) => {
                     last = Instant::now();
                     first.get_or_insert(last);
@@ -125,6 +132,14 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Once; the worker that follows is told to take the same port.
+    fn tell_console(&mut self, port: u16) {
+        if !self.console_told || port != self.replay.console_port {
+            println!("{}", console::line(port, self.replay.console_port));
+        }
+        (self.console_told, self.replay.console_port) = (true, port);
+    }
+
     fn count(&mut self, ack: Ack) -> Result<()> {
         let client = self
             .acknowledged
@@ -150,10 +165,10 @@ impl Drop for Running {
     }
 }
 
-fn start(arguments: &Arguments, acknowledged: &[u64]) -> Result<Child> {
+fn start(arguments: &Arguments, acknowledged: &[u64], console_port: u16) -> Result<Child> {
     let program = std::env::current_exe().context("this program doesn't know where it is")?;
     let mut child = Command::new(program)
-        .args(arguments.for_worker()?)
+        .args(arguments.for_worker(console_port)?)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

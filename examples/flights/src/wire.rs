@@ -2,7 +2,8 @@
 //! then a page of gauges.
 //!
 //! The word: client (u16), outcome (u8), 0, latency in microseconds (u32), all little-endian. A page: the word with
-//! the outcome [`PAGE`] and the page's length in place of the latency, then that many bytes of JSON. Each client's words
+//! the outcome [`PAGE`] and the page's length in place of the latency, then that many bytes of JSON. Where its console
+//! is it says in a word, too. Each client's words
 //! come in the order of its share, so the parent only counts them. What is written stays in the pipe when its writer is
 //! killed.
 
@@ -17,6 +18,8 @@ use serde::{Deserialize, Serialize};
 const WORD_BYTES: usize = 8;
 /// In place of an outcome: a page follows.
 const PAGE: u8 = 255;
+/// In place of an outcome: the console listens, on the port in place of the latency.
+const CONSOLE: u8 = 254;
 
 /// How a command was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -117,6 +120,8 @@ fn page(gauges: &Gauges) -> Result<Vec<u8>> {
 pub(crate) enum Message {
     Answered(Ack),
     Page(Box<Gauges>),
+    /// The worker's console listens on this port.
+    Console(u16),
 }
 
 /// Reads messages until the pipe ends. A killed worker may leave half a message: it counts as not sent.
@@ -131,6 +136,10 @@ pub(crate) fn read(pipe: impl Read, mut take: impl FnMut(Message) -> Result<()>)
             if fill(&mut pipe, &mut json)? {
                 take(Message::Page(serde_json::from_slice(&json)?))?;
             }
+            continue;
+        }
+        if tag == CONSOLE {
+            take(Message::Console(u16::try_from(number)?))?;
             continue;
         }
         let Some(&outcome) = OUTCOMES.get(usize::from(tag)) else {
@@ -165,6 +174,13 @@ impl Pipe {
             .try_clone_to_owned()
             .context("standard output is closed")?;
         Ok(Self(Mutex::new(stdout.into())))
+    }
+
+    /// Tells the parent where the console is.
+    pub(crate) fn tell_console(&self, port: u16) -> Result<()> {
+        let mut word = Vec::with_capacity(WORD_BYTES);
+        write_word(&mut word, 0, CONSOLE, port.into());
+        self.acknowledge(&word)
     }
 
     /// Hands acknowledgements to the parent: once this returns they arrive, even if this process is killed.
@@ -202,6 +218,7 @@ mod tests {
             ..Gauges::default()
         };
         let mut bytes = Vec::new();
+        write_word(&mut bytes, 0, CONSOLE, 7070);
         acks[..5].iter().for_each(|ack| ack.write_to(&mut bytes));
         bytes.extend(page(&gauges).unwrap());
         acks[5..].iter().for_each(|ack| ack.write_to(&mut bytes));
@@ -214,6 +231,7 @@ mod tests {
             match message {
                 Message::Answered(ack) => acks.push(ack),
                 Message::Page(gauges) => page = Some(*gauges),
+                Message::Console(port) => assert_eq!(port, 7070),
             }
             Ok(())
         })

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use crate::aircraft::Aircraft;
 use crate::arguments::Arguments;
 use crate::client::{Client, Fleet};
+use crate::console;
 use crate::data;
 use crate::flight::Flight;
 use crate::steps::{shares, steps};
@@ -29,6 +30,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "{} counts for {clients} clients",
         acknowledged.len()
     );
+    // before anything that takes time: a page that lost the worker before finds this one
+    let ops = console::start(arguments.console_port());
+    let pipe = Pipe::to_parent()?;
+    if let Some(port) = ops.as_ref().and_then(console::port) {
+        pipe.tell_console(port)?;
+    }
     let records = data::read(&arguments.months())?;
     let shares = shares(&steps(&records), &records, clients);
     tokio::runtime::Builder::new_multi_thread()
@@ -43,12 +50,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
                 .memory_budget_bytes(arguments.memory_budget_bytes())
                 .start()
                 .await?;
+            if let Some(ops) = &ops {
+                ops.attach(&runtime);
+            }
             let opened_ms = u64::try_from(started.elapsed().as_millis())?;
             let in_flight_max = arguments.in_flight_max();
             let fleet = Arc::new(Fleet {
                 runtime,
                 records,
-                pipe: Pipe::to_parent()?,
+                pipe,
                 in_flight_max,
             });
             let watch = tokio::spawn(show_gauges(Arc::clone(&fleet), opened_ms));
@@ -63,6 +73,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             watch.abort();
             fleet.pipe.show(&gauges(&fleet.runtime, opened_ms))?;
             fleet.runtime.shutdown().await?;
+            if let Some(ops) = ops {
+                ops.stop().await;
+            }
             store.close()?;
             Ok(())
         })

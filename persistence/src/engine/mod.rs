@@ -24,7 +24,7 @@ use std::sync::Arc;
 use dormouse_domain::Offset;
 
 pub(crate) use self::run::{Rows, Run};
-pub use self::statistics::EngineStatistics;
+pub use self::statistics::{EngineStatistics, FamilyStatistics, LevelStatistics};
 use crate::checkpoint::{Checkpoint, TellCheckpoint};
 use crate::compaction::{Compacted, TellCompaction};
 use crate::error::StoreError;

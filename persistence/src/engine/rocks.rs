@@ -6,6 +6,7 @@
 //!
 //! How they are set up is in [`tuning`]; opening and judging a directory is in [`crate::open`].
 
+mod cache_use;
 mod checkpoint;
 mod compact;
 mod ingest;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, RwLock};
 use rocksdb::{ColumnFamily, DB, ErrorKind, ReadOptions, WriteOptions};
 
+use self::cache_use::CacheUse;
 pub(crate) use self::ingest::RunWriter;
 #[cfg(test)]
 pub(crate) use self::ingest::Step;
@@ -46,6 +48,7 @@ pub(crate) struct Databases {
 /// An open store's engine.
 pub(crate) struct RocksEngine {
     databases: RwLock<Option<Databases>>,
+    cache_use: CacheUse,
     runs: RunWriter,
     synced: WriteOptions,
     without_wal_or_wait: WriteOptions,
@@ -75,6 +78,7 @@ impl RocksEngine {
     ) -> Self {
         Self {
             databases: RwLock::new(Some(databases)),
+            cache_use: CacheUse::default(),
             runs,
             synced: tuning::synced(),
             without_wal_or_wait: tuning::without_wal_or_wait(),
@@ -116,7 +120,8 @@ impl RocksEngine {
         context: &'static str,
         call: impl FnOnce(&DB) -> Result<T, rocksdb::Error>,
     ) -> Result<T, EngineError> {
-        self.remember_damage(self.with(context, |databases| call(&databases.derived)))
+        let read = || self.with(context, |databases| call(&databases.derived));
+        self.remember_damage(self.cache_use.counting(read))
     }
 
     fn remember_damage<T>(&self, result: Result<T, EngineError>) -> Result<T, EngineError> {
@@ -220,12 +225,15 @@ impl Engine for RocksEngine {
 
     fn statistics(&self) -> EngineStatistics {
         let databases = self.databases.read_recursive();
-        let obsolete = self.reaper.as_ref().map_or(0, Reaper::bytes);
-        databases
-            .as_ref()
-            .map_or_else(EngineStatistics::default, |databases| {
-                statistics::read(databases, obsolete)
-            })
+        let Some(databases) = databases.as_ref() else {
+            return EngineStatistics::default();
+        };
+        EngineStatistics {
+            obsolete_bytes: self.reaper.as_ref().map_or(0, Reaper::bytes),
+            cache_hits: self.cache_use.hits(),
+            cache_misses: self.cache_use.misses(),
+            ..statistics::read(databases)
+        }
     }
 
     fn checkpoint(

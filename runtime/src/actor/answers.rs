@@ -16,6 +16,7 @@ use crate::command_metrics::{CommandMetrics, Counted};
 use crate::entity_core::{Identified, Identity, Turn, panic_message, same_or_reused};
 use crate::messages::Run;
 use crate::metric_names;
+use crate::readers::ReadersClosed;
 use crate::receipt::{Outcome, Receipt};
 
 /// A commit that is already stored, as far as a retry of its command needs it.
@@ -125,7 +126,6 @@ impl<A: Aggregate> EntityActor<A> {
         A: Handle<C>,
     {
         self.lane().counters.id_look_ups.add(1);
-        metrics::counter!(metric_names::ID_LOOK_UPS).increment(1);
         let (directory, stream) = (Arc::clone(&self.directory), self.stream());
         let look = async move {
             let store = directory.shared.store.clone();
@@ -136,6 +136,7 @@ impl<A: Aggregate> EntityActor<A> {
                 .await
         };
         let looked_up = look.into_actor(self).map(move |found, actor: &mut Self, _| {
+            actor.count_look_up(&found);
             actor.guarded(|actor| match found {
                 Err(_) => actor.not_done(run, NotDone::ShuttingDown),
                 Ok(Err(error)) => actor.not_done(
@@ -149,6 +150,18 @@ impl<A: Aggregate> EntityActor<A> {
             });
         });
         context.wait(looked_up);
+    }
+
+    fn count_look_up(&self, found: &Result<Result<Option<Stored>, StoreError>, ReadersClosed>) {
+        let outcome = match found {
+            Ok(Ok(Some(_))) => {
+                self.lane().counters.id_look_ups_found.add(1);
+                "found"
+            }
+            Ok(Ok(None)) => "new",
+            _ => "failed",
+        };
+        metrics::counter!(metric_names::ID_LOOK_UPS, "outcome" => outcome).increment(1);
     }
 
     /// The store does not know the id. Much may have happened while it was asked.

@@ -216,6 +216,7 @@ fn count<A>(counters: &crate::statistics::RuntimeCounters, loaded: &Loaded<A>) {
     }
     // an aggregate that is new costs no reading, and would drown the others
     if loaded.folded.version > Version::NONE {
+        counters.activation_nanos.record_time(loaded.took);
         metrics::histogram!(metric_names::ACTIVATION_SECONDS).record(loaded.took.as_secs_f64());
         metrics::histogram!(metric_names::ACTIVATION_EVENTS).record(loaded.folded.events_replayed as f64);
     }

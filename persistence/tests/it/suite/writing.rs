@@ -151,7 +151,7 @@ pub fn many_clients_settle_once_and_in_order(place: &dyn Place) {
         ),
         (2_000, 0, 0)
     );
-    assert!(statistics.batch_commits_max <= 7);
+    assert!(statistics.batch_commits.max() <= 7);
     assert_eq!(statistics.open_streams, 0, "closed streams are forgotten");
     assert_eq!(check_gapless(&store).len(), 4 * 20 * (9 + 2 * 8 + 3 * 8));
 }

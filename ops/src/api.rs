@@ -1,0 +1,37 @@
+//! The admin API: JSON below `/api/v1`.
+
+mod actions;
+mod aggregates;
+pub(crate) mod asked;
+mod failures;
+mod jobs;
+mod openapi;
+mod overview;
+mod streams;
+pub(crate) mod views;
+
+use actix_web::web::{self, ServiceConfig};
+
+use crate::routes::{act, nothing_here, read};
+
+pub(crate) fn configure(api: &mut ServiceConfig) {
+    api.app_data(asked::queries())
+        .app_data(asked::paths())
+        .service(read("/openapi.json", openapi::document))
+        .service(read("/overview", overview::overview))
+        .service(read("/types", aggregates::types))
+        .service(read("/residents", aggregates::residents))
+        .service(read("/streams", streams::streams))
+        .service(read("/streams/{type}/{id}/events", streams::events))
+        .service(read("/streams/{type}/{id}/state", streams::state))
+        .service(act("/streams/{type}/{id}/passivate", actions::passivate))
+        .service(act("/streams/{type}/{id}/snapshot", actions::snapshot))
+        .service(read("/events/{id}", streams::event))
+        .service(act("/checkpoint", jobs::checkpoint))
+        .service(act("/compact", jobs::compact))
+        .service(act("/drain", jobs::drain))
+        .service(read("/jobs", jobs::all))
+        .service(read("/jobs/{id}", jobs::one))
+        .service(act("/jobs/{id}/cancel", jobs::cancel))
+        .default_service(web::to(nothing_here));
+}

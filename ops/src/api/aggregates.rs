@@ -1,0 +1,90 @@
+//! Which types of aggregates there are, and who is in memory.
+
+use actix_web::web::{Data, Json, Query};
+use dormouse_runtime::admin::{ResidentOrder, ResidentsWanted, limits};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::asked;
+use crate::api::views::{Residents, Types};
+use crate::attached::Attached;
+use crate::problem::Problem;
+
+/// Who is asked for, of those in memory.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ResidentsAsked {
+    /// Only of this type.
+    #[serde(rename = "type")]
+    #[param(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
+    aggregate_type: Option<String>,
+    /// Only those whose ids begin so.
+    #[serde(default)]
+    #[param(required = false, max_length = 512)]
+    prefix: String,
+    /// Which come first. Default: the hottest.
+    #[serde(default)]
+    #[param(required = false, inline)]
+    order: Order,
+    /// How many. Default: 50.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<usize>,
+}
+
+/// Which residents come first.
+#[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// Those that handled the most commands since they were woken.
+    #[default]
+    Hottest,
+    /// Those that take the most bytes.
+    Largest,
+    /// Those that have been awake for longest.
+    Oldest,
+    /// By type, then id.
+    Id,
+}
+
+impl From<Order> for ResidentOrder {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Hottest => Self::Hottest,
+            Order::Largest => Self::Largest,
+            Order::Oldest => Self::Oldest,
+            Order::Id => Self::Id,
+        }
+    }
+}
+
+/// The registered aggregate types, by name.
+#[utoipa::path(get, path = "/api/v1/types", tag = "aggregates", operation_id = "types",
+    responses((status = 200, description = "The registered types", body = Types)))]
+pub(crate) async fn types(attached: Data<Attached>) -> Result<Json<Types>, Problem> {
+    Ok(Json(Types::of(asked::admin(&attached)?.aggregate_types())))
+}
+
+/// Who is in memory: the first of them in the order asked for. Looks at every resident.
+#[utoipa::path(get, path = "/api/v1/residents", tag = "aggregates", operation_id = "residents", params(ResidentsAsked),
+    responses((status = 200, description = "Aggregates in memory", body = Residents)))]
+pub(crate) async fn residents(
+    attached: Data<Attached>,
+    asked: Query<ResidentsAsked>,
+) -> Result<Json<Residents>, Problem> {
+    let ResidentsAsked {
+        aggregate_type,
+        prefix,
+        order,
+        limit,
+    } = asked.into_inner();
+    let wanted = ResidentsWanted {
+        aggregate_type: aggregate_type.map(asked::type_named).transpose()?,
+        id_prefix: asked::prefix(prefix)?,
+        order: order.into(),
+        limit: asked::limit(limit, limits::RESIDENTS_MAX)?,
+    };
+    let admin = asked::admin(&attached)?;
+    let found = asked::aside(move || admin.residents(&wanted)).await?;
+    Ok(Json(Residents::of(&found)))
+}

@@ -1,0 +1,105 @@
+//! What requests ask with, checked: names of streams, limits, the runtime itself.
+
+use actix_web::error::{PathError, QueryPayloadError};
+use actix_web::web::{self, Data, Path, PathConfig, QueryConfig};
+use actix_web::{Error, HttpRequest};
+use dormouse_domain::{AggregateId, AggregateType, StreamId, Version};
+use dormouse_runtime::{Admin, Dormouse};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::attached::Attached;
+use crate::problem::Problem;
+
+/// Items on a page unless a limit is given: a screen or two.
+pub(crate) const PAGE: usize = 50;
+/// 2⁵³ - 1: what floating point numbers hold exactly.
+const NUMBER_MAX: u64 = 9_007_199_254_740_991;
+
+/// The two last parts of a stream's path.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct StreamPath {
+    /// The aggregate's type.
+    #[serde(rename = "type")]
+    #[param(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
+    aggregate_type: String,
+    /// The aggregate's id: at most 512 bytes of UTF-8, percent-encoded, slashes too.
+    #[param(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
+    id: String,
+}
+
+impl StreamPath {
+    pub(crate) fn stream(path: Path<Self>) -> Result<StreamId, Problem> {
+        let Self { aggregate_type, id } = path.into_inner();
+        Ok(StreamId::new(type_named(aggregate_type)?, id_named("id", id)?))
+    }
+}
+
+pub(crate) fn type_named(name: String) -> Result<AggregateType, Problem> {
+    AggregateType::new(name).map_err(|error| Problem::bad("type", error.to_string()))
+}
+
+pub(crate) fn id_named(field: &str, id: String) -> Result<AggregateId, Problem> {
+    AggregateId::try_from(id).map_err(|error| Problem::bad(field, error.to_string()))
+}
+
+/// What ids begin with: no longer than an id.
+pub(crate) fn prefix(prefix: String) -> Result<String, Problem> {
+    let (bytes, most) = (prefix.len(), AggregateId::BYTES_MAX);
+    if bytes <= most {
+        return Ok(prefix);
+    }
+    let error = format!("ids have at most {most} bytes");
+    Err(Problem::bad("prefix", error).sizes(bytes as u64, most as u64))
+}
+
+/// How many items are asked for: from 1 to `most`.
+pub(crate) fn limit(asked: Option<usize>, most: usize) -> Result<usize, Problem> {
+    let limit = asked.unwrap_or(PAGE.min(most));
+    if (1..=most).contains(&limit) {
+        return Ok(limit);
+    }
+    let error = format!("a page has 1 to {most} items");
+    Err(Problem::bad("limit", error).sizes(limit as u64, most as u64))
+}
+
+/// A version that is asked for: within what any JSON reader has exactly.
+pub(crate) fn version(field: &str, version: u64) -> Result<Version, Problem> {
+    if version <= NUMBER_MAX {
+        return Ok(Version::new(version));
+    }
+    Err(Problem::bad(field, "no stream has so many events").sizes(version, NUMBER_MAX))
+}
+
+/// The runtime, once it is there.
+pub(crate) fn runtime(attached: &Data<Attached>) -> Result<Dormouse, Problem> {
+    let opening = || Problem::unavailable("the store is being opened");
+    attached.runtime().ok_or_else(opening)
+}
+
+pub(crate) fn admin(attached: &Data<Attached>) -> Result<Admin, Problem> {
+    Ok(runtime(attached)?.admin())
+}
+
+/// Runs what may look at a disk, or at millions of residents, away from the thread that answers everyone.
+pub(crate) async fn aside<T: Send + 'static>(
+    look: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let looked = web::block(look).await;
+    looked.map_err(|_| Problem::unavailable("the server is stopping"))
+}
+
+/// What is wrong with a query is told like everything else.
+pub(crate) fn queries() -> QueryConfig {
+    QueryConfig::default().error_handler(|error: QueryPayloadError, _: &HttpRequest| -> Error {
+        Problem::bad("query", error.to_string()).into()
+    })
+}
+
+/// The same for what stands in a path: such a thing does not exist.
+pub(crate) fn paths() -> PathConfig {
+    PathConfig::default().error_handler(|error: PathError, _: &HttpRequest| -> Error {
+        Problem::not_found(error.to_string()).of("path").into()
+    })
+}

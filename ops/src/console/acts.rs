@@ -1,0 +1,100 @@
+//! The buttons that change something. Each asks first, and then posts to the admin API.
+
+use dormouse_domain::StreamId;
+use maud::{Markup, html};
+
+use crate::console::links;
+use crate::jobs::{Job, Kind};
+
+/// Of one aggregate.
+pub(crate) fn of_aggregate(base: &str, stream: &StreamId) -> Markup {
+    let at = |act: &str| {
+        let mut address = format!("{base}/api/v1/streams/{}/", stream.aggregate_type);
+        links::encode(stream.id.as_str(), &mut address);
+        format!("{address}/{act}")
+    };
+    html! {
+        (button(&Act {
+            words: "Snapshot now",
+            post: &at("snapshot"),
+            ask: "Stores a snapshot of its durable state in place of the one before. Its next activation starts from there.",
+            done: &[("", "A snapshot is stored.")],
+            then: None,
+        }))
+        (button(&Act {
+            words: "Passivate",
+            post: &at("passivate"),
+            ask: "Takes it out of memory, unless something is in flight to it. Its next command wakes it again.",
+            done: &[
+                ("done", "It is asleep."),
+                ("not_resident", "It was asleep already."),
+                ("busy", "Something is in flight to it, so it stays. Try again."),
+            ],
+            then: None,
+        }))
+    }
+}
+
+/// Of the store. Each of them but the last is a job.
+pub(crate) fn of_store(base: &str) -> Markup {
+    let at = |act: &str| format!("{base}/api/v1/{act}");
+    let jobs = format!("{base}/jobs");
+    html! {
+        (button(&Act {
+            words: "Checkpoint",
+            post: &at("checkpoint"),
+            ask: "Writes a consistent copy of the store below the directory that was configured for it. Commands go on.",
+            done: &[],
+            then: Some(&jobs),
+        }))
+        (button(&Act {
+            words: "Compact",
+            post: &at("compact"),
+            ask: "Rewrites the index in as few sorted runs as it takes. It takes disk bandwidth and, while it runs, up to the index's size of disk.",
+            done: &[],
+            then: Some(&jobs),
+        }))
+        (button(&Act {
+            words: "Drain",
+            post: &at("drain"),
+            ask: "Takes no more commands, finishes what is in flight and puts all aggregates to sleep. Only a restart takes commands again.",
+            done: &[],
+            then: Some(&jobs),
+        }))
+    }
+}
+
+/// Of a job that runs, if its kind can be cancelled.
+pub(crate) fn of_job(base: &str, job: &Job) -> Markup {
+    html! {
+        @if job.kind != Kind::Drain && !job.is_cancelled() {
+            (button(&Act {
+                words: "Cancel",
+                post: &format!("{base}/api/v1/jobs/{}/cancel", job.id),
+                ask: "Asks it to give up at its next step.",
+                done: &[("", "It was asked to give up.")],
+                then: None,
+            }))
+        }
+    }
+}
+
+struct Act<'a> {
+    words: &'a str,
+    post: &'a str,
+    /// What it does, said before it is done.
+    ask: &'a str,
+    /// What is said afterwards, by the answer's `outcome`; the empty word stands for any.
+    done: &'a [(&'a str, &'a str)],
+    /// Where to go on.
+    then: Option<&'a str>,
+}
+
+fn button(act: &Act<'_>) -> Markup {
+    html! {
+        button type="button" data-post=(act.post) data-ask=(act.ask) data-then=[act.then] {
+            (act.words)
+            @for (outcome, words) in act.done { template data-outcome=(outcome) { (words) } }
+        }
+    }
+}

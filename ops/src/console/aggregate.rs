@@ -1,0 +1,214 @@
+//! One aggregate: its events, and its state after each of them.
+
+use std::str::FromStr;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
+use actix_web::web::Query;
+use dormouse_domain::{EventId, StreamId, Timestamp, Version};
+use dormouse_runtime::Admin;
+use dormouse_runtime::admin::{AdminError, AsOf, EventsPage, Resident, ResidentOrder, ResidentsWanted};
+use maud::{Markup, html};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::console::page::{Page, stream};
+use crate::console::state::States;
+use crate::console::timeline::{self, Link, PAGE};
+use crate::console::{acts, format, links};
+
+const HERE: &str = "/aggregates";
+
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default, rename = "type")]
+    aggregate_type: String,
+    #[serde(default)]
+    id: String,
+    /// A version; the head if there is none, or one that is no number.
+    #[serde(default)]
+    at: String,
+    /// The version is that of this time, as RFC 3339.
+    #[serde(default)]
+    time: String,
+}
+
+/// What the page shows.
+struct Shown {
+    stream: StreamId,
+    events: EventsPage,
+    states: States,
+    at: Version,
+    resident: Option<Resident>,
+}
+
+pub(crate) async fn page(page: Page, asked: Query<Asked>) -> HttpResponse {
+    let Some(admin) = page.runtime().map(|runtime| runtime.admin()) else {
+        return page.opening(HERE, "Aggregate");
+    };
+    let stream = match stream(&asked.aggregate_type, &asked.id) {
+        Ok(stream) => stream,
+        Err(wrong) => return page.sorry(HERE, "Aggregate", StatusCode::BAD_REQUEST, &wrong),
+    };
+    match read(&admin, stream, &asked).await {
+        Ok(shown) if shown.events.head == Version::NONE && shown.resident.is_none() => {
+            let said = format!("Nothing is stored of {} “{}”.", asked.aggregate_type, asked.id);
+            page.sorry(HERE, "Aggregate", StatusCode::NOT_FOUND, &said)
+        }
+        Ok(shown) => page.show(HERE, &asked.id, &content(&page, &shown)),
+        Err(error) => page.sorry(
+            HERE,
+            "Aggregate",
+            StatusCode::SERVICE_UNAVAILABLE,
+            &error.to_string(),
+        ),
+    }
+}
+
+async fn read(admin: &Admin, stream: StreamId, asked: &Asked) -> Result<Shown, AdminError> {
+    let head = admin.events(&stream, Version::new(1), 1).await?.head;
+    let wanted = match Timestamp::from_str(&asked.time) {
+        Ok(time) => Some(admin.state_at(&stream, AsOf::Time(time)).await?.version),
+        Err(_) => asked.at.parse().ok().map(Version::new),
+    };
+    let at = wanted
+        .unwrap_or(head)
+        .clamp(Version::new(1), head.max(Version::new(1)));
+    let first = timeline::page_start(at, head);
+    let events = admin.events(&stream, first, PAGE as usize).await?;
+    let states = States::read(admin, &stream, at.min(head)).await;
+    let resident = resident(admin, &stream);
+    Ok(Shown {
+        stream,
+        events,
+        states,
+        at,
+        resident,
+    })
+}
+
+/// Looks it up among those whose ids begin like it: the shortest comes first.
+fn resident(admin: &Admin, stream: &StreamId) -> Option<Resident> {
+    let wanted = ResidentsWanted {
+        aggregate_type: Some(stream.aggregate_type.clone()),
+        id_prefix: stream.id.as_str().to_owned(),
+        order: ResidentOrder::Id,
+        limit: 1,
+    };
+    let mut found = admin.residents(&wanted).residents;
+    found.pop().filter(|resident| resident.stream == *stream)
+}
+
+fn content(page: &Page, shown: &Shown) -> Markup {
+    let (aggregate_type, id) = (shown.stream.aggregate_type.as_str(), shown.stream.id.as_str());
+    let link = Link {
+        base: page.base(),
+        aggregate_type,
+        id,
+    };
+    let head = shown.events.head;
+    html! {
+        div.subject {
+            div {
+                p.crumb {
+                    a href=(links::to(link.base, HERE, &[])) { "Aggregates" } " / "
+                    a href=(links::to(link.base, HERE, &[("type", aggregate_type)])) { (aggregate_type) }
+                }
+                h1 { (id) }
+                div.standing-of #subject { (standing(head, shown.resident.as_ref())) }
+            }
+            @if page.may_act { div.doing { (acts::of_aggregate(link.base, &shown.stream)) } }
+        }
+        (slider(&link, shown))
+        div.columns.versions {
+            section.sheet #timeline { (timeline::markup(&shown.events, shown.at, &link)) }
+            section.sheet.pane #state { (shown.states.markup(shown.at)) }
+        }
+    }
+}
+
+fn standing(head: Version, resident: Option<&Resident>) -> Markup {
+    html! {
+        span { b { (format::plural(head.get(), "event", "events")) } }
+        @match resident {
+            None => span { span.chip { "asleep" } },
+            Some(resident) => {
+                span { span.chip.awake { "in memory" } }
+                span { (format::plural(resident.commands.into(), "command", "commands")) " since it woke " (format::whole(resident.awake)) " ago" }
+                span { "idle for " (format::whole(resident.idle)) }
+                span { (format::bytes(resident.bytes as u64)) }
+                @if resident.in_flight > 0 { span { (format::count(resident.in_flight.into())) " in flight" } }
+            }
+        }
+    }
+}
+
+fn slider(link: &Link<'_>, shown: &Shown) -> Markup {
+    let (at, head) = (shown.at.get(), shown.events.head.get().max(1));
+    let event = shown.events.events.iter().find(|event| event.version == shown.at);
+    html! {
+        form.slider #slider method="get" action={ (link.base) "/aggregate" } {
+            input type="hidden" name="type" value=(link.aggregate_type);
+            input type="hidden" name="id" value=(link.id);
+            div.step #steps {
+                (step(link, 1, at > 1, "|<", "First version (Home)"))
+                (step(link, at - 1, at > 1, "<", "Version before (←)"))
+                (step(link, at + 1, at < head, ">", "Version after (→)"))
+                (step(link, head, at < head, ">|", "Last version (End)"))
+            }
+            input #range type="range" min="1" max=(head) value=(at) aria-label="Version" disabled[head == 1];
+            div.step {
+                label for="at" { "Version" }
+                input #at type="number" name="at" min="1" max=(head) value=(at);
+                noscript { button { "Show" } }
+                span.when #when {
+                    "of " (format::count(head))
+                    @if let Some(event) = event {
+                        @let (day, time) = format::time(event.time);
+                        ", " time datetime=(event.time) { (day) " " (time[..time.len().min(12)]) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn step(link: &Link<'_>, version: u64, there: bool, sign: &str, words: &str) -> Markup {
+    html! {
+        a.button href=(link.to(version)) data-version=(version) data-step=(sign) title=(words) aria-label=(words)
+            aria-disabled=[(!there).then_some("true")] { (sign) }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Cause {
+    id: String,
+}
+
+/// Leads to the event of an id, which is what a causation link names.
+pub(crate) async fn event(page: Page, cause: Query<Cause>) -> HttpResponse {
+    let Some(admin) = page.runtime().map(|runtime| runtime.admin()) else {
+        return page.opening(HERE, "Event");
+    };
+    let missing = |why: &str| page.sorry(HERE, "Event", StatusCode::NOT_FOUND, why);
+    let Some(id) = Uuid::from_str(&cause.id).ok().and_then(EventId::from_uuid) else {
+        return missing("This is no event's id.");
+    };
+    match admin.event_by_id(id).await {
+        Ok(Some(place)) => {
+            let (stream, version) = (place.stream, place.version.get());
+            let to = links::aggregate(
+                page.base(),
+                stream.aggregate_type.as_str(),
+                stream.id.as_str(),
+                Some(version),
+            );
+            HttpResponse::SeeOther().insert_header((LOCATION, to)).finish()
+        }
+        Ok(None) => missing(
+            "No event of this store has this id. It may be a command's, or an event's of another service.",
+        ),
+        Err(error) => page.sorry(HERE, "Event", StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
+}

@@ -1,0 +1,216 @@
+//! What every request passes before a handler sees it, and every answer before it leaves.
+
+mod answer;
+mod attempts;
+mod audit;
+mod check;
+pub(crate) mod headers;
+mod need;
+mod origin;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod token;
+mod unread;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage};
+
+use crate::problem::Problem;
+use crate::scope::Scope;
+use attempts::Attempts;
+use audit::Audited;
+use sessions::{Session, Sessions};
+use unread::Unread;
+
+pub(crate) use attempts::FAILURES_MAX;
+pub(crate) use need::{LOGIN, LOGOUT};
+pub(crate) use origin::Hosts;
+pub use token::TokenError;
+pub(crate) use token::{Token, TokenSource, Tokens};
+
+/// What a request may carry in its body.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// What it is asked with and what it remembers of who asked.
+pub(crate) struct Guard {
+    hosts: Hosts,
+    tokens: Tokens,
+    /// Whether browsers reach it by TLS only: then its cookie never leaves without.
+    secure: bool,
+    attempts: Attempts,
+    sessions: Sessions,
+}
+
+/// Who asks, and what they may do: in the extensions of each request that needs a scope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    pub(crate) scope: Scope,
+    /// For the audit log.
+    pub(crate) who: String,
+}
+
+impl Access {
+    /// No tokens are configured: whoever reaches the port may do everything.
+    fn local() -> Self {
+        Self {
+            scope: Scope::Act,
+            who: "local process".into(),
+        }
+    }
+}
+
+impl Guard {
+    pub(crate) fn new(hosts: Hosts, tokens: Tokens, secure: bool, wrong_tokens_max: u32) -> Self {
+        Self {
+            hosts,
+            tokens,
+            secure,
+            attempts: Attempts::new(wrong_tokens_max),
+            sessions: Sessions::default(),
+        }
+    }
+
+    /// Runs a request: refuses it, or lets it through to its handler; a panic there is a 500.
+    pub(crate) async fn run(
+        &self,
+        base: &str,
+        mut request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let unread = request
+            .headers()
+            .contains_key(header::TRANSFER_ENCODING)
+            .then(|| request.take_payload());
+        let audited = (request.method() == Method::POST).then(|| Audited::of(&request));
+        let access = check::sender(&self.hosts, &request)
+            .and_then(|()| self.identify(request.headers(), address(request.peer_addr())));
+        let who = match &access {
+            Ok(Some(access)) => access.who.clone(),
+            Ok(None) | Err(_) => "nobody".into(),
+        };
+        let checked = access.and_then(|access| {
+            check::scope(access.as_ref(), &request)?;
+            Ok(access)
+        });
+        let answered = match checked {
+            Ok(access) => answer::of(request, access, next).await,
+            Err(problem) => Ok(answer::refusal(base, request, &problem)),
+        };
+        if let Some(audited) = audited {
+            let status = match &answered {
+                Ok(answered) => answered.status(),
+                Err(error) => error.as_response_error().status_code(),
+            };
+            audited.log(&who, status);
+        }
+        let mut answered = answered?;
+        if let Some(unread) = unread {
+            answered = answered.map_body(|_, answer| Unread::new(answer, unread).boxed());
+        }
+        headers::secure(answered.headers_mut());
+        Ok(answered)
+    }
+
+    fn identify(&self, headers: &HeaderMap, address: IpAddr) -> Result<Option<Access>, Problem> {
+        if self.tokens.is_empty() {
+            return Ok(Some(Access::local()));
+        }
+        if let Some(authorization) = headers.get(header::AUTHORIZATION) {
+            let token = authorization.as_bytes().strip_prefix(b"Bearer ");
+            return self.offered(token.unwrap_or_default(), address).map(Some);
+        }
+        let session =
+            cookie(headers, self.cookie_name()).and_then(|id| self.sessions.find(id, Instant::now()));
+        Ok(session.map(|session| Access {
+            scope: session.scope,
+            who: format!("session of {}", session.token),
+        }))
+    }
+
+    fn offered(&self, token: &[u8], address: IpAddr) -> Result<Access, Problem> {
+        let token = self.find(token, address)?;
+        Ok(Access {
+            scope: token.scope,
+            who: format!("token {}", token.name),
+        })
+    }
+
+    /// Whose token this is; counts who tried and failed.
+    fn find(&self, token: &[u8], address: IpAddr) -> Result<&Token, Problem> {
+        let now = Instant::now();
+        if let Some(left) = self.attempts.held(address, now) {
+            let mut problem = Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many wrong tokens came from this address",
+            );
+            problem.retry_after_s = Some(left.as_secs() + 1);
+            return Err(problem);
+        }
+        self.tokens.find(token).ok_or_else(|| {
+            self.attempts.failed(address, now);
+            tracing::warn!(target: "dormouse::audit", %address, "a wrong token");
+            Problem::new(StatusCode::UNAUTHORIZED, "this token is not known").of("Authorization")
+        })
+    }
+
+    /// Begins a session for who hands in this token. Answers its cookie.
+    pub(crate) fn log_in(&self, token: &str, address: IpAddr) -> Result<String, Problem> {
+        let token = self.find(token.trim().as_bytes(), address)?;
+        if token.scope < Scope::Read {
+            let error = "this token is for metrics only";
+            return Err(Problem::new(StatusCode::FORBIDDEN, error).of("token"));
+        }
+        let session = Session {
+            scope: token.scope,
+            token: token.name.clone(),
+        };
+        let id = self.sessions.begin(session, Instant::now());
+        let id = id.ok_or_else(|| Problem::unavailable("the system has no random bits"))?;
+        Ok(self.cookie(&id))
+    }
+
+    /// Ends a request's session. Answers a cookie that holds nothing.
+    pub(crate) fn log_out(&self, headers: &HeaderMap) -> String {
+        if let Some(id) = cookie(headers, self.cookie_name()) {
+            self.sessions.end(id);
+        }
+        self.cookie("") + "; Max-Age=0"
+    }
+
+    /// The prefix makes browsers refuse it from a neighbouring host, and without TLS.
+    fn cookie_name(&self) -> &'static str {
+        if self.secure {
+            "__Host-dormouse"
+        } else {
+            "dormouse"
+        }
+    }
+
+    fn cookie(&self, id: &str) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!(
+            "{}={id}; Path=/; HttpOnly; SameSite=Strict{secure}",
+            self.cookie_name()
+        )
+    }
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let pairs = check::text(headers, header::COOKIE.as_str())?.split(';');
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+/// Of the other end of the connection: a header that names another one is believed from nobody.
+pub(crate) fn address(peer: Option<SocketAddr>) -> IpAddr {
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
+}

@@ -1,0 +1,72 @@
+//! Handlers' answers, and refusals in their place.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse};
+
+use crate::guard::check::text;
+use crate::guard::{Access, LOGIN};
+use crate::problem::Problem;
+
+/// What an answer may take until its first byte, the reading of the request's body included. A stream of events goes on.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// Lets the handler answer: within its time, and whatever it does.
+pub(super) async fn of(
+    request: ServiceRequest,
+    access: Option<Access>,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    if let Some(access) = access {
+        request.extensions_mut().insert(access);
+    }
+    let path = request.path().to_owned();
+    let mut called = pin!(next.call(request));
+    let unpanicked =
+        poll_fn(
+            |context| match catch_unwind(AssertUnwindSafe(|| called.as_mut().poll(context))) {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            },
+        );
+    match tokio::time::timeout(ANSWER_TIME, unpanicked).await {
+        Ok(Ok(answered)) => Ok(answered?.map_into_boxed_body()),
+        Ok(Err(_)) => {
+            tracing::error!(path, "a handler of the ops server panicked");
+            Err(Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "a bug of Dormouse's: its log has the panic",
+            )
+            .into())
+        }
+        Err(_) => {
+            let error = format!("it took longer than {} seconds", ANSWER_TIME.as_secs());
+            Err(Problem::unavailable(error).into())
+        }
+    }
+}
+
+/// A person who has yet to log in is shown where; everyone else is told.
+pub(super) fn refusal(base: &str, request: ServiceRequest, problem: &Problem) -> ServiceResponse<BoxBody> {
+    let accepts = text(request.headers(), header::ACCEPT.as_str()).unwrap_or_default();
+    let person = problem.status == StatusCode::UNAUTHORIZED.as_u16()
+        && request.method() == Method::GET
+        && !request.headers().contains_key(header::AUTHORIZATION)
+        && accepts.contains("text/html");
+    let response = if person {
+        HttpResponse::SeeOther()
+            .insert_header((header::LOCATION, format!("{base}{LOGIN}")))
+            .finish()
+    } else {
+        problem.clone().into()
+    };
+    request.into_response(response)
+}

@@ -1,0 +1,17 @@
+//! The ops server from outside, over real sockets.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod api;
+mod audit;
+mod bank;
+mod client;
+mod console;
+mod contract;
+mod health;
+mod jobs;
+mod metrics;
+mod mounted;
+mod prometheus;
+mod safety;
+mod tls;
+mod tokens;
