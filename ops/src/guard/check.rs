@@ -25,6 +25,7 @@ pub(super) fn sender(hosts: &Hosts, request: &ServiceRequest) -> Result<(), Prob
     let sender = Sender {
         origin: text(headers, header::ORIGIN.as_str()),
         site: text(headers, "sec-fetch-site"),
+        mode: text(headers, "sec-fetch-mode"),
     };
     if !sender.is_own(host, !reads(request.method())) {
         return Err(forbidden("Origin", "a page of another site sent this request"));
