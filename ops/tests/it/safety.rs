@@ -57,6 +57,7 @@ fn a_page_of_another_site_gets_nothing() {
     for (header, wanted) in [
         ("Origin: https://evil.example.com", 403),
         ("Origin: null", 403),
+        ("Origin: https://évil.example.com", 403),
         (&*own, 200),
         ("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate", 200),
         ("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors", 403),
