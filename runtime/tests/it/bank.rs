@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dormouse_domain::{Aggregate, Command, CommandContext, Decided, Decision, Event, Handle, NotDone};
-use dormouse_persistence::{MemoryDisk, Store, StoreOptions};
+use dormouse_persistence::{HeldAppends, MemoryDisk, Store, StoreOptions};
 use dormouse_runtime::{Builder, Dormouse, Entity};
 use serde::{Deserialize, Serialize};
 
@@ -197,6 +197,20 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         tokio::time::sleep(Duration::from_micros(500)).await;
     }
     panic!("never happened: {what}");
+}
+
+/// What a call answers when its wait ends after it was handled, and before the disk has its commit: not a moment earlier,
+/// however busy the machine is. For tests on one thread.
+pub(crate) async fn end_of_wait<T>(call: impl Future<Output = T>, held: &HeldAppends, within: Duration) -> T {
+    let mut call = std::pin::pin!(call);
+    tokio::time::pause();
+    let sent = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
+    assert!(sent.is_pending(), "the disk is held");
+    held.wait_for_append();
+    tokio::time::advance(within).await;
+    let answer = call.await;
+    tokio::time::resume();
+    answer
 }
 
 /// The reason of a command that was not done.

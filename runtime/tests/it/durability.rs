@@ -5,7 +5,7 @@ use std::time::Duration;
 use dormouse_domain::{CommandError, CommandId, NotDone, Unknown, Version};
 use dormouse_persistence::{AppendFault, Health, MemoryDisk};
 
-use crate::bank::{Deposit, Overdrawn, Withdraw, account, bank_on, not_done, until};
+use crate::bank::{Deposit, Overdrawn, Withdraw, account, bank_on, end_of_wait, not_done, until};
 
 const A_WHILE: Duration = Duration::from_millis(50);
 
@@ -114,14 +114,15 @@ async fn a_failed_write_is_unknown_and_everything_behind_it_is_taken_back() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_caller_that_stops_waiting_does_not_stop_the_commit() {
     let disk = MemoryDisk::new();
     let bank = bank_on(&disk).await;
     let account = account(&bank, "acc-1");
     let id = CommandId::now();
     let held = disk.hold_appends();
-    let late = account.execute(Deposit { cents: 5 }).id(id).within(A_WHILE).await;
+    let call = account.execute(Deposit { cents: 5 }).id(id).within(A_WHILE);
+    let late = end_of_wait(call.into_future(), &held, A_WHILE).await;
     assert_eq!(late, Err(CommandError::Unknown(Unknown::WaitEnded)));
     drop(held);
     let again = account
