@@ -61,7 +61,7 @@ pub(crate) async fn page(page: Page, asked: Query<Asked>) -> Result<HttpResponse
     let content = html! {
         div.head {
             h1 { (TITLE) }
-            p.lead { (format::plural(residents.matching as u64, "aggregate", "aggregates")) " in memory" @if searched { ", as searched" } }
+            p.lead { (format::plural(residents.matching as u64, "aggregate", "aggregates")) " in memory" @if searched { ", of those searched for" } }
         }
         (form(page.base(), &types, &asked))
         div.columns {

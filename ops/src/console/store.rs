@@ -64,7 +64,7 @@ const SHEETS: &[Sheet] = &[
             ("Unknown commits", "unknown_commits", ""),
             ("Commits of stale writers", "stale_commits", ""),
             ("Not done: stopped", "stopped_commits", ""),
-            ("Opened or reopened", "generation", "times"),
+            ("Times opened or reopened", "generation", ""),
             ("Panics of domain code", "panics", ""),
             ("Turns over 10 ms", "long_turns", ""),
             ("Activations", "activations_total", ""),
