@@ -26,6 +26,7 @@
 //! For a look at a runtime that runs already, `let ops = Ops::beside(&runtime)?;` is all.
 
 mod api;
+mod aside;
 mod attached;
 mod builder;
 mod console;

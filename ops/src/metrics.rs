@@ -1,9 +1,10 @@
 //! `GET /metrics`.
 
 use actix_web::HttpResponse;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{Data, ServiceConfig};
 use dormouse_runtime::{Dormouse, metric_names};
 
+use crate::aside::aside;
 use crate::attached::Attached;
 use crate::problem::Problem;
 use crate::{process, recorder, routes};
@@ -24,14 +25,11 @@ pub(crate) async fn scrape(attached: Data<Attached>) -> Result<HttpResponse, Pro
             "the service installed a metrics recorder of its own: its exporter has what Dormouse counts",
         )
     })?;
-    // looks at files: not on a thread that others wait for
-    let text = web::block(move || {
+    let text = aside(move || {
         record_gauges(attached.runtime().as_ref());
         handle.render()
-    });
-    let text = text
-        .await
-        .map_err(|_| Problem::unavailable("the server is stopping"))?;
+    })
+    .await?;
     Ok(HttpResponse::Ok().content_type(TEXT).body(text))
 }
 

@@ -30,7 +30,10 @@ pub(crate) fn configuration(files: &TlsFiles) -> Result<ServerConfig, StartError
     ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13])
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|error| failed(&files.certificates, &error))
+        .map_err(|error| {
+            let with_key = format!("with the key in {}: {error}", files.key.display());
+            failed(&files.certificates, &with_key)
+        })
 }
 
 fn failed(file: &Path, reason: &(impl ToString + ?Sized)) -> StartError {

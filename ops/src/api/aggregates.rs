@@ -7,6 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::asked;
 use crate::api::views::{Residents, Types};
+use crate::aside::aside;
 use crate::attached::Attached;
 use crate::problem::Problem;
 
@@ -85,6 +86,6 @@ pub(crate) async fn residents(
         limit: asked::limit(limit, limits::RESIDENTS_MAX)?,
     };
     let admin = asked::admin(&attached)?;
-    let found = asked::aside(move || admin.residents(&wanted)).await?;
+    let found = aside(move || admin.residents(&wanted)).await?;
     Ok(Json(Residents::of(&found)))
 }

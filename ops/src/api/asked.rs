@@ -1,7 +1,7 @@
 //! What requests ask with, checked: names of streams, limits, the runtime itself.
 
 use actix_web::error::{PathError, QueryPayloadError};
-use actix_web::web::{self, Data, Path, PathConfig, QueryConfig};
+use actix_web::web::{Data, Path, PathConfig, QueryConfig};
 use actix_web::{Error, HttpRequest};
 use dormouse_domain::{AggregateId, AggregateType, StreamId, Version};
 use dormouse_runtime::{Admin, Dormouse};
@@ -80,14 +80,6 @@ pub(crate) fn runtime(attached: &Data<Attached>) -> Result<Dormouse, Problem> {
 
 pub(crate) fn admin(attached: &Data<Attached>) -> Result<Admin, Problem> {
     Ok(runtime(attached)?.admin())
-}
-
-/// Runs what may look at a disk, or at millions of residents, away from the thread that answers everyone.
-pub(crate) async fn aside<T: Send + 'static>(
-    look: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Problem> {
-    let looked = web::block(look).await;
-    looked.map_err(|_| Problem::unavailable("the server is stopping"))
 }
 
 /// What is wrong with a query is told like everything else.

@@ -2,8 +2,8 @@
 
 use actix_web::web::{Data, Json};
 
-use crate::api::asked;
 use crate::api::views::Overview;
+use crate::aside::aside;
 use crate::attached::Attached;
 use crate::problem::Problem;
 
@@ -11,6 +11,6 @@ use crate::problem::Problem;
 #[utoipa::path(get, path = "/api/v1/overview", tag = "overview", operation_id = "overview",
     responses((status = 200, description = "At a glance", body = Overview)))]
 pub(crate) async fn overview(attached: Data<Attached>) -> Result<Json<Overview>, Problem> {
-    let overview = asked::aside(move || Overview::of(&attached)).await?;
+    let overview = aside(move || Overview::of(&attached)).await?;
     Ok(Json(overview))
 }

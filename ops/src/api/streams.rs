@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::api::asked::{self, StreamPath};
 use crate::api::views::{EventView, Events, StateView, Streams};
+use crate::aside::aside;
 use crate::attached::Attached;
 use crate::problem::Problem;
 
@@ -99,7 +100,7 @@ pub(crate) async fn events(
     let limit = asked::limit(asked.limit, limits::EVENTS_PAGE_MAX)?;
     let from = asked::version("from", asked.from.unwrap_or(1))?;
     let page = asked::admin(&attached)?.events(&stream, from, limit).await?;
-    Ok(Json(Events::of(page)))
+    Ok(Json(aside(move || Events::of(page)).await?))
 }
 
 /// An aggregate's durable state, now or in the past. Folds the events from the newest usable snapshot on.
@@ -114,7 +115,7 @@ pub(crate) async fn state(
     let stream = StreamPath::stream(path)?;
     let as_of = asked.as_of()?;
     let state = asked::admin(&attached)?.state_at(&stream, as_of).await?;
-    Ok(Json(StateView::of(state)?))
+    Ok(Json(aside(move || StateView::of(state)).await??))
 }
 
 impl StateAsked {
@@ -155,5 +156,7 @@ pub(crate) async fn event(
     let place = admin.event_by_id(id).await?.ok_or_else(nothing)?;
     let page = admin.events(&place.stream, place.version, 1).await?;
     let record = page.events.into_iter().next().ok_or_else(nothing)?;
-    Ok(Json(EventView::of(record, Some(&place.stream))))
+    Ok(Json(
+        aside(move || EventView::of(record, Some(&place.stream))).await?,
+    ))
 }

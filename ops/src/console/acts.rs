@@ -9,7 +9,9 @@ use crate::jobs::{Job, Kind};
 /// Of one aggregate.
 pub(crate) fn of_aggregate(base: &str, stream: &StreamId) -> Markup {
     let at = |act: &str| {
-        let mut address = format!("{base}/api/v1/streams/{}/", stream.aggregate_type);
+        let mut address = format!("{base}/api/v1/streams/");
+        links::encode(stream.aggregate_type.as_str(), &mut address);
+        address.push('/');
         links::encode(stream.id.as_str(), &mut address);
         format!("{address}/{act}")
     };
@@ -96,5 +98,23 @@ fn button(act: &Act<'_>) -> Markup {
             (act.words)
             @for (outcome, words) in act.done { template data-outcome=(outcome) { (words) } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dormouse_domain::AggregateType;
+
+    use super::*;
+
+    #[test]
+    fn whatever_a_type_is_called_its_buttons_post_to_its_own_address() {
+        let stream = StreamId::new(
+            AggregateType::from_static("../drain?x#"),
+            "a/b".try_into().unwrap(),
+        );
+        let buttons = of_aggregate("/ops", &stream).into_string();
+        let address = "data-post=\"/ops/api/v1/streams/..%2Fdrain%3Fx%23/a%2Fb/passivate\"";
+        assert!(buttons.contains(address), "{buttons}");
     }
 }

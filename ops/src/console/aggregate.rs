@@ -13,10 +13,12 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::aside::aside;
 use crate::console::page::{Page, stream};
 use crate::console::state::States;
 use crate::console::timeline::{self, Link, PAGE};
 use crate::console::{acts, format, links};
+use crate::problem::Problem;
 
 const HERE: &str = "/aggregates";
 
@@ -43,30 +45,40 @@ struct Shown {
     resident: Option<Resident>,
 }
 
-pub(crate) async fn page(page: Page, asked: Query<Asked>) -> HttpResponse {
+pub(crate) async fn page(page: Page, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
     let Some(admin) = page.runtime().map(|runtime| runtime.admin()) else {
-        return page.opening(HERE, "Aggregate");
+        return Ok(page.opening(HERE, "Aggregate"));
     };
     let stream = match stream(&asked.aggregate_type, &asked.id) {
         Ok(stream) => stream,
-        Err(wrong) => return page.sorry(HERE, "Aggregate", StatusCode::BAD_REQUEST, &wrong),
+        Err(wrong) => return Ok(page.sorry(HERE, "Aggregate", StatusCode::BAD_REQUEST, &wrong)),
     };
-    match read(&admin, stream, &asked).await {
+    let resident = resident(&admin, &stream).await?;
+    Ok(match read(&admin, stream, resident, &asked).await {
         Ok(shown) if shown.events.head == Version::NONE && shown.resident.is_none() => {
             let said = format!("Nothing is stored of {} “{}”.", asked.aggregate_type, asked.id);
             page.sorry(HERE, "Aggregate", StatusCode::NOT_FOUND, &said)
         }
-        Ok(shown) => page.show(HERE, &asked.id, &content(&page, &shown)),
+        Ok(shown) => {
+            let rendered = move || (content(&page, &shown), page);
+            let (content, page) = aside(rendered).await?;
+            page.show(HERE, &asked.id, &content)
+        }
         Err(error) => page.sorry(
             HERE,
             "Aggregate",
             StatusCode::SERVICE_UNAVAILABLE,
             &error.to_string(),
         ),
-    }
+    })
 }
 
-async fn read(admin: &Admin, stream: StreamId, asked: &Asked) -> Result<Shown, AdminError> {
+async fn read(
+    admin: &Admin,
+    stream: StreamId,
+    resident: Option<Resident>,
+    asked: &Asked,
+) -> Result<Shown, AdminError> {
     let head = admin.events(&stream, Version::new(1), 1).await?.head;
     let wanted = match Timestamp::from_str(&asked.time) {
         Ok(time) => Some(admin.state_at(&stream, AsOf::Time(time)).await?.version),
@@ -78,7 +90,6 @@ async fn read(admin: &Admin, stream: StreamId, asked: &Asked) -> Result<Shown, A
     let first = timeline::page_start(at, head);
     let events = admin.events(&stream, first, PAGE as usize).await?;
     let states = States::read(admin, &stream, at.min(head)).await;
-    let resident = resident(admin, &stream);
     Ok(Shown {
         stream,
         events,
@@ -89,15 +100,16 @@ async fn read(admin: &Admin, stream: StreamId, asked: &Asked) -> Result<Shown, A
 }
 
 /// Looks it up among those whose ids begin like it: the shortest comes first.
-fn resident(admin: &Admin, stream: &StreamId) -> Option<Resident> {
+async fn resident(admin: &Admin, stream: &StreamId) -> Result<Option<Resident>, Problem> {
     let wanted = ResidentsWanted {
         aggregate_type: Some(stream.aggregate_type.clone()),
         id_prefix: stream.id.as_str().to_owned(),
         order: ResidentOrder::Id,
         limit: 1,
     };
-    let mut found = admin.residents(&wanted).residents;
-    found.pop().filter(|resident| resident.stream == *stream)
+    let admin = admin.clone();
+    let mut found = aside(move || admin.residents(&wanted).residents).await?;
+    Ok(found.pop().filter(|resident| resident.stream == *stream))
 }
 
 fn content(page: &Page, shown: &Shown) -> Markup {
@@ -123,7 +135,7 @@ fn content(page: &Page, shown: &Shown) -> Markup {
         (slider(&link, shown))
         div.columns.versions {
             section.sheet #timeline { (timeline::markup(&shown.events, shown.at, &link)) }
-            section.sheet.pane #state { (shown.states.markup(shown.at)) }
+            section.sheet.pane #state { (shown.states.markup(shown.at.min(head))) }
         }
     }
 }

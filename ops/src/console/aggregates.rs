@@ -11,8 +11,10 @@ use dormouse_runtime::admin::{
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::aside::aside;
 use crate::console::page::Page;
 use crate::console::{format, links};
+use crate::problem::Problem;
 
 const HERE: &str = "/aggregates";
 const TITLE: &str = "Aggregates";
@@ -43,9 +45,9 @@ pub(crate) struct Asked {
     order: String,
 }
 
-pub(crate) async fn page(page: Page, asked: Query<Asked>) -> HttpResponse {
+pub(crate) async fn page(page: Page, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
     let Some(admin) = page.runtime().map(|runtime| runtime.admin()) else {
-        return page.opening(HERE, TITLE);
+        return Ok(page.opening(HERE, TITLE));
     };
     let types = admin.aggregate_types();
     let searched = !asked.aggregate_type.is_empty() || !asked.prefix.is_empty();
@@ -54,11 +56,12 @@ pub(crate) async fn page(page: Page, asked: Query<Asked>) -> HttpResponse {
     } else {
         None
     };
-    let residents = residents(&admin, &asked);
+    let wanted = residents_wanted(&asked);
+    let residents = aside(move || admin.residents(&wanted)).await?;
     let content = html! {
         div.head {
             h1 { (TITLE) }
-            p.lead { (format::plural(residents.matching as u64, "aggregate", "aggregates")) " in memory" @if searched { ", as searched" } }
+            p.lead { (format::plural(residents.matching as u64, "aggregate", "aggregates")) " in memory" @if searched { ", of those searched for" } }
         }
         (form(page.base(), &types, &asked))
         div.columns {
@@ -71,7 +74,7 @@ pub(crate) async fn page(page: Page, asked: Query<Asked>) -> HttpResponse {
             }
         }
     };
-    page.show(HERE, TITLE, &content)
+    Ok(page.show(HERE, TITLE, &content))
 }
 
 /// Streams found, and whether there are more.
@@ -101,13 +104,13 @@ async fn search(admin: &Admin, types: &[AggregateTypeInfo], asked: &Asked) -> Fo
     Ok((streams, more))
 }
 
-fn residents(admin: &Admin, asked: &Asked) -> ResidentsFound {
-    admin.residents(&ResidentsWanted {
+fn residents_wanted(asked: &Asked) -> ResidentsWanted {
+    ResidentsWanted {
         aggregate_type: AggregateType::new(asked.aggregate_type.clone()).ok(),
         id_prefix: asked.prefix.clone(),
         order: order(asked),
         limit: RESIDENTS_SHOWN,
-    })
+    }
 }
 
 fn order(asked: &Asked) -> ResidentOrder {

@@ -1,6 +1,8 @@
 //! How two JSON values differ, line by line: by field, and in lists by what was put in, changed or taken out between an
 //! equal beginning and an equal end.
 
+use std::collections::{HashMap, HashSet};
+
 use maud::{Markup, html};
 
 use crate::console::json::{Json, kind};
@@ -98,10 +100,13 @@ impl<'a> Rows<'a> {
 
     /// In the order of `new`; a field that is gone stands where it was.
     fn fields(&mut self, depth: usize, old: &'a [(String, Json<'a>)], new: &'a [(String, Json<'a>)]) {
-        let is_gone = |key: &str| new.iter().all(|(name, _)| name != key);
+        // by name, so that a map of thousands of entries does not cost their square; of one name the first counts
+        let places: HashMap<&str, usize> = (0..old.len()).rev().map(|at| (&*old[at].0, at)).collect();
+        let names: HashSet<&str> = new.iter().map(|(name, _)| &**name).collect();
+        let is_gone = |key: &str| !names.contains(key);
         let mut told = 0;
         for (key, after) in new {
-            let Some(at) = old.iter().position(|(name, _)| name == key) else {
+            let Some(&at) = places.get(&**key) else {
                 self.whole(Mark::Added, depth, Some(key), after);
                 continue;
             };

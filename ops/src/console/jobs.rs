@@ -21,7 +21,7 @@ pub(crate) async fn page(page: Page, jobs: Data<Jobs>) -> HttpResponse {
         div.subject {
             div {
                 h1 { (TITLE) }
-                p.lead { "Work that takes longer than a request. Jobs are kept until the process ends." }
+                p.lead { "Work that takes longer than a request. The last 50 are kept until the process ends." }
             }
             @if page.may_act { div.doing { (acts::of_store(page.base())) } }
         }
@@ -33,7 +33,7 @@ pub(crate) async fn page(page: Page, jobs: Data<Jobs>) -> HttpResponse {
 fn list(page: &Page, jobs: &[Arc<Job>]) -> Markup {
     html! {
         @if jobs.is_empty() {
-            p.empty.first { "No job was started since the process was." }
+            p.empty.first { "No job was started in this process." }
         } @else {
             div.scroll {
                 table.jobs {

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::attached::Attached;
 use crate::console::assets;
-use crate::console::sample::{Sample, Samples};
+use crate::console::sample::{Look, Sample, Samples};
 use crate::readiness::Readiness;
 
 /// How often the runtime is looked at. Also what keeps connections alive.
@@ -105,9 +105,11 @@ impl Drop for Live {
 fn look(shared: &Mutex<Shared>, attached: &Weak<Attached>, stopped: &Receiver<()>) {
     loop {
         if let Some(attached) = attached.upgrade() {
-            let (runtime, readiness) = (attached.runtime(), Readiness::of(&attached));
+            // before the lock, which every page takes: a disk that hangs must not hold up those
+            let look = attached.runtime().map(|runtime| Look::at(&runtime));
+            let readiness = Readiness::of(&attached);
             let mut shared = shared.lock();
-            let sample = shared.samples.take(runtime.as_ref(), readiness);
+            let sample = shared.samples.take(look, readiness);
             let sample = frame("sample", &sample);
             shared
                 .viewers

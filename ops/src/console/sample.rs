@@ -36,9 +36,20 @@ impl Sample {
     }
 }
 
-struct Look {
+/// The runtime's statistics at a moment.
+pub(crate) struct Look {
     at: Instant,
     statistics: Statistics,
+}
+
+impl Look {
+    /// Some I/O, for the sizes on disk.
+    pub(crate) fn at(runtime: &Dormouse) -> Self {
+        Self {
+            at: Instant::now(),
+            statistics: runtime.statistics(),
+        }
+    }
 }
 
 /// The looks of the last minutes. Bounded: [`KEPT`] rows, [`FIGURES_OVER`] statistics.
@@ -51,15 +62,11 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// One more look. Returns it as a JSON object for those who watch.
-    pub(crate) fn take(&mut self, runtime: Option<&Dormouse>, readiness: Readiness) -> String {
+    /// Takes one more look in. Returns it as a JSON object for those who watch.
+    pub(crate) fn take(&mut self, look: Option<Look>, readiness: Readiness) -> String {
         let mut figures = Vec::new();
-        match runtime {
-            Some(runtime) => {
-                let now = Look {
-                    at: Instant::now(),
-                    statistics: runtime.statistics(),
-                };
+        match look {
+            Some(now) => {
                 // another runtime was attached: its counts begin anew
                 if self
                     .looks

@@ -5,11 +5,13 @@ use dormouse_persistence::{FamilyStatistics, LevelStatistics};
 use dormouse_runtime::Statistics;
 use maud::{Markup, html};
 
+use crate::aside::aside;
 use crate::console::acts;
 use crate::console::format;
 use crate::console::overview::figure;
 use crate::console::page::Page;
 use crate::console::sample::Sample;
+use crate::problem::Problem;
 
 const HERE: &str = "/store";
 const TITLE: &str = "Store";
@@ -62,7 +64,7 @@ const SHEETS: &[Sheet] = &[
             ("Unknown commits", "unknown_commits", ""),
             ("Commits of stale writers", "stale_commits", ""),
             ("Not done: stopped", "stopped_commits", ""),
-            ("Opened or reopened", "generation", "times"),
+            ("Times opened or reopened", "generation", ""),
             ("Panics of domain code", "panics", ""),
             ("Turns over 10 ms", "long_turns", ""),
             ("Activations", "activations_total", ""),
@@ -104,16 +106,16 @@ const DISK: &[Part] = &[
     ("To be freed", "obsolete_bytes", |s| s.store.engine.obsolete_bytes),
 ];
 
-pub(crate) async fn page(page: Page) -> HttpResponse {
+pub(crate) async fn page(page: Page) -> Result<HttpResponse, Problem> {
     let Some(runtime) = page.runtime() else {
-        return page.opening(HERE, TITLE);
+        return Ok(page.opening(HERE, TITLE));
     };
-    let statistics = runtime.statistics();
+    let statistics = aside(move || runtime.statistics()).await?;
     let content = page
         .attached
         .live
         .latest(|sample| content(&page, sample, &statistics));
-    page.show(HERE, TITLE, &content)
+    Ok(page.show(HERE, TITLE, &content))
 }
 
 fn content(page: &Page, sample: &Sample, statistics: &Statistics) -> Markup {

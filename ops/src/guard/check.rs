@@ -23,8 +23,12 @@ pub(super) fn sender(hosts: &Hosts, request: &ServiceRequest) -> Result<(), Prob
         ));
     }
     let sender = Sender {
-        origin: text(headers, header::ORIGIN.as_str()),
+        // one that is no text is no origin of ours
+        origin: headers
+            .get(header::ORIGIN)
+            .map(|origin| origin.to_str().unwrap_or_default()),
         site: text(headers, "sec-fetch-site"),
+        mode: text(headers, "sec-fetch-mode"),
     };
     if !sender.is_own(host, !reads(request.method())) {
         return Err(forbidden("Origin", "a page of another site sent this request"));

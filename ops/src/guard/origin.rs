@@ -58,16 +58,19 @@ pub(crate) struct Sender<'a> {
     pub(crate) origin: Option<&'a str>,
     /// `Sec-Fetch-Site`: no script can set it.
     pub(crate) site: Option<&'a str>,
+    /// `Sec-Fetch-Mode`: the same. `navigate` is a page that is gone to.
+    pub(crate) mode: Option<&'a str>,
 }
 
 impl Sender<'_> {
     /// Whether the sender is none of another site's pages. A program that is no browser says nothing, and passes.
     ///
-    /// `changing` requests pass only from our own pages; a link that leads here may come from anywhere.
+    /// `changing` requests pass only from our own pages; a link that leads here may come from anywhere. What a page
+    /// elsewhere embeds, such as a picture, it could not read, but have made here again and again.
     pub(crate) fn is_own(&self, host: &str, changing: bool) -> bool {
         let site = match self.site {
             Some("same-origin" | "none") | None => true,
-            Some(_) => !changing,
+            Some(_) => !changing && self.mode == Some("navigate"),
         };
         let origin = match self.origin {
             None => true,
@@ -142,15 +145,25 @@ mod tests {
 
     #[test]
     fn what_other_sites_send_is_not_our_own() {
-        let own = |origin, site, changing| Sender { origin, site }.is_own("localhost:7070", changing);
+        let sent =
+            |origin, site, mode, changing| Sender { origin, site, mode }.is_own("localhost:7070", changing);
+        let own = |origin, site, changing| sent(origin, site, Some("cors"), changing);
         let here = Some("http://localhost:7070");
         assert!(own(None, None, true), "a program");
         assert!(own(here, Some("same-origin"), true));
         assert!(own(here, None, true), "an old browser");
         assert!(own(Some("null"), Some("same-origin"), true), "our login form");
-        assert!(own(None, Some("cross-site"), false), "a link in a wiki");
+        let link = Some("navigate");
+        assert!(sent(None, Some("cross-site"), link, false), "a link in a wiki");
 
-        assert!(!own(None, Some("cross-site"), true));
+        assert!(!sent(None, Some("cross-site"), link, true));
+        for site in ["cross-site", "same-site"] {
+            assert!(
+                !sent(None, Some(site), Some("no-cors"), false),
+                "a picture in a page"
+            );
+            assert!(!sent(None, Some(site), None, false));
+        }
         assert!(
             !own(None, Some("same-site"), true),
             "another port of this machine"

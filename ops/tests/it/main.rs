@@ -8,6 +8,7 @@ mod client;
 mod console;
 mod contract;
 mod health;
+mod held_up;
 mod jobs;
 mod metrics;
 mod mounted;

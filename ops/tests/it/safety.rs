@@ -57,8 +57,10 @@ fn a_page_of_another_site_gets_nothing() {
     for (header, wanted) in [
         ("Origin: https://evil.example.com", 403),
         ("Origin: null", 403),
+        ("Origin: https://évil.example.com", 403),
         (&*own, 200),
-        ("Sec-Fetch-Site: cross-site", 200),
+        ("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate", 200),
+        ("Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors", 403),
     ] {
         let answer = get(&ops, "/api/v1/overview", &[header]);
         assert_eq!(answer.status, wanted, "{header}");

@@ -138,5 +138,9 @@ fn a_certificate_that_is_none_is_refused_at_the_start() {
         .bind("127.0.0.1:0")
         .tls_files(&files.certificates, &other.key)
         .start();
-    assert!(mixed.is_err(), "a key of another certificate");
+    let error = mixed.unwrap_err().to_string();
+    for file in [&files.certificates, &other.key] {
+        let name = file.display().to_string();
+        assert!(error.contains(&name), "a key of another certificate: {error}");
+    }
 }
