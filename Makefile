@@ -2,6 +2,8 @@
 # the set-up first, which installs what is missing and compiles RocksDB once a user.
 
 env := scripts/env.sh
+# What is tested and checked beyond the default features: traces to a collector.
+with_traces := --features dormouse-ops/otel
 # Every crate that has a `rocksdb` feature; built alone, because members built together unify their features.
 without_rocksdb := dormouse-persistence dormouse-runtime dormouse
 # A workspace of its own: nothing but `make peers` and the benches builds it.
@@ -71,18 +73,18 @@ test:
 	@scripts/setup.sh --tests
 	@scripts/schemathesis.sh
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		$(env) cargo nextest run --workspace --no-fail-fast; \
+		$(env) cargo nextest run --workspace $(with_traces) --no-fail-fast; \
 	else \
-		$(env) cargo test --workspace --no-fail-fast --lib --bins --tests --examples; \
+		$(env) cargo test --workspace $(with_traces) --no-fail-fast --lib --bins --tests --examples; \
 	fi
-	@$(env) cargo test --workspace --doc
+	@$(env) cargo test --workspace $(with_traces) --doc
 
 check: setup
 	cargo fmt --all --check
 	cargo fmt --manifest-path $(peers) --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	$(env) cargo clippy --workspace --all-targets -- --deny warnings
-	RUSTDOCFLAGS="--deny warnings" $(env) cargo doc --workspace --no-deps
+	$(env) cargo clippy --workspace $(with_traces) --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" $(env) cargo doc --workspace $(with_traces) --no-deps
 	for package in $(without_rocksdb); do \
 		$(env) cargo clippy --package $$package --no-default-features -- --deny warnings || exit 1; \
 	done

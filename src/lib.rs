@@ -312,6 +312,7 @@
 //! - `rocksdb` (default): the durable store. Without it there is only [`Store::in_memory`], which keeps nothing beyond
 //!   the process: for trying things out, and for tests.
 //! - `ops`: metrics, health, an admin API and a web console over HTTP, as `dormouse::ops`.
+//! - `otel`: traces to an OpenTelemetry collector, as `dormouse::ops::otel`.
 
 pub use dormouse_domain::{
     Aggregate, AggregateId, AggregateType, Bound, Clock, Codec, CodecError, Command, CommandContext,
@@ -328,7 +329,7 @@ pub use dormouse_persistence::{StoredCommand, StoredCommit, StoredEvent};
 pub use dormouse_runtime::{
     Builder, Distribution, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing,
     ExecutingReceipt, Query, QueryError, Querying, ReadError, Readiness, Receipt, ShutdownError, StartError,
-    Statistics, admin,
+    Statistics, TracePropagation, admin,
 };
 
 #[cfg(feature = "ops")]

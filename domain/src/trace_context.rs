@@ -27,6 +27,26 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
+    /// The context that a span of this trace hands on: as this one, but for the span. What follows from an event, such as the
+    /// command of a subscriber, is given the context of the span that handles the event, which is a child of the event's.
+    ///
+    /// ```
+    /// # use dormouse_domain as dormouse;
+    /// use dormouse::TraceContext;
+    ///
+    /// let of_event: TraceContext = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse()?;
+    /// let handed_on = of_event.child(0x51);
+    /// assert_eq!(handed_on.to_string(), "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000051-01");
+    /// # Ok::<(), dormouse::InvalidTraceParent>(())
+    /// ```
+    #[must_use]
+    pub fn child(&self, span_id: u64) -> Self {
+        Self {
+            span_id,
+            ..self.clone()
+        }
+    }
+
     /// Whether the sender recorded this trace.
     #[must_use]
     pub const fn is_sampled(&self) -> bool {

@@ -37,6 +37,8 @@ mod jobs;
 mod login;
 mod metrics;
 mod ops;
+#[cfg(feature = "otel")]
+pub mod otel;
 mod problem;
 mod process;
 mod readiness;

@@ -119,6 +119,7 @@ impl Disk for RocksDisk {
             watermark,
             lock,
         );
+        tracing::info!(path = %layout.root().display(), %store, "the store's directory was opened");
         self.known.get_or_init(|| store);
         Ok(Opened {
             engine: Arc::new(engine),

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use dormouse_domain::{Offset, ShardId, StreamId};
 
@@ -64,7 +65,7 @@ impl Session {
         disk: &dyn Disk,
         generation: u64,
     ) -> Result<(Arc<Session>, Workers), StoreError> {
-        let shard = core.options.shard;
+        let (shard, start) = (core.options.shard, Instant::now());
         let opened = disk.open(&core.options)?;
         let engine = Arc::clone(&opened.engine);
         let recovered = match recovery::recover(&opened, &core.options) {
@@ -103,6 +104,10 @@ impl Session {
         });
         metrics::gauge!(metric_names::STORE_STOPPED).set(0.0);
         let workers = Workers::start(&session, Journal::new(Arc::clone(&session), recovered.log_end))?;
+        tracing::info!(
+            durable = log_end.get(), recovered_events = session.index_lag(), took = ?start.elapsed(), generation,
+            "the store is open"
+        );
         Ok((session, workers))
     }
 

@@ -176,6 +176,7 @@ impl Store {
         let (session, workers) =
             reopened.inspect_err(|error| session.retire(&format!("reopening failed: {error}")))?;
         lifecycle.workers = Some(workers);
+        tracing::info!(generation = session.generation, "the store was reopened");
         self.inner.session.store(session);
         self.inner.core.space.notify_waiters();
         Ok(())
@@ -256,6 +257,7 @@ impl Store {
         let session = self.inner.session.load_full();
         self.end_session(&mut lifecycle, &session, End::Finish)?;
         lifecycle.closed = true;
+        tracing::info!(durable = self.durable().get(), "the store is closed");
         Ok(session.engine.close()?)
     }
 

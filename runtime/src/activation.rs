@@ -63,6 +63,16 @@ impl LoadFailed {
     }
 }
 
+impl LoadFailed {
+    /// For the log: where it failed, without what a panic or a codec said, which may repeat a payload. The caller is told all.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Store(error) => error.to_string(),
+            Self::Domain(reason) => reason.split(": ").next().unwrap_or_default().into(),
+        }
+    }
+}
+
 impl fmt::Display for LoadFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -149,8 +159,9 @@ fn usable_snapshot<A: Aggregate>(
     }
     match catch_unwind(|| snapshot.codec.decode::<A>(&snapshot.payload)) {
         Ok(Ok(state)) => (Some(from_snapshot(state, &snapshot)), false),
-        Ok(Err(error)) => (unusable(stream, &error), true),
-        Err(panic) => (unusable(stream, &panic_message(panic.as_ref())), true),
+        // What a codec or a panic says may repeat a payload.
+        Ok(Err(_)) => (unusable(stream, &"it can't be decoded"), true),
+        Err(_) => (unusable(stream, &"decoding it panicked"), true),
     }
 }
 

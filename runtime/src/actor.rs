@@ -13,11 +13,13 @@ use std::time::Instant;
 use actix::prelude::{Actor, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use dormouse_domain::{Aggregate, Command, CommandError, Handle, Metadata, Moment, NotDone, StreamId};
 use dormouse_persistence::{Admission, Health, Planted, Snapshot, Ticket, planted};
+use tracing::Span;
 
 use crate::call::{Answer, Call};
 use crate::command_metrics::CommandMetrics;
 use crate::directory::Directory;
 use crate::entity_core::{Commanded, EntityCore, Identified, SnapshotDue, Turn, panic_message};
+use crate::entries::Charged;
 use crate::lane::{Lane, ParkingPlace, with_writing};
 use crate::messages::{Ask, Run, Seen};
 use crate::metric_names;
@@ -25,6 +27,7 @@ use crate::options::{LONG_TURN, TURNS_BEFORE_YIELD};
 use crate::parking::Held;
 use crate::receipt::Receipt;
 use crate::residency::{Charge, Residency};
+use crate::spans::{Part, reason_name};
 
 /// Bytes an idle entity takes beside its state: actor, actix's context and mailbox, directory entry, residency, the
 /// id. Measured with 100,000 of them (docs/decisions/0004).
@@ -72,7 +75,7 @@ impl<A: Aggregate> Actor for EntityActor<A> {
 
     fn started(&mut self, context: &mut Context<Self>) {
         if matches!(self.phase, Phase::Asleep) {
-            context.wait(self.wake());
+            context.wait(self.wake(Span::none()));
         }
     }
 
@@ -256,7 +259,7 @@ impl<A: Aggregate> EntityActor<A> {
             Readiness::Ready => self.take_ready(run, context),
             Readiness::Unable(reason) => self.not_done(run, reason),
             Readiness::Asleep => {
-                let wake = self.wake().map(|(), actor: &mut Self, context| {
+                let wake = self.wake(run.activation()).map(|(), actor: &mut Self, context| {
                     actor.guarded(|actor| actor.take_woken(run, context));
                 });
                 context.wait(wake);
@@ -332,7 +335,11 @@ impl<A: Aggregate> EntityActor<A> {
             durable: self.place.durable(),
             recent_ids: self.directory.shared.options.recent_ids,
         };
-        let turn = core.handle(command, &commanded);
+        let handle = || core.handle(command, &commanded);
+        let turn = match responder.call().spans() {
+            None => handle(),
+            Some(spans) => spans.decide(handle),
+        };
         let version = core.version();
         let call = responder.into_call();
         let receipt = |reply| {
@@ -352,6 +359,7 @@ impl<A: Aggregate> EntityActor<A> {
                 reply,
             } => {
                 call.park(receipt(reply));
+                wait_for_disk(&call);
                 let ticket = Ticket {
                     sink: self.lane().sink,
                     key: self.place.key(),
@@ -371,7 +379,8 @@ impl<A: Aggregate> EntityActor<A> {
             Turn::Refused(refusal) => self.park(call, Err(CommandError::Refused(refusal)), charge),
             Turn::NotDone(reason) => self.park(call, Err(CommandError::NotDone(reason)), charge),
             Turn::Broken(reason) => {
-                tracing::error!(stream = %self.stream(), command = C::NAME, %reason, "an aggregate is reloaded");
+                let why = reason_name(&reason);
+                tracing::error!(stream = %self.stream(), command = C::NAME, why, "an aggregate is reloaded");
                 self.park(call, Err(CommandError::NotDone(reason)), charge);
                 self.phase = Phase::Asleep;
             }
@@ -385,13 +394,29 @@ impl<A: Aggregate> EntityActor<A> {
         if took > LONG_TURN {
             self.lane().counters.long_turns.add(1);
             metrics::counter!(metric_names::LONG_TURNS).increment(1);
+            if let Some(turns) = self.directory.shared.long_turns_told.tell(1) {
+                tracing::warn!(
+                    stream = %self.stream(), command = C::NAME, ?took, turns,
+                    "a handler held its arbiter, and all aggregates there"
+                );
+            }
         }
     }
 
     /// Keeps an answer that rests on the state until what it rests on is durable.
     fn park<T: Answer>(&self, call: Arc<Call<T>>, answer: T, charge: Charge) {
         call.park(answer);
+        if !self.place.is_empty() {
+            wait_for_disk(&call);
+        }
         self.place.answer(Held::new(call, charge));
+    }
+}
+
+/// For the command's spans: its answer is known, and what it rests on is not durable yet.
+fn wait_for_disk<T: Answer>(call: &Call<T>) {
+    if let Some(spans) = call.spans() {
+        spans.enter(Part::Commit);
     }
 }
 
@@ -407,7 +432,7 @@ where
         self.count_turn(context);
         self.guarded(|actor| match actor.readiness() {
             Readiness::Asleep => {
-                let wake = actor.wake();
+                let wake = actor.wake(Span::none());
                 context.wait(wake.map(|(), actor: &mut Self, _| actor.guarded(|actor| actor.look(ask))));
             }
             _ => actor.look(ask),

@@ -16,10 +16,12 @@ use crate::lane::Lane;
 use crate::metric_names;
 use crate::nudge::Nudge;
 use crate::options::Options;
+use crate::propagation::{Propagation, TracePropagation};
 use crate::readers::Readers;
 use crate::registered::Registered;
 use crate::residency::Gauges;
 use crate::residents::Residents;
+use crate::seldom::Seldom;
 use crate::shared::Shared;
 use crate::snapshots::SnapshotWriter;
 use crate::statistics::RuntimeCounters;
@@ -132,6 +134,13 @@ impl Builder {
         self
     }
 
+    /// How the trace that a command is sent in gets into its events, and its spans into the trace. Default: not at all, but
+    /// for what [`Execute::trace`](crate::Execute::trace) is given.
+    pub fn traces(mut self, propagation: impl TracePropagation + 'static) -> Self {
+        self.options.propagation = Some(Propagation(Arc::new(propagation)));
+        self
+    }
+
     /// Starts the runtime on threads of its own. Works inside a plain tokio program as well as inside actix-web; no
     /// actix System need be there. A metrics recorder must be installed before.
     ///
@@ -225,6 +234,8 @@ impl Builder {
             gauges,
             counters: crew.counters,
             command_names: CommandNames::default(),
+            evictions_told: Seldom::default(),
+            long_turns_told: Seldom::default(),
         });
         let mut registered = Registered::default();
         for (_, register) in aggregates {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use dormouse_domain::{CommandError, NotDone, Position, Unknown};
 
+use crate::spans::{CommandSpans, Ended};
 use crate::sync::Mutex;
 
 /// Why a call ends without the domain's answer.
@@ -31,6 +32,10 @@ impl<E> From<Failure> for CommandError<E> {
 pub(crate) trait Answer: Send + 'static {
     fn failed(failure: Failure) -> Self;
     fn settle(&mut self, at: Position);
+    /// What the command's span tells of it; a query has none.
+    fn ended(&self) -> Option<Ended> {
+        None
+    }
 }
 
 /// An answer in waiting, whatever its type: the entity's parking holds these.
@@ -56,13 +61,34 @@ enum State<T> {
 /// The shared slot of one call.
 pub(crate) struct Call<T> {
     state: Mutex<State<T>>,
+    /// In a box: nearly always nobody is interested.
+    spans: Option<Box<CommandSpans>>,
 }
 
 impl<T: Answer> Call<T> {
     pub(crate) fn new() -> Arc<Self> {
+        Self::traced(None)
+    }
+
+    /// Of a command, whose spans these are.
+    pub(crate) fn traced(spans: Option<Box<CommandSpans>>) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::Queued(None)),
+            spans,
         })
+    }
+
+    pub(crate) fn spans(&self) -> Option<&CommandSpans> {
+        self.spans.as_deref()
+    }
+
+    /// Tells the command's span how it ended: the first answer is the one that its caller gets.
+    pub(crate) fn trace_end(&self, ended: impl FnOnce() -> Option<Ended>) {
+        if let Some(spans) = &self.spans
+            && let Some(ended) = ended()
+        {
+            spans.end(ended);
+        }
     }
 
     /// The entity's claim on a queued call. `false`: the caller withdrew, it must not be handled.
@@ -116,11 +142,13 @@ impl<T: Answer> Call<T> {
     /// begun (and now never will), *unknown* if it had.
     pub(crate) fn withdraw(&self) -> T {
         let before = std::mem::replace(&mut *self.state.lock(), State::Closed);
-        match before {
+        let answer = match before {
             State::Answered(answer) => answer,
             State::Queued(_) => T::failed(Failure::NotDone(NotDone::DeadlinePassed)),
             _ => T::failed(Failure::Unknown(Unknown::WaitEnded)),
-        }
+        };
+        self.trace_end(|| answer.ended());
+        answer
     }
 
     /// Ends the call with what `last` makes of a parked answer, and leaves the caller to take it; nothing if the caller
@@ -137,6 +165,7 @@ impl<T: Answer> Call<T> {
                 }
             };
             let (answer, left_over) = last(parked);
+            self.trace_end(|| answer.ended());
             *state = State::Answered(answer);
             (waker, left_over)
         };

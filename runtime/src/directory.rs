@@ -5,12 +5,14 @@ use std::sync::{Arc, Weak};
 use actix::dev::channel::channel;
 use actix::prelude::{Actor, Addr, Context, Handler, Message, SendError};
 use dormouse_domain::{Aggregate, AggregateId, AggregateType, Moment, NotDone, StreamId};
+use tracing::Span;
 
 use crate::actor::{self, Attempt, EntityActor};
 use crate::entries::{Bounds, Charged, Entries, Entry, Mailbox, Unsent};
 use crate::lane;
 use crate::residency::{Evicts, Keeper, Residency};
 use crate::shared::Shared;
+use crate::spans::within;
 
 /// actix's own bound is off: any cloned address goes round it, so the count in flight is ours.
 const UNBOUNDED: usize = 0;
@@ -81,10 +83,13 @@ impl<A: Aggregate> Directory<A> {
             if shared.is_stopping() {
                 break;
             }
-            match self
-                .entries
-                .send(id, message, &bounds, || shared.ms(asked), || self.spawn(id))
-            {
+            match self.entries.send(
+                id,
+                message,
+                &bounds,
+                || shared.ms(asked),
+                |message| self.spawn(id, message.activation()),
+            ) {
                 Ok(()) => return Ok(()),
                 Err(Unsent::NoRoom(full, back)) => return Err((full, Some(back))),
                 Err(Unsent::Died(back)) => message = back,
@@ -95,7 +100,7 @@ impl<A: Aggregate> Directory<A> {
 
     /// An id fixes its arbiter, where its actor lives. A reader reads the aggregate first: what is sent meanwhile waits in the
     /// mailbox, and the arbiter sees nothing of it all before there is something to handle.
-    fn spawn(&self, id: &AggregateId) -> Entry<Addr<EntityActor<A>>> {
+    fn spawn(&self, id: &AggregateId, activation: Span) -> Entry<Addr<EntityActor<A>>> {
         let residency = Residency::new(id.clone(), Arc::clone(&self.keeper), self.shared.now_ms());
         let lanes = &self.shared.lanes;
         let lane = self.entries.hash(id) as usize % lanes.len();
@@ -104,7 +109,7 @@ impl<A: Aggregate> Directory<A> {
             let residency = Arc::clone(&residency);
             self.shared.readers.submit(move || {
                 let stream = directory.stream(&residency.id);
-                let attempted = actor::read(&directory, &stream);
+                let attempted = within(activation, || actor::read(&directory, &stream));
                 // it counts from here on: who is read next makes room for it, too (P14)
                 if let Ok(Attempt::Woken(woken)) = &attempted {
                     residency.weigh(woken.weight());

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dormouse_domain::{Aggregate, AggregateId, InvalidId};
 use dormouse_persistence::{Health, Store, StoreError};
@@ -197,7 +197,7 @@ impl Dormouse {
     /// # Errors
     /// [`ShutdownError`]: something was left, but nothing that was acknowledged is lost.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
-        let shared = &self.inner.shared;
+        let (shared, start) = (&self.inner.shared, Instant::now());
         let finishing = self.finish_in_time();
         shared.shut_down.store(true, Ordering::Release);
         let finished = finishing.await;
@@ -213,6 +213,7 @@ impl Dormouse {
             Ok(_) => told.await.unwrap_or(Err(StoreError::Closed))?,
             Err(_) => shared.store.close()?,
         }
+        tracing::info!(took = ?start.elapsed(), "the runtime has shut down");
         finished
     }
 
@@ -232,10 +233,21 @@ impl Dormouse {
         let shared = &self.inner.shared;
         // made first: outside a tokio runtime it panics, and then nothing has happened
         let finished = tokio::time::timeout(shared.options.shutdown_limit, self.finish());
+        let in_flight = shared.gauges.in_flight();
+        tracing::info!(
+            in_flight,
+            "no more commands are taken; what is in flight is finished"
+        );
         shared.stopping.store(true, Ordering::Release);
         async move {
             let finished = finished.await;
             let commands = shared.gauges.in_flight();
+            if finished.is_err() {
+                tracing::warn!(
+                    commands,
+                    "commands are still in flight, and are not waited for any longer"
+                );
+            }
             finished.map_err(|_| ShutdownError::Unfinished { commands })
         }
     }

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use dormouse_domain::{
-    Aggregate, AggregateId, AggregateType, Command, CommandContext, CommandFingerprint, CommandId, Expected,
-    Handle, Metadata, NotDone, SizeLimit, Timestamp, Version, fold, limits,
+    Aggregate, AggregateId, AggregateType, CodecError, Command, CommandContext, CommandFingerprint,
+    CommandId, Expected, Handle, Metadata, NotDone, SizeLimit, Timestamp, Version, fold, limits,
 };
 use dormouse_persistence::{Commit, CommitBuilder, CommitError, Planted, planted};
 
@@ -273,11 +273,20 @@ impl<A: Aggregate> EntityCore<A> {
                 newest_command: self.command_ids.newest(),
                 payload,
             }),
-            Ok(Err(error)) => {
-                tracing::warn!(aggregate_type = A::TYPE, %error, "a state can't be encoded as a snapshot");
+            failed => {
+                // What its `Serialize` says may repeat the state.
+                let why = match &failed {
+                    Ok(Err(CodecError::TooLarge { .. })) => "it is too large",
+                    Ok(_) => "its Serialize fails",
+                    Err(_) => "its Serialize panics",
+                };
+                tracing::warn!(
+                    aggregate_type = A::TYPE,
+                    why,
+                    "a state can't be encoded as a snapshot"
+                );
                 None
             }
-            Err(_) => None,
         }
     }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use dormouse_domain::{AggregateId, NotDone};
 use dormouse_persistence::{Planted, planted};
+use tracing::Span;
 
 use crate::residency::{Charge, Gauges, Residency};
 use crate::sync::{DashMap, Ref};
@@ -16,6 +17,10 @@ use crate::sync::{DashMap, Ref};
 /// A message that is counted while it is in flight.
 pub(crate) trait Charged {
     fn carry(&mut self, charge: Charge);
+    /// The span of reading the aggregate that it wakes.
+    fn activation(&self) -> Span {
+        Span::none()
+    }
 }
 
 /// Where the messages of one entity wait. Unbounded: the count in flight is the bound.
@@ -63,12 +68,12 @@ impl<T> Entries<T> {
         mut message: M,
         bounds: &Bounds<'_>,
         used_ms: impl FnOnce() -> u64,
-        wake: impl FnOnce() -> Entry<T>,
+        wake: impl FnOnce(&M) -> Entry<T>,
     ) -> Result<(), Unsent<M>>
     where
         T: Mailbox<M>,
     {
-        let entry = match self.entry(id, bounds, wake) {
+        let entry = match self.entry(id, bounds, || wake(&message)) {
             Ok(entry) => entry,
             Err(full) => return Err(Unsent::NoRoom(full, message)),
         };

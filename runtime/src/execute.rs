@@ -17,6 +17,7 @@ use crate::entity_core::Identity;
 use crate::messages::{Request, Run};
 use crate::receipt::{Outcome, Receipt};
 use crate::sending::Sending;
+use crate::spans::{CommandSpans, Named};
 
 /// A command about to be sent. Await it for its reply, or [`receipt`](Self::receipt) for more.
 ///
@@ -122,7 +123,10 @@ impl<'e, A: Handle<C>, C: Command> Execute<'e, A, C> {
         self
     }
 
-    /// The trace this command is part of; stored with its events.
+    /// The trace this command is part of; stored with its events, so that a follower of the log can go on with it. Where the
+    /// runtime [knows of spans](crate::Builder::traces), the command's own span is a child of it, and the one that is stored.
+    ///
+    /// Without it, the trace of the span is taken that the command is sent in, if it is sampled.
     pub fn trace(mut self, trace: TraceContext) -> Self {
         self.metadata_mut().trace = Some(trace);
         self
@@ -153,12 +157,20 @@ impl<'e, A: Handle<C>, C: Command> Execute<'e, A, C> {
             wait_for_room,
             metadata,
         } = self;
-        let request = match prepare(&command, id, expected, metadata) {
+        let mut request = match prepare(&command, id, expected, metadata) {
             Ok(request) => request,
             Err(reason) => return ExecutingReceipt(Progress::TurnedAway(Some(reason))),
         };
-        let call = Call::new();
         let options = &entity.directory.shared.options;
+        let named = Named {
+            aggregate_type: A::TYPE,
+            id: &entity.id,
+            command: C::NAME,
+            command_id: id,
+        };
+        let propagation = options.propagation.as_ref().map(|propagation| &*propagation.0);
+        let spans = CommandSpans::begin(&named, propagation, &mut request.metadata);
+        let call = Call::traced(spans);
         let now = options.clock.monotonic();
         let deadline = now + within.unwrap_or(options.default_deadline);
         let responder = Responder::new(call.clone());

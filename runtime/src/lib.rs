@@ -23,6 +23,7 @@ pub mod metric_names;
 mod nudge;
 mod options;
 mod parking;
+mod propagation;
 mod query;
 mod readers;
 mod readiness;
@@ -33,12 +34,14 @@ mod residents;
 #[cfg(shuttle)]
 #[cfg(test)]
 mod schedules;
+mod seldom;
 mod sending;
 mod shared;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;
 mod snapshots;
+mod spans;
 mod statistics;
 mod sweeper;
 mod sync;
@@ -58,6 +61,7 @@ pub use dormouse_persistence::Distribution;
 pub use entity::Entity;
 pub use error::{EntityError, QueryError, ReadError, ShutdownError, StartError};
 pub use execute::{Execute, ExecuteReceipt, Executing, ExecutingReceipt};
+pub use propagation::TracePropagation;
 pub use query::{Query, Querying};
 pub use readiness::Readiness;
 pub use receipt::Receipt;

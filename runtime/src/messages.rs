@@ -2,6 +2,7 @@
 
 use actix::Message;
 use dormouse_domain::{Aggregate, Command, Expected, Metadata, Moment, Position};
+use tracing::Span;
 
 use crate::call::{Answer, Failure, Responder};
 use crate::entity_core::Identity;
@@ -9,6 +10,7 @@ use crate::entries::Charged;
 use crate::error::QueryError;
 use crate::receipt::Outcome;
 use crate::residency::Charge;
+use crate::spans::CommandSpans;
 
 /// What a caller asks for beside the command itself.
 #[derive(Debug, Default)]
@@ -58,6 +60,11 @@ impl<T: Send + 'static, F: Send + 'static> Message for Ask<T, F> {
 impl<A: Aggregate, C: Command> Charged for Run<A, C> {
     fn carry(&mut self, charge: Charge) {
         self.charge = Some(charge);
+    }
+
+    fn activation(&self) -> Span {
+        let spans = self.responder.call().spans();
+        spans.map_or_else(Span::none, CommandSpans::activation)
     }
 }
 

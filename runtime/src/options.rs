@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use dormouse_domain::Clock;
 
+use crate::propagation::Propagation;
+
 /// Commands one aggregate may have in its mailbox, in hand and waiting for the disk. At the bound: *overloaded*.
 /// Akka's stash and mailbox defaults are of this size.
 pub(crate) const MAILBOX_COMMANDS: usize = 4_096;
@@ -60,6 +62,8 @@ pub(crate) struct Options {
     pub(crate) room_patience: Duration,
     pub(crate) held_retry: Duration,
     pub(crate) clock: Clock,
+    /// How traces get into what is stored; without it only what callers give by hand.
+    pub(crate) propagation: Option<Propagation>,
 }
 
 impl Default for Options {
@@ -79,6 +83,7 @@ impl Default for Options {
             room_patience: ROOM_PATIENCE,
             held_retry: HELD_RETRY,
             clock: Clock::system(),
+            propagation: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use dormouse_domain::{Aggregate, Command, CommandError, Position, Version};
 
 use crate::call::{Answer, Failure};
+use crate::spans::Ended;
 
 /// A reply with its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,5 +31,17 @@ impl<R: Send + 'static, E: Send + 'static> Answer for Result<Receipt<R>, Command
         if let Ok(receipt) = self {
             receipt.position = Some(at);
         }
+    }
+
+    fn ended(&self) -> Option<Ended> {
+        Some(match self {
+            Ok(receipt) => Ended {
+                outcome: if receipt.replayed { "replayed" } else { "done" },
+                reason: None,
+                version: Some(receipt.version),
+                position: receipt.position,
+            },
+            Err(error) => Ended::as_error(error),
+        })
     }
 }

@@ -100,6 +100,8 @@ where
     }
 
     fn turned_away(&self, reason: NotDone) -> NotDone {
+        self.call
+            .trace_end(|| T::failed(Failure::NotDone(reason.clone())).ended());
         if let NotDone::Overloaded { bound, .. } = &reason {
             self.entity.directory.shared.counters.overloaded.add(1);
             let bound = metric_names::bound(*bound);
@@ -118,8 +120,11 @@ where
 
     /// The caller waits no longer: what is certain by now.
     pub(crate) fn time_is_up(&mut self) -> T {
-        if self.message.take().is_some() {
-            return T::failed(Failure::NotDone(NotDone::DeadlinePassed));
+        if self.message.is_some() {
+            // the call says so before its message is dropped, which would say something else
+            let answer = self.call.withdraw();
+            self.message = None;
+            return answer;
         }
         self.call.withdraw()
     }

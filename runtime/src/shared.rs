@@ -16,6 +16,7 @@ use crate::readers::Readers;
 use crate::readiness::Readiness;
 use crate::residency::Gauges;
 use crate::residents::Residents;
+use crate::seldom::Seldom;
 use crate::snapshots::SnapshotWriter;
 use crate::statistics::{Counter, LaneCounters, RuntimeCounters, Statistics};
 use crate::waiting::wait;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<RuntimeCounters>,
     pub(crate) command_names: CommandNames,
     pub(crate) nudge: Arc<Nudge>,
+    pub(crate) evictions_told: Seldom,
+    pub(crate) long_turns_told: Seldom,
     /// Takes no more commands: it drains, or shuts down.
     pub(crate) stopping: AtomicBool,
     pub(crate) shut_down: AtomicBool,
@@ -62,6 +65,14 @@ impl Shared {
         if self.residents.over_budget() {
             let evicted = self.residents.make_room() as u64;
             self.counters.passivated_memory.add(evicted);
+            if let Some(evicted) = self.evictions_told.tell(evicted) {
+                let bytes = self.residents.budget_bytes();
+                tracing::info!(
+                    evicted,
+                    budget_bytes = bytes,
+                    "aggregates were passivated for want of memory"
+                );
+            }
             metrics::counter!(crate::metric_names::PASSIVATIONS, "cause" => "memory").increment(evicted);
         }
     }

@@ -12,11 +12,18 @@ mod http;
 
 use actix_web::{App, HttpServer, web};
 use dormouse::{Dormouse, Store};
+use tracing_subscriber::EnvFilter;
 
 use account::Account;
 
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
+    // What the store and the runtime have to say, from INFO on, or what RUST_LOG asks for.
+    let wanted = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(wanted)
+        .with_writer(std::io::stderr)
+        .init();
     let directory = std::env::args().nth(1).unwrap_or_else(|| "ledger-store".into());
     let ledger = Dormouse::builder(Store::open(&directory)?)
         .aggregate::<Account>()

@@ -12,6 +12,8 @@ mod held_up;
 mod jobs;
 mod metrics;
 mod mounted;
+#[cfg(feature = "otel")]
+mod otel;
 mod prometheus;
 mod safety;
 mod tls;

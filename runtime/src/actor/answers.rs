@@ -18,6 +18,7 @@ use crate::messages::Run;
 use crate::metric_names;
 use crate::readers::ReadersClosed;
 use crate::receipt::{Outcome, Receipt};
+use crate::spans::Part;
 
 /// A commit that is already stored, as far as a retry of its command needs it.
 struct Stored {
@@ -106,6 +107,9 @@ impl<A: Aggregate> EntityActor<A> {
         let Some(Identity { id, .. }) = run.request.identity else {
             return;
         };
+        if let Some(spans) = run.responder.call().spans() {
+            spans.enter(Part::Replay);
+        }
         self.place.then(Box::new(move |_| {
             let (readers, store) = (&directory.shared.readers, directory.shared.store.clone());
             readers.submit(move || {

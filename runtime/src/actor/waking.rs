@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::prelude::{ActorFuture, ActorFutureExt, WrapFuture};
 use dormouse_domain::{Aggregate, Offset, StreamId, Version};
 use dormouse_persistence::{StoreError, StreamWriter};
+use tracing::Span;
 
 use super::{EntityActor, Phase};
 use crate::activation::{Folded, LoadFailed, Loaded, Until, load};
@@ -14,6 +15,7 @@ use crate::directory::Directory;
 use crate::entity_core::{CommandIds, EntityCore};
 use crate::metric_names;
 use crate::options::FAILED_ACTIVATION_REMEMBERED;
+use crate::spans::within;
 
 /// Times to read on if the stream was found to be further than what was read: each reads only what came since.
 const ATTEMPTS_MAX: usize = 100;
@@ -108,7 +110,7 @@ fn attempt<A: Aggregate>(
 
 impl<A: Aggregate> EntityActor<A> {
     /// Reads the aggregate anew once nothing of it is in flight. The mailbox waits meanwhile.
-    pub(super) fn wake(&mut self) -> impl ActorFuture<Self, Output = ()> + 'static {
+    pub(super) fn wake(&mut self, activation: Span) -> impl ActorFuture<Self, Output = ()> + 'static {
         self.phase = Phase::Asleep;
         let parking = self.place.shared();
         let residency = Arc::clone(&self.residency);
@@ -117,7 +119,7 @@ impl<A: Aggregate> EntityActor<A> {
         async move {
             poll_fn(|context| parking.poll_settled(context.waker())).await;
             residency.close_writer();
-            activate(&directory, &stream).await
+            activate(&directory, &stream, activation).await
         }
         .into_actor(self)
         .map(|woken, actor: &mut Self, _| actor.guarded(|actor| actor.woken(woken)))
@@ -146,7 +148,8 @@ impl<A: Aggregate> EntityActor<A> {
                 self.phase = Phase::Asleep;
             }
             Err(failed) => {
-                tracing::error!(stream = %self.stream(), %failed, "an aggregate can't be woken");
+                let place = failed.place();
+                tracing::error!(stream = %self.stream(), place, "an aggregate can't be woken; its caller is told why");
                 shared.counters.activations_failed.add(1);
                 metrics::counter!(metric_names::ACTIVATIONS, "outcome" => "failed").increment(1);
                 let until = self.now() + FAILED_ACTIVATION_REMEMBERED;
@@ -167,14 +170,15 @@ impl<A: Aggregate> EntityActor<A> {
 async fn activate<A: Aggregate>(
     directory: &Arc<Directory<A>>,
     stream: &StreamId,
+    activation: Span,
 ) -> Result<Woken<A>, LoadFailed> {
     let (mut attempts, mut known) = (1, None);
     loop {
-        let (reading, id) = (Arc::clone(directory), stream.clone());
+        let (reading, id, span) = (Arc::clone(directory), stream.clone(), activation.clone());
         let read = directory
             .shared
             .readers
-            .run(move || attempt(&reading, &id, known));
+            .run(move || within(span, || attempt(&reading, &id, known)));
         let attempted = read
             .await
             .map_err(|_| LoadFailed::Domain("the runtime is shutting down".into()))?;
@@ -207,6 +211,7 @@ async fn pause(time: Duration) {
 fn count<A>(counters: &crate::statistics::RuntimeCounters, loaded: &Loaded<A>) {
     counters.activations.add(1);
     counters.events_replayed.add(loaded.folded.events_replayed);
+    Span::current().record("events", loaded.folded.events_replayed);
     counters
         .activation_micros
         .add(u64::try_from(loaded.took.as_micros()).unwrap_or(u64::MAX));

@@ -48,7 +48,7 @@ fn an_entity_that_died_is_buried_and_the_next_attempt_wakes_the_aggregate_anew()
         mailbox: 8,
         runtime: 8,
     };
-    let wake = || {
+    let wake = |_: &Letter| {
         let keeper = Keeper {
             aggregate_type: AggregateType::from_static("guest"),
             evicts: Weak::<Nobody>::new(),

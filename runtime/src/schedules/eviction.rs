@@ -169,7 +169,7 @@ impl House {
         loop {
             match self
                 .entries
-                .send(&self.id(), message, &bounds, || 0, || self.wake())
+                .send(&self.id(), message, &bounds, || 0, |_| self.wake())
             {
                 Ok(()) => return,
                 Err(Unsent::Died(back)) => message = back,

@@ -15,5 +15,7 @@ mod overload;
 mod panics;
 mod passivation;
 mod property;
+mod secrets;
 mod shutdown;
 mod snapshots;
+mod spans;
