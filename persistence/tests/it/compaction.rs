@@ -12,8 +12,10 @@ use crate::client::{Client, check_gapless, eventually, stream};
 /// Fewer runs than RocksDB compacts by itself.
 const RUNS: u64 = 5;
 
+const GENERATION_BYTES: usize = 10_000;
+
 fn options() -> StoreOptions {
-    StoreOptions::default().generation_bytes(10_000)
+    StoreOptions::default().generation_bytes(GENERATION_BYTES)
 }
 
 /// A store whose streams lie in several runs.
@@ -34,6 +36,10 @@ fn in_runs() -> (TempDir, Store) {
             Some(id),
         );
     }
+    // A run that is on its way would come in the middle of the compaction, or after it.
+    eventually("the end of indexing", || {
+        store.statistics().tail_bytes < GENERATION_BYTES as u64
+    });
     (directory, store)
 }
 
