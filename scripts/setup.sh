@@ -35,16 +35,6 @@ missing_packages() {
     has_libclang || echo libclang-dev
 }
 
-# The browser of the console's tests: installed where that asks nobody for anything, and done without otherwise.
-provide_browser() {
-    command -v chromedriver >/dev/null && command -v chromium >/dev/null && return
-    if command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ]; then
-        (install_packages chromium chromium-driver) || say "no Chromium could be installed: the console's tests in a browser are skipped"
-    else
-        say "no chromium and chromedriver: the console's tests in a browser are skipped (Debian: apt-get install chromium chromium-driver)"
-    fi
-}
-
 install_packages() {
     local packages="$*" as_root=()
     if ! command -v apt-get >/dev/null; then
@@ -62,21 +52,26 @@ install_packages() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
 }
 
-# What only tests use: those that need it say that they were skipped where it is missing.
+# What only tests use, a line each: those that need it say that they were skipped where it is missing.
 missing_test_tools() {
     command -v prometheus >/dev/null && command -v promtool >/dev/null || echo prometheus
+    command -v chromium >/dev/null && command -v chromedriver >/dev/null || echo chromium chromium-driver
 }
 
 install_test_tools() {
     local packages
-    packages="$(missing_test_tools | xargs)"
-    [ -n "$packages" ] || return 0
-    # in a subshell: nothing depends on it
-    (install_packages $packages) || say "not installed: $packages. Tests that need it are skipped"
-    # The program is wanted, not a service of this machine.
+    while read -r packages; do
+        # in a subshell: nothing depends on it
+        (install_packages $packages </dev/null) || say "not installed: $packages. Tests that need it are skipped"
+        # The program is wanted, not a service of this machine.
+        [ "$packages" != prometheus ] || stop_service prometheus
+    done < <(missing_test_tools)
+}
+
+stop_service() {
     local as_root=(sudo -n)
     [ "$(id -u)" -ne 0 ] || as_root=()
-    "${as_root[@]}" systemctl disable --now prometheus >/dev/null 2>&1 || true
+    "${as_root[@]}" systemctl disable --now "$1" >/dev/null 2>&1 || true
 }
 
 # Shows how many of RocksDB's files are compiled, until the process $1 ends.
@@ -180,7 +175,6 @@ if [ "${1:-}" = --tests ]; then
     install_test_tools
 fi
 provide_rocksdb
-provide_browser
 link_by_default
 say "plain cargo calls in this repository link it; for a service of your own, put this into its .cargo/config.toml:"
 cat "$repository/.cargo/rocksdb.toml"

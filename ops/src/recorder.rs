@@ -55,7 +55,7 @@ fn try_install() -> Option<PrometheusHandle> {
     let handle = recorder.handle();
     if metrics::set_global_recorder(recorder).is_err() {
         tracing::info!(
-            "the service has a metrics recorder of its own: /metrics of the ops server stays empty"
+            "the service has a metrics recorder of its own: /metrics of the ops server answers that it is not there"
         );
         return None;
     }

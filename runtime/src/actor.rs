@@ -16,7 +16,7 @@ use dormouse_persistence::{Admission, Health, Planted, Snapshot, Ticket, planted
 use tracing::Span;
 
 use crate::call::{Answer, Call};
-use crate::command_metrics::CommandMetrics;
+use crate::command_metrics::{CommandMetrics, Counted};
 use crate::directory::Directory;
 use crate::entity_core::{Commanded, EntityCore, Identified, SnapshotDue, Turn, panic_message};
 use crate::entries::Charged;
@@ -385,6 +385,11 @@ impl<A: Aggregate> EntityActor<A> {
                 self.phase = Phase::Asleep;
             }
         }
+        self.turn_took::<C>(counted, started);
+    }
+
+    /// Measures a turn that began at `started`.
+    fn turn_took<C: Command>(&self, counted: Counted, started: Instant) {
         let took = started.elapsed();
         let (all, names) = (
             &self.lane().counters.handling_nanos,

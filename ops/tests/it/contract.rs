@@ -76,7 +76,7 @@ async fn load(bank: Dormouse, stop: Arc<AtomicBool>) {
 async fn no_answer_differs_from_the_description() {
     let Some(schemathesis) = schemathesis() else {
         eprintln!(
-            "SKIPPED: schemathesis is not installed (scripts/setup.sh installs it where python3 has venv)"
+            "SKIPPED: schemathesis is not installed (scripts/schemathesis.sh installs it where python3 has venv)"
         );
         return;
     };

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fantoccini::elements::Element;
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -116,14 +117,14 @@ impl Browser {
         .await;
     }
 
+    /// Waits for an element.
+    async fn element(&self, locator: Locator<'_>) -> Element {
+        let waiting = self.client.wait().at_most(DEADLINE);
+        waiting.for_element(locator).await.unwrap()
+    }
+
     pub(crate) async fn click(&self, selector: &str) {
-        let element = self
-            .client
-            .wait()
-            .at_most(DEADLINE)
-            .for_element(Locator::Css(selector))
-            .await
-            .unwrap();
+        let element = self.element(Locator::Css(selector)).await;
         element
             .click()
             .await
@@ -131,13 +132,7 @@ impl Browser {
     }
 
     pub(crate) async fn click_link(&self, text: &str) {
-        let element = self
-            .client
-            .wait()
-            .at_most(DEADLINE)
-            .for_element(Locator::LinkText(text))
-            .await
-            .unwrap();
+        let element = self.element(Locator::LinkText(text)).await;
         element
             .click()
             .await
@@ -145,13 +140,7 @@ impl Browser {
     }
 
     pub(crate) async fn write(&self, selector: &str, text: &str) {
-        let element = self
-            .client
-            .wait()
-            .at_most(DEADLINE)
-            .for_element(Locator::Css(selector))
-            .await
-            .unwrap();
+        let element = self.element(Locator::Css(selector)).await;
         element.send_keys(text).await.unwrap();
     }
 
