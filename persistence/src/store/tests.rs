@@ -5,10 +5,11 @@ mod failures;
 mod log;
 mod reopening;
 
+use std::ops::ControlFlow;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use dormouse_domain::AggregateType;
+use dormouse_domain::{AggregateType, Version};
 
 use super::*;
 use crate::commit::CommitBuilder;
