@@ -352,8 +352,3 @@ pub mod store {
 
 #[doc(hidden)]
 pub use dormouse_domain::__private;
-
-/// The page's example is compiled with the tests of the documentation.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/operations.md")]
-struct Operations;

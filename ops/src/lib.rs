@@ -53,3 +53,8 @@ pub use error::StartError;
 pub use guard::TokenError;
 pub use ops::Ops;
 pub use scope::Scope;
+
+/// The page's examples are compiled with the tests of the documentation; here, since some are of services on actix-web.
+#[cfg(all(doctest, feature = "otel"))]
+#[doc = include_str!("../../docs/operations.md")]
+struct Operations;
