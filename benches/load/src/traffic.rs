@@ -2,6 +2,7 @@
 
 mod client;
 mod closed;
+mod copies;
 mod fill;
 mod open;
 mod tails;
@@ -14,6 +15,7 @@ use anyhow::{Result, ensure};
 use dormouse::{Dormouse, Statistics};
 
 pub(crate) use self::client::{Fleet, Keys};
+use self::copies::Copies;
 use crate::bank::{self, Settings};
 use crate::latency::Percentiles;
 use crate::outcome::Outcome;
@@ -46,6 +48,8 @@ pub(crate) async fn measure(fleet: &Arc<Fleet>, traffic: &Traffic) -> Result<Out
     paced(fleet, traffic, warm_up, warm_commands).await?;
     let bank = &fleet.bank;
     let tails = tails::Tails::start(bank.store(), traffic.tails);
+    let copies = traffic.copies.as_deref();
+    let copies = copies.map(|to| Copies::start(bank.store(), to)).transpose()?;
     let expected = Duration::from_secs_f64(traffic.seconds);
     let sampler = Sampler::start(bank, expected);
     let (before, usage) = (bank.statistics(), Usage::now());
@@ -82,6 +86,9 @@ pub(crate) async fn measure(fleet: &Arc<Fleet>, traffic: &Traffic) -> Result<Out
     }
     if traffic.tails > 0 {
         outcome.set("tail_events_per_s", tailed as f64 / seconds);
+    }
+    if let Some(copies) = copies {
+        copies.finish(&mut outcome)?;
     }
     outcome.set("errors", fleet.errors() as f64);
     Ok(outcome)
