@@ -49,7 +49,7 @@ pub enum StoreError {
     NoRoom {
         /// A place on the file system that is full: the copy's, or the store's own.
         path: PathBuf,
-        /// What the copy takes there, in all.
+        /// What the copy takes there, in all; on the store's own file system with what the store needs to write on.
         bytes: u64,
         /// What that file system had left when it was refused, or failed.
         free_bytes: u64,

@@ -18,7 +18,7 @@ pub(crate) use self::client::{Fleet, Keys};
 use self::copies::Copies;
 use crate::bank::{self, Settings};
 use crate::latency::Percentiles;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Sample};
 use crate::process::Usage;
 use crate::sampler::Sampler;
 use crate::step::{Pace, Traffic};
@@ -70,6 +70,16 @@ pub(crate) async fn measure(fleet: &Arc<Fleet>, traffic: &Traffic) -> Result<Out
         traffic.clients
     };
     let mut outcome = Outcome::of(clients, latency.count, seconds, latency);
+    for (name, level0) in [
+        (
+            "level0_streams_max",
+            (|at| at.level0_streams) as fn(&Sample) -> f64,
+        ),
+        ("level0_commands_max", |at| at.level0_commands),
+        ("level0_meta_max", |at| at.level0_meta),
+    ] {
+        outcome.set(name, samples.iter().map(level0).fold(0.0, f64::max));
+    }
     outcome.samples = samples;
     outcome.set("drain_s", drained.as_secs_f64());
     let commands = outcome.latency.count as f64;
