@@ -9,7 +9,7 @@ without_rocksdb := dormouse-persistence dormouse-runtime dormouse
 # A workspace of its own: nothing but `make peers` and the benches builds it.
 peers := benches/peers/Cargo.toml
 # The scenarios that ARGS names: with none, all are run, and what they need is built.
-scenarios := $(filter limits spread hot ids open metrics mixed large tail cold resident zipf embedded flights grow peers,$(ARGS))
+scenarios := $(filter limits spread hot ids open metrics mixed large tail copies cold resident zipf embedded flights grow peers,$(ARGS))
 
 .PHONY: help setup demo demo-fast test check quickstart bench bench-full peers micro instructions spans torture
 

@@ -345,8 +345,9 @@ pub use uuid;
 pub mod store {
     pub use dormouse_persistence::{
         Admission, AppendFault, Checkpoint, CheckpointProgress, CheckpointStep, Commit, CommitBuilder,
-        CommitError, Compacted, CompactionProgress, EngineStatistics, HeldAppends, NotCommitted,
-        OpenProgress, Reached, Settled, Settlement, SettlementSink, SinkId, Snapshot, StreamWriter, Ticket,
+        CommitError, Compacted, CompactionProgress, EngineStatistics, FamilyStatistics, HeldAppends,
+        LevelStatistics, NotCommitted, OpenProgress, Reached, Settled, Settlement, SettlementSink, SinkId,
+        Snapshot, StreamWriter, Ticket,
     };
 }
 

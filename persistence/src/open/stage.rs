@@ -5,7 +5,7 @@
 //! it is copied under a name of its own, and renamed there.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,10 @@ use dormouse_domain::ShardId;
 const STAGE_DIRECTORY: &str = "unfinished-checkpoint";
 /// What the name of a copy ends with that is being made on another file system.
 const UNFINISHED: &str = "unfinished";
+
+/// What is copied at a time, and synced: what a writer's sync may meet on its way to the disk. As what is freed at a time
+/// (docs/decisions/0007).
+const SLICE_BYTES: u64 = 2 * 1024 * 1024;
 
 /// A copy in the making. Dropping it removes it.
 pub(crate) struct Stage {
@@ -60,7 +64,7 @@ impl Stage {
         for wal in wal_files(&self.layout.log())? {
             if fs::metadata(&wal)?.nlink() > 1 {
                 let own = wal.with_extension("own");
-                fs::copy(&wal, &own)?;
+                copy_file(&wal, &own)?;
                 fs::rename(&own, &wal)?;
             }
         }
@@ -179,11 +183,29 @@ fn copy_directory(from: &Path, to: &Path, tell: TellBytes<'_>) -> io::Result<()>
     sync_directory(to)
 }
 
-/// Copies a file; synced. Answers its size.
+/// Copies a file into a new one, slice by slice; synced. Answers its size; an error names the new file and how far it got.
 fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
-    let bytes = fs::copy(from, to)?;
-    File::open(to)?.sync_all()?;
-    Ok(bytes)
+    let mut bytes = 0;
+    match copy_slices(from, to, &mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(error) => {
+            let place = format!("{} at byte {bytes}: {error}", to.display());
+            Err(io::Error::new(error.kind(), place))
+        }
+    }
+}
+
+fn copy_slices(from: &Path, to: &Path, bytes: &mut u64) -> io::Result<()> {
+    let (source, mut copy) = (File::open(from)?, File::create(to)?);
+    copy.set_permissions(source.metadata()?.permissions())?;
+    loop {
+        let slice = io::copy(&mut (&source).take(SLICE_BYTES), &mut copy)?;
+        *bytes += slice;
+        if slice < SLICE_BYTES {
+            return copy.sync_all();
+        }
+        copy.sync_data()?;
+    }
 }
 
 fn format_bytes(root: &Path) -> io::Result<u64> {

@@ -30,9 +30,10 @@ impl Store {
     ///
     /// # Errors
     /// `NotWritable` if `directory` is there already, is inside the store, or the directory it is to be in is not there;
-    /// `Refused` while another copy is made, and for a store in memory; `Stopped`; `Cancelled` after a `Break`; `Closed`;
-    /// `Engine` for what the system refuses, a full disk for example. The store goes on in each case, unless the disk that
-    /// is full is its own and its next write fails, too.
+    /// `NoRoom`, before anything is written there, where the copy does not fit or would leave the store's own file system
+    /// less than 128 MiB to write on, and where others take the room meanwhile; `Refused` while another copy is made, and
+    /// for a store in memory; `Stopped`; `Cancelled` after a `Break`; `Closed`; `Engine` for what the system refuses. The
+    /// store goes on in each case, unless the disk that others fill is its own and its next write fails, too.
     ///
     /// ```no_run
     /// use std::ops::ControlFlow;
