@@ -8,13 +8,14 @@ use std::sync::Arc;
 use actix_web::web::Data;
 
 use crate::attached::Attached;
+use crate::connection::Lifetimes;
 use crate::error::StartError;
 use crate::guard::{FAILURES_MAX, Guard, Hosts, Token, TokenSource, Tokens};
 use crate::ops::Ops;
 use crate::recorder;
 use crate::routes::Mounted;
 use crate::scope::Scope;
-use crate::server::Server;
+use crate::server::{LIFETIMES, Server};
 use crate::tls::{self, TlsFiles};
 
 /// Where it listens unless told otherwise: this machine only.
@@ -48,6 +49,7 @@ pub struct Builder {
     hosts: Vec<String>,
     backup_root: Option<PathBuf>,
     wrong_tokens_max: u32,
+    lifetimes: Lifetimes,
 }
 
 impl Builder {
@@ -60,6 +62,7 @@ impl Builder {
             hosts: Vec::new(),
             backup_root: None,
             wrong_tokens_max: FAILURES_MAX,
+            lifetimes: LIFETIMES,
         }
     }
 
@@ -117,6 +120,13 @@ impl Builder {
         self
     }
 
+    /// Shorter ones, since a test has no hour.
+    #[cfg(test)]
+    pub(crate) fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
     /// Listens, on a thread of its own. The first one in a process installs a recorder for `metrics`, unless there is one:
     /// start it before the store is opened, so that nothing goes uncounted.
     ///
@@ -130,9 +140,12 @@ impl Builder {
         }
         let tls = self.tls.as_ref().map(tls::configuration).transpose()?;
         let mounted = self.mounted_with(tokens, !loopback, self.tls.is_some())?;
+        let routes = mounted.clone();
         let server = TcpListener::bind(&*addresses)
-            .and_then(|listener| Server::start(listener, tls, mounted.clone()))
-            .map_err(|source| self.not_bound(source))?;
+            .and_then(|listener| {
+                Server::start(listener, tls, self.lifetimes, move |app| routes.configure(app))
+            })
+            .map_err(|reason| self.not_bound(reason))?;
         Ok(Ops::new(mounted, Some(server)))
     }
 

@@ -23,6 +23,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
+use crate::connection;
 use crate::problem::Problem;
 use crate::scope::Scope;
 use attempts::Attempts;
@@ -30,6 +31,7 @@ use audit::Audited;
 use sessions::{Session, Sessions};
 use unread::Unread;
 
+pub(crate) use answer::ANSWER_TIME;
 pub(crate) use attempts::FAILURES_MAX;
 pub(crate) use need::{LOGIN, LOGOUT};
 pub(crate) use origin::Hosts;
@@ -38,6 +40,7 @@ pub(crate) use token::{Token, TokenSource, Tokens};
 
 /// What a request may carry in its body.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
 /// What it is asked with and what it remembers of who asked.
 pub(crate) struct Guard {
     hosts: Hosts,

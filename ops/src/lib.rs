@@ -29,6 +29,7 @@ mod api;
 mod aside;
 mod attached;
 mod builder;
+mod connection;
 mod console;
 mod error;
 mod guard;

@@ -17,7 +17,7 @@ use crate::guard::{Access, LOGIN};
 use crate::problem::Problem;
 
 /// What an answer may take until its first byte, the reading of the request's body included. A stream of events goes on.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// Lets the handler answer: within its time, and whatever it does.
 pub(super) async fn of(
