@@ -91,13 +91,13 @@ impl Guard {
             .headers()
             .contains_key(header::TRANSFER_ENCODING)
             .then(|| request.take_payload());
-        let audited = (request.method() == Method::POST).then(|| Audited::of(&request));
+        let asks_for_head = request.method() == Method::HEAD;
+        let mut audited = (request.method() == Method::POST).then(|| Audited::of(&request));
         let access = check::sender(&self.hosts, &request)
             .and_then(|()| self.identify(request.headers(), address(request.peer_addr())));
-        let who = match &access {
-            Ok(Some(access)) => access.who.clone(),
-            Ok(None) | Err(_) => "nobody".into(),
-        };
+        if let (Some(audited), Ok(Some(access))) = (&mut audited, &access) {
+            audited.who.clone_from(&access.who);
+        }
         let checked = access.and_then(|access| {
             check::scope(access.as_ref(), &request)?;
             Ok(access)
@@ -106,12 +106,11 @@ impl Guard {
             Ok(access) => answer::of(request, access, next).await,
             Err(problem) => Ok(answer::refusal(base, request, &problem)),
         };
-        if let Some(audited) = audited {
-            let status = match &answered {
+        if let Some(audited) = &mut audited {
+            audited.status = Some(match &answered {
                 Ok(answered) => answered.status(),
                 Err(error) => error.as_response_error().status_code(),
-            };
-            audited.log(&who, status);
+            });
         }
         let mut answered = answered?;
         if let Some(unread) = unread {
