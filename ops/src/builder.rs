@@ -176,19 +176,19 @@ impl Builder {
         Ok((addresses, loopback))
     }
 
-    fn not_bound(&self, source: io::Error) -> StartError {
+    fn not_bound(&self, reason: io::Error) -> StartError {
         StartError::Bind {
             address: self.bind.clone(),
-            source,
+            reason,
         }
     }
 
     fn read_tokens(&self) -> Result<Tokens, StartError> {
         let read = |(scope, source): &(Scope, TokenSource)| {
-            Token::read(*scope, source).map_err(|error| StartError::Token {
+            Token::read(*scope, source).map_err(|reason| StartError::Token {
                 scope: *scope,
                 origin: source.to_string(),
-                source: error,
+                reason,
             })
         };
         Ok(Tokens::new(
@@ -213,9 +213,9 @@ impl Builder {
     fn mounted_with(&self, tokens: Tokens, any_address: bool, secure: bool) -> Result<Mounted, StartError> {
         check_base_path(&self.base_path)?;
         let backup_root = self.backup_root.as_ref().map(|path| {
-            path.canonicalize().map_err(|source| StartError::BackupRoot {
+            path.canonicalize().map_err(|reason| StartError::BackupRoot {
                 path: path.clone(),
-                source,
+                reason,
             })
         });
         let hosts = Hosts {

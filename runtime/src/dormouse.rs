@@ -210,9 +210,10 @@ impl Dormouse {
                 let _ = tell.send(inner.shared.store.close());
             });
         match closing {
-            Ok(_) => told.await.unwrap_or(Err(StoreError::Closed))?,
-            Err(_) => shared.store.close()?,
+            Ok(_) => told.await.unwrap_or(Err(StoreError::Closed)),
+            Err(_) => shared.store.close(),
         }
+        .map_err(ShutdownError::Store)?;
         tracing::info!(took = ?start.elapsed(), "the runtime has shut down");
         finished
     }

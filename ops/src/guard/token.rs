@@ -37,7 +37,7 @@ impl fmt::Display for TokenSource {
 pub enum TokenError {
     /// The file can't be read.
     #[error("it can't be read: {0}")]
-    Unreadable(#[from] io::Error),
+    Unreadable(io::Error),
     /// There is no such variable, or it is not text.
     #[error("it is not set")]
     NotSet,
@@ -126,11 +126,11 @@ fn file_name(path: &Path) -> String {
 }
 
 fn read_file(path: &Path) -> Result<String, TokenError> {
-    let length = fs::metadata(path)?.len();
+    let length = fs::metadata(path).map_err(TokenError::Unreadable)?.len();
     if length > TOKEN_BYTES_MAX {
         return Err(TokenError::NotEncoded);
     }
-    Ok(fs::read_to_string(path)?)
+    fs::read_to_string(path).map_err(TokenError::Unreadable)
 }
 
 /// Hexadecimal counts 4 bits a digit, base64 (either alphabet, padded or not) 6 a character: what it says in words
