@@ -191,9 +191,19 @@ impl Builder {
                 reason,
             })
         };
-        Ok(Tokens::new(
-            self.tokens.iter().map(read).collect::<Result<_, _>>()?,
-        ))
+        let tokens = Tokens::new(self.tokens.iter().map(read).collect::<Result<_, _>>()?);
+        match tokens.shared() {
+            Some((first, second)) => Err(StartError::SharedToken {
+                first: self.token_named(first),
+                second: self.token_named(second),
+            }),
+            None => Ok(tokens),
+        }
+    }
+
+    fn token_named(&self, number: usize) -> String {
+        let (scope, source) = &self.tokens[number];
+        format!("the token for the scope `{scope}` from {source}")
     }
 
     fn check_exposed(&self, tokens: &Tokens) -> Result<(), StartError> {

@@ -125,8 +125,8 @@ impl Guard {
             return Ok(Some(Access::local()));
         }
         if let Some(authorization) = headers.get(header::AUTHORIZATION) {
-            let token = authorization.as_bytes().strip_prefix(b"Bearer ");
-            return self.offered(token.unwrap_or_default(), address).map(Some);
+            let token = bearer(authorization.as_bytes()).unwrap_or_default();
+            return self.offered(token, address).map(Some);
         }
         let session =
             cookie(headers, self.cookie_name()).and_then(|id| self.sessions.find(id, Instant::now()));
@@ -202,6 +202,15 @@ impl Guard {
             self.cookie_name()
         )
     }
+}
+
+/// What follows the scheme `Bearer`, whose case does not matter (RFC 9110, section 11.1).
+fn bearer(authorization: &[u8]) -> Option<&[u8]> {
+    let space = authorization.iter().position(|byte| *byte == b' ')?;
+    let (scheme, token) = authorization.split_at(space);
+    scheme
+        .eq_ignore_ascii_case(b"Bearer")
+        .then(|| token.trim_ascii_start())
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -106,6 +106,17 @@ impl Tokens {
         self.0.iter().any(|token| token.scope == scope)
     }
 
+    /// The numbers of two tokens of different scopes that are the same, if there are such: who holds the one for less holds
+    /// the other.
+    pub(crate) fn shared(&self) -> Option<(usize, usize)> {
+        let tokens = self.0.iter().enumerate();
+        tokens.clone().find_map(|(first, token)| {
+            let same = |other: &Token| other.scope != token.scope && bool::from(token.is(&other.secret));
+            let second = tokens.clone().find(|(_, other)| same(other));
+            second.map(|(second, _)| (first, second))
+        })
+    }
+
     /// Looks at every token, whether one before it fitted or not.
     pub(crate) fn find(&self, offered: &[u8]) -> Option<&Token> {
         let mut found = None;
