@@ -15,6 +15,7 @@ mod mounted;
 #[cfg(feature = "otel")]
 mod otel;
 mod prometheus;
+mod refusals;
 mod safety;
 mod tls;
 mod tokens;
