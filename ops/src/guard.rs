@@ -4,6 +4,7 @@ mod answer;
 mod attempts;
 mod audit;
 mod check;
+mod head;
 pub(crate) mod headers;
 mod need;
 mod origin;
@@ -28,6 +29,7 @@ use crate::problem::Problem;
 use crate::scope::Scope;
 use attempts::Attempts;
 use audit::Audited;
+use head::Unsent;
 use sessions::{Session, Sessions};
 use unread::Unread;
 
@@ -113,6 +115,10 @@ impl Guard {
             });
         }
         let mut answered = answered?;
+        connection::answered(&answered);
+        if asks_for_head {
+            answered = answered.map_body(|_, answer| Unsent::of(&answer).boxed());
+        }
         if let Some(unread) = unread {
             answered = answered.map_body(|_, answer| Unread::new(answer, unread).boxed());
         }

@@ -7,6 +7,7 @@ mod bank;
 mod client;
 mod console;
 mod contract;
+mod head;
 mod health;
 mod held_up;
 mod jobs;
