@@ -32,6 +32,7 @@ mod builder;
 mod connection;
 mod console;
 mod error;
+mod exposition;
 mod guard;
 mod health;
 mod jobs;
