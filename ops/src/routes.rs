@@ -9,7 +9,7 @@ use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{
-    Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, guard as method,
+    Error, FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route, guard as method,
 };
 
 use crate::attached::Attached;
@@ -37,6 +37,8 @@ impl Mounted {
                 .app_data(self.attached.clone())
                 .app_data(Data::from(Arc::clone(&self.guard)))
                 .app_data(self.jobs.clone())
+                .app_data(api::asked::queries())
+                .app_data(api::asked::paths())
                 .configure(routes)
                 .default_service(web::to(nothing_here))
                 .wrap(guarded),
@@ -69,10 +71,29 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let reads = web::route().guard(method::Any(method::Get()).or(method::Head()));
     web::resource(path)
-        .route(reads.to(handler))
+        .route(reads().to(handler))
         .default_service(web::to(|| other_method("GET, HEAD")))
+}
+
+/// A page with a form that posts to its own path.
+pub(crate) fn read_or_act<F, ReadArgs, G, ActArgs>(path: &str, read: F, act: G) -> Resource
+where
+    F: Handler<ReadArgs>,
+    ReadArgs: FromRequest + 'static,
+    F::Output: Responder + 'static,
+    G: Handler<ActArgs>,
+    ActArgs: FromRequest + 'static,
+    G::Output: Responder + 'static,
+{
+    web::resource(path)
+        .route(reads().to(read))
+        .route(web::post().to(act))
+        .default_service(web::to(|| other_method("GET, HEAD, POST")))
+}
+
+fn reads() -> Route {
+    web::route().guard(method::Any(method::Get()).or(method::Head()))
 }
 
 /// A path that only changes something.

@@ -258,7 +258,7 @@ struct Crew {
 
 fn check_types(aggregates: &[(&'static str, Register)]) -> Result<(), StartError> {
     for (n, (aggregate_type, _)) in aggregates.iter().enumerate() {
-        AggregateType::new(*aggregate_type)?;
+        AggregateType::new(*aggregate_type).map_err(StartError::InvalidType)?;
         if aggregates[..n]
             .iter()
             .any(|(earlier, _)| earlier == aggregate_type)

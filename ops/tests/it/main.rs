@@ -7,6 +7,7 @@ mod bank;
 mod client;
 mod console;
 mod contract;
+mod head;
 mod health;
 mod held_up;
 mod jobs;
@@ -15,6 +16,7 @@ mod mounted;
 #[cfg(feature = "otel")]
 mod otel;
 mod prometheus;
+mod refusals;
 mod safety;
 mod tls;
 mod tokens;

@@ -151,6 +151,8 @@ async fn the_process_is_measured_and_not_ready_while_the_store_is_opened() {
         let line = format!("\n{name} ");
         assert!(answer.body.contains(&line), "{name} is missing: {}", answer.body);
     }
+    let counter = "\n# TYPE process_cpu_seconds_total counter\n";
+    assert!(answer.body.contains(counter), "{}", answer.body);
     // other tests of this process may have a runtime, and say so meanwhile
     until("it is not ready", || {
         let told = get(&ops, "/metrics", &[]).body;
