@@ -1,5 +1,7 @@
 //! The admin API: what it tells of a runtime, and how it says no.
 
+use std::time::Duration;
+
 use dormouse_domain::CommandId;
 use dormouse_ops::Ops;
 use dormouse_persistence::{MemoryDisk, Store, StoreOptions};
@@ -62,6 +64,35 @@ async fn the_overview_counts_what_was_done() {
         waits["p50_seconds"].as_f64() <= waits["max_seconds"].as_f64(),
         "{waits}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_tells_what_runtime_and_store_run_with() {
+    let ops = open();
+    let options = StoreOptions::default().cache_bytes(7).watermark_every_ms(250);
+    let store = Store::on_memory(&MemoryDisk::new(), options).unwrap();
+    let builder = Dormouse::builder(store).recent_ids(9);
+    let bank = builder.passivate_after(Duration::from_millis(1_500));
+    ops.attach(&bank.start().await.unwrap());
+    let json = read(&ops, "/overview");
+    let (runtime, store) = (&json["runtime"]["settings"], &json["store"]["settings"]);
+    assert_eq!(
+        (
+            &runtime["recent_ids"],
+            &runtime["passivate_after_seconds"],
+            &runtime["mailbox"]
+        ),
+        (&json!(9), &json!(1.5), &json!(4_096))
+    );
+    assert_eq!(
+        (
+            &store["cache_bytes"],
+            &store["watermark_every_seconds"],
+            &store["generation_bytes"]
+        ),
+        (&json!(7), &json!(0.25), &json!(64 << 20))
+    );
+    assert!(store.get("directory").is_none(), "it is in memory: {store}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ mod panics;
 mod passivation;
 mod property;
 mod secrets;
+mod settings;
 mod shutdown;
 mod snapshots;
 mod spans;
