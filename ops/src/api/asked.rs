@@ -24,7 +24,8 @@ pub(crate) struct StreamPath {
     #[serde(rename = "type")]
     #[param(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
     aggregate_type: String,
-    /// The aggregate's id: at most 512 bytes of UTF-8, percent-encoded, slashes too.
+    /// The aggregate's id: at most 512 bytes of UTF-8, percent-encoded, slashes too. Not `.` or `..`, which clients take away
+    /// from paths: those are asked for by query, below `/stream`.
     #[param(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
     id: String,
 }

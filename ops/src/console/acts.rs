@@ -8,13 +8,11 @@ use crate::jobs::{Job, Kind};
 
 /// Of one aggregate.
 pub(crate) fn of_aggregate(base: &str, stream: &StreamId) -> Markup {
-    let at = |act: &str| {
-        let mut address = format!("{base}/api/v1/streams/");
-        links::encode(stream.aggregate_type.as_str(), &mut address);
-        address.push('/');
-        links::encode(stream.id.as_str(), &mut address);
-        format!("{address}/{act}")
-    };
+    let name = [
+        ("type", stream.aggregate_type.as_str()),
+        ("id", stream.id.as_str()),
+    ];
+    let at = |act: &str| links::to(base, &format!("/api/v1/stream/{act}"), &name);
     html! {
         (button(&Act {
             words: "Snapshot now",
@@ -108,13 +106,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_a_type_is_called_its_buttons_post_to_its_own_address() {
+    fn whatever_it_is_called_its_buttons_post_to_its_own_address() {
         let stream = StreamId::new(
             AggregateType::from_static("../drain?x#"),
-            "a/b".try_into().unwrap(),
+            "..".try_into().unwrap(),
         );
         let buttons = of_aggregate("/ops", &stream).into_string();
-        let address = "data-post=\"/ops/api/v1/streams/..%2Fdrain%3Fx%23/a%2Fb/passivate\"";
+        let address = "data-post=\"/ops/api/v1/stream/passivate?type=..%2Fdrain%3Fx%23&amp;id=..\"";
         assert!(buttons.contains(address), "{buttons}");
     }
 }
