@@ -9,7 +9,7 @@ mod format;
 mod jobs;
 mod json;
 pub(crate) mod layout;
-mod links;
+pub(crate) mod links;
 mod live;
 mod overview;
 mod page;
