@@ -11,12 +11,16 @@ mod json;
 pub(crate) mod layout;
 pub(crate) mod links;
 mod live;
+mod moment;
 mod overview;
 mod page;
 mod sample;
+mod settings;
+mod slider;
 mod standing;
 mod state;
 mod store;
+mod time;
 mod timeline;
 mod window;
 

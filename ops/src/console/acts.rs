@@ -4,6 +4,7 @@ use dormouse_domain::StreamId;
 use maud::{Markup, html};
 
 use crate::console::links;
+use crate::console::page::Page;
 use crate::jobs::{Job, Kind};
 
 /// Of one aggregate.
@@ -35,18 +36,16 @@ pub(crate) fn of_aggregate(base: &str, stream: &StreamId) -> Markup {
     }
 }
 
-/// Of the store. Each of them but the last is a job.
-pub(crate) fn of_store(base: &str) -> Markup {
+/// Of the store: each of them is a job. Nothing for who may not act.
+pub(crate) fn of_store(page: &Page) -> Markup {
+    if !page.may_act {
+        return html! {};
+    }
+    let base = page.base();
     let at = |act: &str| format!("{base}/api/v1/{act}");
     let jobs = format!("{base}/jobs");
     html! {
-        (button(&Act {
-            words: "Checkpoint",
-            post: &at("checkpoint"),
-            ask: "Writes a consistent copy of the store below the directory that was configured for it. Commands go on.",
-            done: &[],
-            then: Some(&jobs),
-        }))
+        (checkpoint(page, &at("checkpoint"), &jobs))
         (button(&Act {
             words: "Compact",
             post: &at("compact"),
@@ -61,6 +60,28 @@ pub(crate) fn of_store(base: &str) -> Markup {
             done: &[],
             then: Some(&jobs),
         }))
+    }
+}
+
+/// Shown where it can't be done, too, with what is missing.
+fn checkpoint(page: &Page, post: &str, jobs: &str) -> Markup {
+    match &page.attached.backup_root {
+        Some(root) => button(&Act {
+            words: "Checkpoint",
+            post,
+            ask: &format!(
+                "Writes a consistent copy of the store to a new directory below {}. Commands go on.",
+                root.display()
+            ),
+            done: &[],
+            then: Some(jobs),
+        }),
+        None => html! {
+            button type="button" disabled aria-describedby="no-checkpoint" { "Checkpoint" }
+            p.note #no-checkpoint {
+                "No checkpoints: " code { "backup_root" } " is not set in the ops builder."
+            }
+        },
     }
 }
 

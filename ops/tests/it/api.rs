@@ -212,7 +212,47 @@ async fn an_id_may_hold_anything_that_ids_may() {
         deposit(&bank, id, 10).await;
         let page = read(&ops, &format!("/streams/account/{encoded}/events"));
         assert_eq!(page["head"], 1, "{id}");
+        let named = read(&ops, &format!("/stream/events?type=account&id={encoded}"));
+        assert_eq!(named, page, "{id}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_query_even_an_id_of_dots_arrives() {
+    let (ops, bank) = with_bank().await;
+    for id in [".", ".."] {
+        deposit(&bank, id, 10).await;
+        deposit(&bank, id, 10).await;
+        let of = format!("type=account&id={id}");
+        let events = read(&ops, &format!("/stream/events?{of}&from=2&limit=1"));
+        assert_eq!(
+            (&events["head"], &events["events"][0]["version"]),
+            (&json!(2), &json!(2))
+        );
+        let state = read(&ops, &format!("/stream/state?{of}&version=1"));
+        assert_eq!(
+            (&state["head"], &state["state"]["cents"]),
+            (&json!(2), &json!(10))
+        );
+        let taken = act(&ops, &format!("/stream/snapshot?{of}"));
+        assert_eq!((taken.status, &taken.json()["version"]), (200, &json!(2)));
+        let passivated = act(&ops, &format!("/stream/passivate?{of}"));
+        assert_eq!(passivated.json(), json!({"outcome": "done"}));
+    }
+    let asked = |path: &str| get(&ops, &format!("/api/v1{path}"), &[]);
+    refused(
+        &asked("/stream/state?type=account&id=.&versoin=1"),
+        400,
+        Some("query"),
+    );
+    refused(&asked("/stream/events?type=account"), 400, Some("id"));
+    refused(
+        &act(&ops, "/stream/passivate?type=nobody&id=."),
+        404,
+        Some("type"),
+    );
+    let without = send(&ops, "POST /api/v1/stream/passivate?type=account&id=.", &[], "");
+    refused(&without, 403, Some("X-Dormouse-Action"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,9 @@ mod metrics;
 mod mounted;
 #[cfg(feature = "otel")]
 mod otel;
+mod pages;
 mod prometheus;
 mod safety;
+mod session;
 mod tls;
 mod tokens;
