@@ -21,6 +21,7 @@ pub(crate) fn of_aggregate(base: &str, stream: &StreamId) -> Markup {
             ask: "Stores a snapshot of its durable state in place of the one before. Its next activation starts from there.",
             done: &[("", "A snapshot is stored.")],
             then: None,
+            is_final: false,
         }))
         (button(&Act {
             words: "Passivate",
@@ -32,6 +33,7 @@ pub(crate) fn of_aggregate(base: &str, stream: &StreamId) -> Markup {
                 ("busy", "Something is in flight to it, so it stays. Try again."),
             ],
             then: None,
+            is_final: false,
         }))
     }
 }
@@ -52,6 +54,7 @@ pub(crate) fn of_store(page: &Page) -> Markup {
             ask: "Rewrites the index in as few sorted runs as it takes. It takes disk bandwidth and, while it runs, up to the index's size of disk.",
             done: &[],
             then: Some(&jobs),
+            is_final: false,
         }))
         (button(&Act {
             words: "Drain",
@@ -59,6 +62,7 @@ pub(crate) fn of_store(page: &Page) -> Markup {
             ask: "Takes no more commands, finishes what is in flight and puts all aggregates to sleep. Only a restart takes commands again.",
             done: &[],
             then: Some(&jobs),
+            is_final: true,
         }))
     }
 }
@@ -75,6 +79,7 @@ fn checkpoint(page: &Page, post: &str, jobs: &str) -> Markup {
             ),
             done: &[],
             then: Some(jobs),
+            is_final: false,
         }),
         None => html! {
             button type="button" disabled aria-describedby="no-checkpoint" { "Checkpoint" }
@@ -95,6 +100,7 @@ pub(crate) fn of_job(base: &str, job: &Job) -> Markup {
                 ask: "Asks it to give up at its next step.",
                 done: &[("", "It was asked to give up.")],
                 then: None,
+            is_final: false,
             }))
         }
     }
@@ -109,11 +115,13 @@ struct Act<'a> {
     done: &'a [(&'a str, &'a str)],
     /// Where to go on.
     then: Option<&'a str>,
+    /// Whether it can't be taken back.
+    is_final: bool,
 }
 
 fn button(act: &Act<'_>) -> Markup {
     html! {
-        button type="button" data-post=(act.post) data-ask=(act.ask) data-then=[act.then] {
+        button.danger[act.is_final] type="button" data-post=(act.post) data-ask=(act.ask) data-then=[act.then] {
             (act.words)
             @for (outcome, words) in act.done { template data-outcome=(outcome) { (words) } }
         }

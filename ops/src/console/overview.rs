@@ -50,7 +50,7 @@ const TILES: &[Tile] = &[
         name: "In flight",
         figure: "in_flight",
         unit: "",
-        below: &[("queue_commits", "wait for the journal")],
+        below: &[("queue_commits", "queued for the journal")],
     },
 ];
 

@@ -32,7 +32,9 @@ function sure(button) {
     const name = words(button);
     dialog.querySelector("h2").textContent = name;
     dialog.querySelector("p").textContent = button.dataset.ask;
-    dialog.querySelector("button[value=yes]").textContent = name;
+    const yes = dialog.querySelector("button[value=yes]");
+    yes.textContent = name;
+    yes.classList.toggle("danger", button.classList.contains("danger"));
     dialog.returnValue = "";
     dialog.showModal();
     return new Promise((resolve) => {

@@ -30,7 +30,7 @@ export function watch(charts) {
         }
         if (mine !== stream) return; // let go of, or another one took its place
         if (status === UNAUTHORIZED) over();
-        else if (status === 200 && connection.up) again(); // the server ended it: it stops, or the session is over
+        else if (retryMs === RETRY_FIRST_MS) again(); // once without a word: the session may be over, or the page be left
         else down();
     }
 
@@ -107,6 +107,7 @@ export function watch(charts) {
     addEventListener("online", connect);
     document.addEventListener("dormouse:ended", over);
     // A page out of sight holds no connection; browsers open few to one host.
+    addEventListener("pagehide", letGo);
     document.addEventListener("visibilitychange", () => (document.hidden ? letGo() : connect()));
     if (!document.hidden) connect();
     return connection;
