@@ -1,18 +1,10 @@
-//! A copy of a running store.
+//! What a copy of a running store is, and how far making one has come.
 
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::time::Instant;
 
 use dormouse_domain::Offset;
 
-use crate::engine::{Engine, Watermark};
-use crate::error::{StoreError, THE_LOG};
-use crate::format::{keys, segment};
-use crate::session::Session;
-use crate::store::Store;
-
-/// What [`Store::checkpoint`] made.
+/// What [`Store::checkpoint`](crate::Store::checkpoint) made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checkpoint {
@@ -28,7 +20,7 @@ pub struct Checkpoint {
     pub is_linked: bool,
 }
 
-/// What [`Store::checkpoint`] does at the moment, in this order.
+/// What [`Store::checkpoint`](crate::Store::checkpoint) does at the moment, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CheckpointStep {
@@ -42,7 +34,7 @@ pub enum CheckpointStep {
     Copying,
 }
 
-/// How far [`Store::checkpoint`] has come.
+/// How far [`Store::checkpoint`](crate::Store::checkpoint) has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CheckpointProgress {
@@ -56,91 +48,3 @@ pub struct CheckpointProgress {
 
 /// Told of progress; `Break` gives up.
 pub(crate) type TellCheckpoint<'t> = &'t mut dyn FnMut(CheckpointProgress) -> ControlFlow<()>;
-
-/// Copying.
-impl Store {
-    /// Makes a copy of the running store in `directory`, which [`Store::open`] opens: every commit that was settled as
-    /// durable before the call is in it, with its index and with the snapshots. The copy is durable on return. It has the
-    /// store's own id: it is the same store at an earlier time, not a second one to write to beside it.
-    ///
-    /// Writers go on. On the store's file system the copy's tables are the store's own under second names, so it costs the
-    /// newest part of the log, at most about 256 MiB, and some syncs; elsewhere it costs what the store takes. `directory`
-    /// appears under its name when all of it is there, and never before: a copy that was given up or failed leaves nothing,
-    /// one that the process did not survive is removed when the store is opened again (or, on another file system, is called
-    /// `directory` with `.unfinished`, and is to be removed).
-    ///
-    /// Blocks on the disk, for as long as it takes. `progress` is told before each step and after each file; its `Break` gives
-    /// up, and it must not close or reopen the store, which waits for the copy to end.
-    ///
-    /// # Errors
-    /// `NotWritable` if `directory` is there already, is inside the store, or the directory it is to be in is not there;
-    /// `Refused` while another copy is made, and for a store in memory; `Stopped`; `Cancelled` after a `Break`; `Closed`;
-    /// `Engine` for what the system refuses, a full disk for example. The store goes on in each case, unless the disk that
-    /// is full is its own and its next write fails, too.
-    ///
-    /// ```no_run
-    /// use std::ops::ControlFlow;
-    /// use dormouse_persistence::Store;
-    ///
-    /// let store = Store::open("bank")?;
-    /// let copy = store.checkpoint("/backup/today", &mut |_| ControlFlow::Continue(()))?;
-    /// println!("all up to offset {} in {} bytes", copy.durable, copy.bytes);
-    /// # Ok::<(), dormouse_persistence::StoreError>(())
-    /// ```
-    pub fn checkpoint(
-        &self,
-        directory: impl AsRef<Path>,
-        progress: &mut dyn FnMut(CheckpointProgress) -> ControlFlow<()>,
-    ) -> Result<Checkpoint, StoreError> {
-        let (directory, start) = (directory.as_ref(), Instant::now());
-        let session = self.writable()?;
-        let mark = durable_mark(&session, self.durable())?;
-        let copied = session
-            .engine
-            .checkpoint(directory, mark, &mut session.until_ended(progress));
-        let path = directory.display();
-        match copied {
-            Ok(copy) => {
-                let (durable, bytes, took) = (copy.durable.get(), copy.bytes, start.elapsed());
-                tracing::info!(%path, durable, bytes, ?took, "a copy of the store was made");
-                Ok(copy)
-            }
-            Err(StoreError::Cancelled { .. }) if session.ended() => Err(StoreError::Closed),
-            Err(error) => {
-                tracing::warn!(%path, %error, "no copy of the store was made");
-                Err(error)
-            }
-        }
-    }
-}
-
-/// What was durable when the copy was asked for. Not what the watermark says, which may be older.
-fn durable_mark(session: &Session, durable: Offset) -> Result<Watermark, StoreError> {
-    let shard = session.shard.get();
-    if durable == Offset::NONE {
-        return Ok(Watermark {
-            shard,
-            offset: durable,
-            hash: 0,
-        });
-    }
-    let last = last_segment(&*session.engine, &keys::log(session.shard, durable))?;
-    let header = segment::decode_header(&last)
-        .map_err(|reason| StoreError::corrupt(THE_LOG, format!("its segment at offset {durable}"), reason))?;
-    if header.last() != durable {
-        let reason = format!("the last segment ends at offset {}", header.last());
-        return Err(StoreError::corrupt(THE_LOG, format!("offset {durable}"), reason));
-    }
-    Ok(Watermark {
-        shard,
-        offset: durable,
-        hash: segment::hash(&last),
-    })
-}
-
-fn last_segment(engine: &dyn Engine, key: &[u8]) -> Result<Vec<u8>, StoreError> {
-    match engine.seek_log(key)? {
-        Some((_, segment)) => Ok(segment),
-        None => Err(StoreError::corrupt(THE_LOG, "its end", "no segment is there")),
-    }
-}

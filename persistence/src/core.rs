@@ -19,9 +19,6 @@ pub(crate) struct Core {
     pub(crate) space: Notify,
     /// Keeps the durable offset.
     pub(crate) announcer: Announcer,
-    /// Stands in for the threads of every session, if it is there.
-    #[cfg(feature = "simulation")]
-    pub(crate) steps: Option<crate::steps::Steps>,
     sinks: ArcSwap<Vec<Arc<dyn SettlementSink>>>,
     registering: Mutex<()>,
 }
@@ -33,8 +30,6 @@ impl Core {
             counters: Counters::default(),
             space: Notify::new(),
             announcer: Announcer::new(),
-            #[cfg(feature = "simulation")]
-            steps: None,
             sinks: ArcSwap::default(),
             registering: Mutex::new(()),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dormouse_domain::{Offset, StreamId, Version};
 
-use crate::engine::EngineError;
+use crate::engine::error::EngineError;
 
 /// What an operator can do about a damaged log; the command is in the crate `dormouse-cli`.
 const SALVAGE: &str = "restore a backup, or see what can be saved: `dormouse verify`, `dormouse salvage`";

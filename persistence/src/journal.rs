@@ -10,48 +10,11 @@ use crate::engine::Watermark;
 use crate::format::keys;
 use crate::format::packing::Packer;
 use crate::format::segment::{self, Header};
+use crate::log_end::LogEnd;
 use crate::metric_names;
 use crate::queue::{Batch, Fate, Item, Next, Placed};
 use crate::session::Session;
 use crate::settlement::{NotCommitted, Settled, Settlement};
-
-/// Who writes the log, in a cluster. A single node's log has one writer.
-const EPOCH: u64 = 1;
-
-/// The log's last segment, as the next one must follow it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LogEnd {
-    pub(crate) epoch: u64,
-    pub(crate) batch: u64,
-    pub(crate) last: Offset,
-    pub(crate) hash: u128,
-    pub(crate) time: Timestamp,
-}
-
-impl LogEnd {
-    /// Of an empty log.
-    pub(crate) const EMPTY: LogEnd = LogEnd {
-        epoch: EPOCH,
-        batch: 0,
-        last: Offset::NONE,
-        hash: 0,
-        time: Timestamp::EPOCH,
-    };
-
-    pub(crate) fn of(header: &Header, hash: u128) -> LogEnd {
-        LogEnd {
-            epoch: header.epoch,
-            batch: header.batch,
-            last: header.last(),
-            hash,
-            time: header.time,
-        }
-    }
-
-    pub(crate) fn offset(&self) -> Offset {
-        self.last
-    }
-}
 
 pub(crate) struct Journal {
     session: Arc<Session>,

@@ -39,6 +39,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admission;
 mod announcer;
 mod checkpoint;
 mod commit;
@@ -58,9 +59,11 @@ mod indexer;
 #[cfg(feature = "rocksdb")]
 pub mod inspect;
 mod journal;
+mod lifecycle;
 mod listing;
 #[cfg(feature = "rocksdb")]
 mod lock;
+mod log_end;
 mod log_reader;
 pub mod metric_names;
 #[cfg(feature = "rocksdb")]
@@ -90,6 +93,7 @@ mod statistics;
 mod steps;
 mod store;
 mod stored;
+mod stream_state;
 #[cfg(not(shuttle))]
 mod sync;
 #[cfg(shuttle)]
@@ -102,6 +106,7 @@ mod watermark;
 mod writer;
 mod writing;
 
+pub use crate::admission::Admission;
 pub use crate::checkpoint::{Checkpoint, CheckpointProgress, CheckpointStep};
 pub use crate::commit::{Commit, CommitBuilder, CommitError};
 pub use crate::compaction::{Compacted, CompactionProgress};
@@ -122,7 +127,7 @@ pub use crate::steps::Steps;
 pub use crate::store::{Health, Store};
 pub use crate::stored::{StoredCommand, StoredCommit, StoredEvent};
 pub use crate::writer::{Reached, StreamWriter};
-pub use crate::writing::{Admission, Writing};
+pub use crate::writing::Writing;
 
 #[doc(hidden)]
 pub use crate::planted::{Planted, planted};

@@ -16,9 +16,9 @@ use crate::commit::Commit;
 use crate::hash;
 use crate::options::StoreOptions;
 use crate::settlement::Ticket;
+use crate::stream_state::StreamState;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
-use crate::writer::StreamState;
 
 use self::batch::LARGE_COMMIT_BYTES;
 pub(crate) use self::batch::{Batch, Fate, Item, Placed};

@@ -16,7 +16,7 @@ use crate::format::meta::{self, Indexed};
 use crate::format::segment::{self, Header};
 use crate::format::{Malformed, keys};
 use crate::indexer;
-use crate::journal::LogEnd;
+use crate::log_end::LogEnd;
 use crate::options::{OpenProgress, StoreOptions};
 use crate::planted::{Planted, planted};
 use crate::queue::Placed;

@@ -7,9 +7,9 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::error::StoreError;
+use crate::stream_state::StreamState;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::writer::{StreamState, StreamWriter};
 
 /// Locks to spread the streams over: writers open and close on every arbiter.
 const PARTS: usize = 64;
@@ -38,11 +38,7 @@ impl Registry {
     }
 
     /// Holds the stream for one writer.
-    pub(crate) fn open(
-        self: &Arc<Self>,
-        stream: &StreamId,
-        head: Version,
-    ) -> Result<StreamWriter, StoreError> {
+    pub(crate) fn open(&self, stream: &StreamId, head: Version) -> Result<Arc<StreamState>, StoreError> {
         let state = Arc::new(StreamState::new(stream.clone(), head));
         let mut part = self.part(&state).lock();
         match part.entry(state.hash, |held| held.stream == *stream, |held| held.hash) {
@@ -59,7 +55,7 @@ impl Registry {
             }
         }
         drop(part);
-        Ok(StreamWriter::new(state, Arc::clone(self)))
+        Ok(state)
     }
 
     /// The writer is gone. The stream stays held while commits of it are on their way: what they will have stored
@@ -124,6 +120,7 @@ fn remove(part: &mut Streams, state: &Arc<StreamState>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::writer::StreamWriter;
     use dormouse_domain::AggregateType;
 
     fn stream() -> StreamId {
@@ -132,7 +129,7 @@ mod tests {
 
     /// Closes the stream with its fifth submission on its way.
     fn closed_on_its_way(registry: &Arc<Registry>) {
-        let writer = registry.open(&stream(), Version::NONE).unwrap();
+        let writer = StreamWriter::open(registry, &stream(), Version::NONE).unwrap();
         writer.state().last_submission.store(5, Ordering::Relaxed);
     }
 
@@ -141,12 +138,12 @@ mod tests {
         let registry = Arc::new(Registry::new());
         closed_on_its_way(&registry);
         for (decided, held) in [(4, 1), (5, 0)] {
-            assert!(registry.open(&stream(), Version::NONE).is_err());
+            assert!(StreamWriter::open(&registry, &stream(), Version::NONE).is_err());
             registry.decided(decided);
             assert_eq!(registry.len(), held);
         }
         assert!(!registry.any_closing.load(Ordering::Relaxed));
-        assert!(registry.open(&stream(), Version::NONE).is_ok());
+        assert!(StreamWriter::open(&registry, &stream(), Version::NONE).is_ok());
     }
 
     /// Between the decision and the forgetting, another thread opens it.
@@ -155,10 +152,10 @@ mod tests {
         let registry = Arc::new(Registry::new());
         closed_on_its_way(&registry);
         registry.decided.store(5, Ordering::Relaxed);
-        let again = registry.open(&stream(), Version::NONE).unwrap();
+        let again = StreamWriter::open(&registry, &stream(), Version::NONE).unwrap();
         registry.decided(5);
         assert_eq!(registry.len(), 1);
-        assert!(registry.open(&stream(), Version::NONE).is_err());
+        assert!(StreamWriter::open(&registry, &stream(), Version::NONE).is_err());
         drop(again);
         assert_eq!(registry.len(), 0);
     }
@@ -168,7 +165,11 @@ mod tests {
         let registry = Arc::new(Registry::new());
         let open = |n| {
             let id = format!("a-{n}").as_str().try_into().unwrap();
-            registry.open(&StreamId::new(AggregateType::from_static("t"), id), Version::NONE)
+            StreamWriter::open(
+                &registry,
+                &StreamId::new(AggregateType::from_static("t"), id),
+                Version::NONE,
+            )
         };
         let _writers: Vec<_> = (0..1_000).map(open).collect();
         let used = registry.parts.iter().filter(|part| !part.lock().is_empty());

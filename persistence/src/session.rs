@@ -2,28 +2,24 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use dormouse_domain::{Offset, ShardId, StreamId};
 
+use crate::admission::Admission;
 use crate::commit::Commit;
 use crate::core::Core;
-use crate::engine::{Disk, Engine};
+use crate::engine::Engine;
 use crate::error::StoreError;
 use crate::hash;
-use crate::indexer;
-use crate::journal::Journal;
 use crate::metric_names;
-use crate::queue::{End, Queue};
-use crate::recovery;
+use crate::queue::Queue;
 use crate::registry::Registry;
 use crate::settlement::{NotCommitted, Settled, Settlement, Ticket};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::thread::{self, JoinHandle, ThreadId};
+use crate::sync::thread::{self, ThreadId};
 use crate::tail::Tail;
 use crate::writer::{Reached, StreamWriter};
-use crate::writing::Admission;
 
 /// What the threads of one opening share with the store's callers.
 pub(crate) struct Session {
@@ -45,55 +41,15 @@ pub(crate) struct Session {
     own_threads: OnceLock<[ThreadId; 2]>,
 }
 
-/// Who runs the journal and the indexer of a session.
-pub(crate) enum Workers {
-    Threads(Threads),
-    #[cfg(feature = "simulation")]
-    Steps(crate::steps::Steps),
-}
-
-/// A thread each.
-pub(crate) struct Threads {
-    journal: JoinHandle<()>,
-    indexer: JoinHandle<()>,
-}
-
 impl Session {
-    /// Opens the engine, verifies its log, refills the tail, and starts the threads.
-    pub(crate) fn open(
-        core: &Arc<Core>,
-        disk: &dyn Disk,
-        generation: u64,
-    ) -> Result<(Arc<Session>, Workers), StoreError> {
-        let (shard, start) = (core.options.shard, Instant::now());
-        let opened = disk.open(&core.options)?;
-        let engine = Arc::clone(&opened.engine);
-        let recovered = match recovery::recover(&opened, &core.options) {
-            Ok(recovered) => recovered,
-            Err(error) => {
-                // Nothing was written; the lock must go with the error.
-                engine.stop();
-                let _ = engine.close();
-                return Err(error);
-            }
-        };
-        // On reopening, this process knows better than any watermark what was durable.
-        let (log_end, durable) = (recovered.log_end.offset(), core.durable());
-        if log_end < durable {
-            engine.stop();
-            let _ = engine.close();
-            return Err(StoreError::LogShorterThanWatermark {
-                log_end,
-                watermark: durable,
-            });
-        }
-        core.publish_durable(log_end);
-        let session = Arc::new(Session {
+    /// Nothing runs it yet.
+    pub(crate) fn new(core: &Arc<Core>, engine: Arc<dyn Engine>, tail: Tail, generation: u64) -> Session {
+        Session {
             core: Arc::clone(core),
             generation,
-            shard,
+            shard: core.options.shard,
             engine,
-            tail: recovered.tail,
+            tail,
             queue: Queue::new(&core.options),
             registry: Arc::new(Registry::new()),
             stopped: Mutex::new(None),
@@ -101,14 +57,7 @@ impl Session {
             indexer_ends: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             own_threads: OnceLock::new(),
-        });
-        metrics::gauge!(metric_names::STORE_STOPPED).set(0.0);
-        let workers = Workers::start(&session, Journal::new(Arc::clone(&session), recovered.log_end))?;
-        tracing::info!(
-            durable = log_end.get(), recovered_events = session.index_lag(), took = ?start.elapsed(), generation,
-            "the store is open"
-        );
-        Ok((session, workers))
+        }
     }
 
     pub(crate) fn submit(&self, writer: &StreamWriter, commit: Commit, ticket: Ticket) {
@@ -144,7 +93,7 @@ impl Session {
                 as_of: reached.as_of,
             });
         }
-        let writer = self.registry.open(stream, reached.version)?;
+        let writer = StreamWriter::open(&self.registry, stream, reached.version)?;
         // The stream is held from here on: what was written to it before is in the tail or was indexed.
         let list = self.tail.list();
         if let Some(head) = list.head(writer.state().hash, stream)
@@ -273,80 +222,14 @@ impl Session {
         self.indexer_ends.load(Ordering::Acquire) || self.is_stopped()
     }
 
-    /// Ends the workers and waits for them. What is queued is written, or not done, as `end` says.
-    pub(crate) fn end(&self, end: End, workers: Workers) {
-        self.queue.end(end);
+    /// The indexer has nothing more to wait for.
+    pub(crate) fn end_indexer(&self) {
+        self.indexer_ends.store(true, Ordering::Release);
         self.tail.wake();
-        workers.finish_journal_then(|| {
-            self.indexer_ends.store(true, Ordering::Release);
-            self.tail.wake();
-        });
-    }
-}
-
-impl Workers {
-    fn start(session: &Arc<Session>, journal: Journal) -> Result<Workers, StoreError> {
-        #[cfg(feature = "simulation")]
-        if let Some(steps) = &session.core.steps {
-            return Ok(Workers::Steps(steps.begin(journal)));
-        }
-        Threads::start(session, journal).map(Workers::Threads)
     }
 
-    /// The indexer ends after the journal, which may wait for it.
-    fn finish_journal_then(self, end_indexer: impl FnOnce()) {
-        match self {
-            Workers::Threads(threads) => threads.join_journal_then(end_indexer),
-            #[cfg(feature = "simulation")]
-            Workers::Steps(steps) => {
-                steps.finish();
-                end_indexer();
-            }
-        }
-    }
-}
-
-impl Threads {
-    fn start(session: &Arc<Session>, journal: Journal) -> Result<Threads, StoreError> {
-        let spawned = |error: std::io::Error| StoreError::Engine {
-            context: "starting a thread".into(),
-            reason: error.to_string().into(),
-        };
-        let indexing = Arc::clone(session);
-        let journal = thread::Builder::new()
-            .name("dormouse-journal".into())
-            .spawn(move || journal.run())
-            .map_err(spawned)?;
-        let indexer = thread::Builder::new()
-            .name("dormouse-indexer".into())
-            .spawn(move || indexer::run(&indexing))
-            .map_err(spawned);
-        match indexer {
-            Ok(indexer) => {
-                let _ = session
-                    .own_threads
-                    .set([journal.thread().id(), indexer.thread().id()]);
-                Ok(Threads { journal, indexer })
-            }
-            Err(error) => {
-                session.queue.end(End::Finish);
-                let _ = journal.join();
-                Err(error)
-            }
-        }
-    }
-
-    /// Whether this is one of them, so that waiting for them would last for ever.
-    fn contain(&self, thread: ThreadId) -> bool {
-        [self.journal.thread().id(), self.indexer.thread().id()].contains(&thread)
-    }
-
-    fn join_journal_then(self, end_indexer: impl FnOnce()) {
-        if self.contain(thread::current().id()) {
-            return end_indexer();
-        }
-        let _ = self.journal.join();
-        end_indexer();
-        let _ = self.indexer.join();
+    /// Names its threads, once.
+    pub(crate) fn run_by(&self, threads: [ThreadId; 2]) {
+        let _ = self.own_threads.set(threads);
     }
 }

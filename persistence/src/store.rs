@@ -1,5 +1,7 @@
 //! The store: what callers hold.
 
+mod checkpoint;
+mod compaction;
 mod reading;
 
 use std::fmt;
@@ -8,6 +10,7 @@ use std::sync::Arc;
 
 use dormouse_domain::StreamId;
 
+use crate::admission::Admission;
 use crate::commit::Commit;
 use crate::core::Core;
 use crate::engine::memory::MemoryDisk;
@@ -15,17 +18,18 @@ use crate::engine::{Disk, EngineStatistics, Family};
 use crate::error::StoreError;
 use crate::format::{self, keys};
 use crate::gauges;
+use crate::lifecycle::{self, RunBy, Workers};
 use crate::metric_names;
 use crate::options::StoreOptions;
 use crate::queue::End;
-use crate::session::{Session, Workers};
+use crate::session::Session;
 use crate::settings::StoreSettings;
 use crate::settlement::{SettlementSink, SinkId, Ticket};
 use crate::snapshot::Snapshot;
 use crate::statistics::StoreStatistics;
 use crate::sync::{ArcSwap, Guard, Mutex};
 use crate::writer::{Reached, StreamWriter};
-use crate::writing::{Admission, Writing};
+use crate::writing::Writing;
 
 /// An event store. Clones are the same store; it lives until the last one is dropped.
 ///
@@ -41,6 +45,7 @@ pub struct Store {
 struct Inner {
     core: Arc<Core>,
     disk: Box<dyn Disk>,
+    run_by: RunBy,
     session: Arc<ArcSwap<Session>>,
     lifecycle: Mutex<Lifecycle>,
     /// What the engine said when it was last told to the metrics facade.
@@ -109,7 +114,7 @@ impl Store {
     }
 
     pub(crate) fn on_disk(disk: Box<dyn Disk>, options: StoreOptions) -> Result<Store, StoreError> {
-        Store::on_core(disk, Core::new(options))
+        Store::run_by(RunBy::Threads, disk, options)
     }
 
     /// A store without threads: `steps` are its journal and its indexer, whenever it is asked to be.
@@ -123,15 +128,13 @@ impl Store {
         options: StoreOptions,
         steps: &crate::steps::Steps,
     ) -> Result<Store, StoreError> {
-        let mut core = Core::new(options);
-        core.steps = Some(steps.clone());
-        Store::on_core(Box::new(disk.clone()), core)
+        Store::run_by(RunBy::Steps(steps.clone()), Box::new(disk.clone()), options)
     }
 
-    fn on_core(disk: Box<dyn Disk>, core: Core) -> Result<Store, StoreError> {
+    fn run_by(run_by: RunBy, disk: Box<dyn Disk>, options: StoreOptions) -> Result<Store, StoreError> {
         metric_names::describe();
-        let core = Arc::new(core);
-        let (session, workers) = Session::open(&core, &*disk, 1)?;
+        let core = Arc::new(Core::new(options));
+        let (session, workers) = lifecycle::open(&core, &*disk, 1, &run_by)?;
         let lifecycle = Mutex::new(Lifecycle {
             workers: Some(workers),
             closed: false,
@@ -140,6 +143,7 @@ impl Store {
             inner: Arc::new(Inner {
                 core,
                 disk,
+                run_by,
                 session: Arc::new(ArcSwap::new(session)),
                 lifecycle,
                 recorded: Mutex::default(),
@@ -170,7 +174,8 @@ impl Store {
         if let Err(error) = session.engine.close() {
             tracing::warn!(%error, "closing the store in order to reopen it");
         }
-        let reopened = Session::open(&self.inner.core, &*self.inner.disk, session.generation + 1);
+        let inner = &*self.inner;
+        let reopened = lifecycle::open(&inner.core, &*inner.disk, session.generation + 1, &inner.run_by);
         let (session, workers) =
             reopened.inspect_err(|error| session.retire(&format!("reopening failed: {error}")))?;
         lifecycle.workers = Some(workers);
@@ -280,7 +285,7 @@ impl Store {
     fn end_session(&self, lifecycle: &mut Lifecycle, session: &Session, end: End) -> Result<(), StoreError> {
         if let Some(workers) = lifecycle.workers.take() {
             let reason = end.reason();
-            session.end(end, workers);
+            workers.end(session, end);
             session.retire(&reason);
         }
         Ok(())
@@ -392,9 +397,7 @@ impl Store {
 impl Drop for Inner {
     fn drop(&mut self) {
         if let Some(workers) = self.lifecycle.get_mut().workers.take() {
-            self.session
-                .load()
-                .end(End::Abandon("it was dropped".into()), workers);
+            workers.end(&self.session.load(), End::Abandon("it was dropped".into()));
         }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use dormouse_domain::{Offset, StreamId, Version};
 
-use crate::hash;
+use crate::error::StoreError;
 use crate::registry::Registry;
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::stream_state::StreamState;
+use crate::sync::atomic::Ordering;
 
 /// How far a stream was read: what [`Store::open_stream`](crate::Store::open_stream) needs to know that nothing
 /// was written since.
@@ -39,33 +40,17 @@ pub struct StreamWriter {
     registry: Arc<Registry>,
 }
 
-/// What the writer, the registry and the queue share of an open stream.
-pub(crate) struct StreamState {
-    pub(crate) stream: StreamId,
-    pub(crate) hash: u64,
-    /// The last version submitted. Changed under the queue's lock only.
-    pub(crate) head: AtomicU64,
-    /// The number of the writer's last submission. Changed under the queue's lock only.
-    pub(crate) last_submission: AtomicU64,
-    /// Whether its writer lives. Changed under the registry's lock only.
-    pub(crate) open: AtomicBool,
-}
-
-impl StreamState {
-    pub(crate) fn new(stream: StreamId, head: Version) -> StreamState {
-        StreamState {
-            hash: hash::stream(stream.aggregate_type.as_str(), stream.id.as_str()),
-            stream,
-            head: AtomicU64::new(head.get()),
-            last_submission: AtomicU64::new(0),
-            open: AtomicBool::new(true),
-        }
-    }
-}
-
 impl StreamWriter {
-    pub(crate) fn new(state: Arc<StreamState>, registry: Arc<Registry>) -> StreamWriter {
-        StreamWriter { state, registry }
+    /// Holds the stream in the registry; `StreamHeld` if another writer does.
+    pub(crate) fn open(
+        registry: &Arc<Registry>,
+        stream: &StreamId,
+        head: Version,
+    ) -> Result<StreamWriter, StoreError> {
+        Ok(StreamWriter {
+            state: registry.open(stream, head)?,
+            registry: Arc::clone(registry),
+        })
     }
 
     pub(crate) fn state(&self) -> &StreamState {

@@ -3,27 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::admission::Admission;
 use crate::commit::Commit;
 use crate::session::Session;
 use crate::settlement::Ticket;
 use crate::sync::{ArcSwap, Cache};
 use crate::writer::StreamWriter;
-
-/// What a commit may expect now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It would be taken.
-    Open,
-    /// Queue or tail are at their bounds: wait for [`Store::space`](crate::Store::space) before deciding.
-    Full,
-    /// The store was reopened since its stream was read: read it again.
-    Outdated,
-    /// The store takes no commits.
-    Stopped {
-        /// Why.
-        reason: Arc<str>,
-    },
-}
 
 /// A store as one thread writes to it: [`Store::admission`](crate::Store::admission) and
 /// [`Store::submit`](crate::Store::submit) at the cost of a look whether the store was reopened.

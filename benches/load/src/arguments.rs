@@ -92,7 +92,7 @@ pub(crate) enum Scenario {
     Large,
     /// Ten readers follow the log
     Tail,
-    /// `spread` without a metrics recorder
+    /// `spread` without a metrics recorder, and with the ops server
     Metrics,
     /// A store that grows, is killed and opened
     Grow,

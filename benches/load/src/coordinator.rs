@@ -1,6 +1,5 @@
 //! The process that plans: has one measurement after another made, and puts their results together.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -11,16 +10,13 @@ use anyhow::{Context, Result, ensure};
 use crate::arguments::Arguments;
 use crate::machine::Machine;
 use crate::noise;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Round};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::quiet::{self, Patience};
 use crate::step::{Pace, Step, Work};
 use crate::summary::{About, Summary};
 use crate::{peers, ratios, report, table};
-
-/// The results of one round, by step.
-pub(crate) type Round = BTreeMap<String, Outcome>;
 
 /// Draws the picture again from the figures that an earlier run left in `from`.
 pub(crate) fn draw(from: &Path, plot: &Path) -> Result<()> {

@@ -28,6 +28,8 @@ mod step;
 mod summary;
 mod table;
 mod traffic;
+mod units;
+mod watch;
 mod worker;
 mod zipf;
 

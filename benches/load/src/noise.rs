@@ -1,7 +1,6 @@
 //! Whether other programs took part in what was measured.
 
 use crate::summary::Summary;
-use crate::table::in_order;
 
 /// Busy cores of others above which figures are worth nothing. The kernel's own work for the measured program's disk
 /// counts, too: up to 0.3 where a program does nothing but sync.
@@ -9,7 +8,8 @@ const NOISY_CORES: f64 = 0.35;
 
 /// What to say of a run whose figures are worth nothing: names the scenarios that others disturbed.
 pub(crate) fn warning(summary: &Summary) -> Option<String> {
-    let disturbed: Vec<String> = in_order(summary)
+    let disturbed: Vec<String> = summary
+        .in_order()
         .into_iter()
         .filter_map(|name| {
             let cores = summary.median(name, "others_cores")?;
@@ -29,9 +29,9 @@ pub(crate) fn warning(summary: &Summary) -> Option<String> {
 mod tests {
     use super::*;
     use crate::arguments::Arguments;
-    use crate::coordinator::Round;
     use crate::machine::Machine;
     use crate::outcome::Outcome;
+    use crate::outcome::Round;
     use crate::summary::About;
     use clap::Parser;
 

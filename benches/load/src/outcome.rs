@@ -37,6 +37,9 @@ pub(crate) struct Sample {
     pub(crate) disk_mib: f64,
 }
 
+/// The results of one round, by step.
+pub(crate) type Round = BTreeMap<String, Outcome>;
+
 impl Outcome {
     /// With the rate and the usual percentiles.
     pub(crate) fn of(clients: u64, commands: u64, seconds: f64, latency: Percentiles) -> Self {

@@ -5,41 +5,13 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, Serialize};
 
 use crate::arguments::{Arguments, Scenario};
-use crate::step::{Traffic, Work};
+use crate::step::{Peer, PeerStore, Traffic, Work};
 
 /// Streams of each kind that are woken: the figure is their median.
 const WAKES_FULL: u32 = 9;
 const WAKES_SHORT: u32 = 5;
-
-/// What is asked of `peers`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Peer {
-    /// Deposits, closed loop. With more accounts than one each client has its own, so that none meets a conflict.
-    Traffic {
-        ids: u64,
-        clients: u64,
-        seconds: f64,
-        store: PeerStore,
-    },
-    /// Waking streams, and one command to each.
-    Cold {
-        events: u64,
-        wakes: u32,
-        snapshot_every: u64,
-    },
-}
-
-/// The ways in which cqrs-es keeps aggregates; each traffic has the one with which it is fastest.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum PeerStore {
-    /// Events alone: the least writing, and reading a short stream costs little.
-    Events,
-    /// The newest state as well, so that no command reads a long stream.
-    Aggregates,
-}
 
 /// All its works, by name.
 pub(crate) fn works(

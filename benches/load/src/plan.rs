@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::arguments::{Arguments, Scenario};
 use crate::peers;
 use crate::scenarios::flights;
-use crate::step::{Pace, Step, Traffic, What, Work};
+use crate::step::{Pace, Step, Traffic, Watched, What, Work};
 
 /// Rounds of `--full`: the figures that count are medians of as many.
 const RUNS_FULL: u32 = 5;
@@ -201,7 +201,15 @@ impl Plan {
             Scenario::Metrics,
             "metrics-off",
             Traffic {
-                metrics: false,
+                watched: Watched::No,
+                ..as_spread.clone()
+            },
+        );
+        add(
+            Scenario::Metrics,
+            "operated",
+            Traffic {
+                watched: Watched::Operated,
                 ..as_spread.clone()
             },
         );

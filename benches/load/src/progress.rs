@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::outcome::Outcome;
-use crate::table::{count, micros};
+use crate::units::{count, micros};
 
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
 

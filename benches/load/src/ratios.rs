@@ -1,6 +1,6 @@
 //! Figures as shares of a limit of the same round: the machine's moods are in both, and cancel out.
 
-use crate::coordinator::Round;
+use crate::outcome::Round;
 
 /// Of what over what: the ratio `name` of `scenario` is its `figure` over the `of_figure` of `of`.
 struct Ratio {
@@ -28,11 +28,12 @@ const fn ratio(
 }
 
 const RATE: &str = "commands_per_s";
+const CPU: &str = "cpu_us_per_command";
 const DRAINED: &str = "drained_commands_per_s";
 const WOKEN: &str = "events_10000_warm_us";
 const WOKEN_BY_SNAPSHOT: &str = "events_10000_snapshot_warm_us";
 
-const RATIOS: [Ratio; 26] = [
+const RATIOS: [Ratio; 28] = [
     ratio("spread-512", "ratio_l1", DRAINED, "l1", DRAINED),
     ratio("spread-512", "ratio_l2", DRAINED, "l2", DRAINED),
     ratio("spread-512", "ratio_l1_acknowledged", RATE, "l1", RATE),
@@ -49,6 +50,8 @@ const RATIOS: [Ratio; 26] = [
     ratio("mixed", "ratio_spread", RATE, "spread-512", RATE),
     ratio("tail", "ratio_spread", RATE, "spread-512", RATE),
     ratio("metrics-off", "ratio_spread", RATE, "spread-512", RATE),
+    ratio("operated", "ratio_metrics_off", RATE, "metrics-off", RATE),
+    ratio("operated", "ratio_metrics_off_cpu", CPU, "metrics-off", CPU),
     ratio("embedded", "ratio_spread", RATE, "spread-64", RATE),
     ratio("grow", "ratio_spread", RATE, "spread-512", RATE),
     ratio("spread-1", "ratio_cqrs", RATE, "cqrs-spread-1", RATE),

@@ -11,11 +11,11 @@ use std::fmt::Write;
 
 use self::html::{escape, section};
 pub(crate) use self::picture::picture;
-use crate::coordinator::Round;
 use crate::goals::{self, Reached};
 use crate::noise;
+use crate::outcome::Round;
 use crate::summary::{Scenario, Summary};
-use crate::table::{count, in_order, micros};
+use crate::units::{count, micros};
 
 /// The whole page.
 pub(crate) fn page(summary: &Summary, rounds: &[Round]) -> String {
@@ -121,7 +121,7 @@ fn figures_table(summary: &Summary) -> String {
         "<div class=\"wide\"><table><thead><tr><th>Scenario</th><th>Runs</th><th>Commands/s</th><th>p50</th><th>p99</th>\
          <th>p99.9</th><th>Fsyncs</th><th>Commits a batch</th><th>Cores</th><th>Others</th><th>More</th></tr></thead><tbody>",
     );
-    for name in in_order(summary) {
+    for name in summary.in_order() {
         out += &figures_row(name, &summary.scenarios[name]);
     }
     out + "</tbody></table></div>"

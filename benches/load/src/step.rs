@@ -5,8 +5,6 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::peers::Peer;
-
 /// What to measure, and under which name it is reported.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Step {
@@ -57,6 +55,33 @@ pub(crate) enum Work {
     Peer(Peer),
 }
 
+/// What is asked of the program `peers`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Peer {
+    /// Deposits, closed loop. With more accounts than one each client has its own, so that none meets a conflict.
+    Traffic {
+        ids: u64,
+        clients: u64,
+        seconds: f64,
+        store: PeerStore,
+    },
+    /// Waking streams, and one command to each.
+    Cold {
+        events: u64,
+        wakes: u32,
+        snapshot_every: u64,
+    },
+}
+
+/// The ways in which cqrs-es keeps aggregates; each traffic has the one with which it is fastest.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum PeerStore {
+    /// Events alone: the least writing, and reading a short stream costs little.
+    Events,
+    /// The newest state as well, so that no command reads a long stream.
+    Aggregates,
+}
+
 /// Commands through the runtime.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Traffic {
@@ -69,10 +94,20 @@ pub(crate) struct Traffic {
     pub(crate) commands: u64,
     pub(crate) pace: Pace,
     pub(crate) what: What,
-    /// Whether a metrics recorder is installed, as a service would have one.
-    pub(crate) metrics: bool,
+    pub(crate) watched: Watched,
     /// Readers that follow the log meanwhile.
     pub(crate) tails: u64,
+}
+
+/// What looks at the runtime meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Watched {
+    /// Nothing: its metrics are recorded by nobody.
+    No,
+    /// A metrics recorder, as a service would have one.
+    Recorded,
+    /// The ops server, scraped all the time, with a page of its console open.
+    Operated,
 }
 
 /// When the next command is sent.
@@ -110,7 +145,7 @@ impl Traffic {
             commands: 0,
             pace: Pace::Closed,
             what: What::Deposits,
-            metrics: true,
+            watched: Watched::Recorded,
             tails: 0,
         }
     }

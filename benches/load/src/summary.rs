@@ -7,9 +7,44 @@ use dormouse::{Clock, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Arguments;
-use crate::coordinator::Round;
 use crate::machine::Machine;
+use crate::outcome::Round;
 use crate::range::Range;
+
+/// The order in which scenarios are shown; what is not named here comes last.
+const ORDER: [&str; 31] = [
+    "l0",
+    "raw-put",
+    "l1",
+    "l2",
+    "spread-1",
+    "spread-64",
+    "spread-512",
+    "hot-64",
+    "hot-512",
+    "ids-512",
+    "ids-hot-64",
+    "open",
+    "metrics-off",
+    "operated",
+    "mixed",
+    "large",
+    "tail",
+    "zipf",
+    "cold",
+    "actors",
+    "resident",
+    "embedded",
+    "flights",
+    "grow",
+    "reopen",
+    "cqrs-spread-1",
+    "cqrs-spread-64",
+    "cqrs-spread-512",
+    "cqrs-hot-64",
+    "cqrs-hot-512",
+    "cqrs-cold",
+];
 
 /// What the figures were measured on, when and how.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -82,6 +117,19 @@ impl Summary {
     /// A median.
     pub(crate) fn median(&self, scenario: &str, figure: &str) -> Option<f64> {
         self.scenarios.get(scenario)?.medians.get(figure).copied()
+    }
+
+    /// Scenario names in the order of the table.
+    pub(crate) fn in_order(&self) -> Vec<&String> {
+        let place = |name: &String| {
+            ORDER
+                .iter()
+                .position(|known| known == name)
+                .unwrap_or(ORDER.len())
+        };
+        let mut names: Vec<&String> = self.scenarios.keys().collect();
+        names.sort_by_key(|name| (place(name), (*name).clone()));
+        names
     }
 
     pub(crate) fn to_json(&self) -> Result<String> {

@@ -18,9 +18,9 @@ use crate::bank::{self, Settings};
 use crate::latency::Percentiles;
 use crate::outcome::Outcome;
 use crate::process::Usage;
-use crate::recorder;
 use crate::sampler::Sampler;
 use crate::step::{Pace, Traffic};
+use crate::watch::Watch;
 
 /// Measured by nobody: caches, allocator and the runtime's queues find their size.
 const WARM_UP_SHARE: f64 = 0.25;
@@ -28,13 +28,13 @@ const WARM_UP_MAX_S: f64 = 3.0;
 
 /// A run on a new store, which is left behind closed.
 pub(crate) async fn run(traffic: &Traffic, directory: &Path, seed: u64) -> Result<Outcome> {
-    if traffic.metrics {
-        recorder::install()?;
-    }
+    let watch = Watch::start(traffic.watched)?;
     let bank = bank::open(directory, &Settings::default()).await?;
+    watch.attach(&bank);
     let fleet = Arc::new(Fleet::new(&bank, traffic, Keys::even(traffic.ids), seed));
     fleet.wake_all().await?;
     let outcome = measure(&fleet, traffic).await?;
+    watch.stop().await?;
     bank.shutdown().await?;
     Ok(outcome)
 }

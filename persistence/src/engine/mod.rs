@@ -9,6 +9,7 @@
 //! - Every call may come from any thread, and none is made while the store holds a lock.
 //! - Engines are opened, and opened again after a failure, through their [`Disk`].
 
+pub(crate) mod error;
 #[cfg(test)]
 pub(crate) mod faulty;
 pub(crate) mod memory;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use dormouse_domain::Offset;
 
+pub(crate) use self::error::EngineError;
 pub(crate) use self::run::{Rows, Run};
 pub use self::statistics::{EngineStatistics, FamilyStatistics, LevelStatistics};
 use crate::checkpoint::{Checkpoint, TellCheckpoint};
@@ -207,29 +209,4 @@ pub(crate) struct Opened {
     /// Segments that hold this offset or a later one are verified (checksum, offsets, chain): those that came
     /// from a write-ahead log. `Offset::new(1)` verifies all.
     pub(crate) verify_from: Offset,
-}
-
-/// What went wrong in an engine.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum EngineError {
-    /// [`Engine::close`] was called.
-    #[error("the store is closed")]
-    Closed,
-    /// An operation failed; nothing is known about its cause but the text.
-    #[error("{context}: {reason}")]
-    Failed {
-        /// What was being done, such as "append to the log".
-        context: &'static str,
-        /// What the engine said.
-        reason: Arc<str>,
-    },
-    /// Stored bytes are damaged.
-    #[allow(dead_code, reason = "a memory engine's bytes are judged by the store alone")]
-    #[error("{context}: damaged: {reason}")]
-    Corrupt {
-        /// What was being read.
-        context: &'static str,
-        /// What the engine said.
-        reason: Arc<str>,
-    },
 }

@@ -14,7 +14,7 @@ use crate::engine::Watermark;
 use crate::engine::rocks::tuning::Shared;
 use crate::error::StoreError;
 use crate::format::segment::{self, Header};
-use crate::journal::LogEnd;
+use crate::log_end::LogEnd;
 use crate::open::survey::{Issue, IssueKind, survey_with};
 use crate::recovery::follows;
 

@@ -52,6 +52,8 @@ const CALLS: [(&str, u64, u64); 8] = [
     ("unlink", 1, 8),
     ("ftruncate", 1, 8),
 ];
+/// A new store after so many: what is judged and built anew grows with the log, and low call numbers are its making.
+const POINTS_A_STORE: u32 = 100;
 /// A child that does not come to its call is killed all the same.
 const LIFE_MAX: Duration = Duration::from_secs(2);
 
@@ -102,8 +104,13 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
     if !has_strace {
         tally.note("strace is not installed: all kills at random instants");
     }
-    let mut model = Model::default();
+    let (mut model, mut events) = (Model::default(), 0);
     for point in kill.first..kill.first + kill.points {
+        if point.is_multiple_of(POINTS_A_STORE) && store.exists() {
+            events += model.events();
+            model = Model::default();
+            std::fs::remove_dir_all(&store).context("remove a store of points without violation")?;
+        }
         let mut random = Random::new(kill.seed, u64::from(point));
         let death = Death::of(point, &mut random, has_strace);
         let derived = Derived::of(&mut random);
@@ -126,7 +133,7 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
             return Ok(tally);
         }
     }
-    tally.count("events in the log", model.events());
+    tally.count("events in the logs", events + model.events());
     std::fs::remove_dir_all(&place).context("remove the store")?;
     Ok(tally)
 }

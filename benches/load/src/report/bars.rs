@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::html::escape;
 use crate::summary::Summary;
-use crate::table::{count, in_order};
+use crate::units::count;
 
 /// What the bars are.
 pub(super) const NOTE: &str = "Bars are medians, lines run from the least to the most of all runs. Grey are limits: l1 \
@@ -26,7 +26,8 @@ fn kind(name: &str) -> &'static str {
 
 /// All scenarios that are rates.
 pub(super) fn render(summary: &Summary) -> String {
-    let shown: Vec<&String> = in_order(summary)
+    let shown: Vec<&String> = summary
+        .in_order()
         .into_iter()
         .filter(|name| !LEFT_OUT.contains(&name.as_str()))
         .collect();

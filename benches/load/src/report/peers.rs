@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::summary::Summary;
-use crate::table::{count, micros};
+use crate::units::{count, micros};
 
 /// What the table is.
 pub(super) const NOTE: &str = "The same deposits to cqrs-es on PostgreSQL, of whose kinds of stores each scenario has the \

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::html::escape;
 use crate::range::Range;
 use crate::summary::{About, Summary};
-use crate::table::count;
+use crate::units::count;
 
 const WIDTH: f64 = 860.0;
 const MARGIN: f64 = 32.0;
@@ -141,7 +141,7 @@ const STYLE: &str = "text{font-family:Inter,'Segoe UI',system-ui,-apple-system,'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coordinator::Round;
+    use crate::outcome::Round;
 
     const JSON: &str = r#"{
         "about": {

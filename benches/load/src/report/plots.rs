@@ -1,7 +1,7 @@
 //! Which plots there are.
 
 use super::chart::{Axis, Chart, Line, render};
-use crate::coordinator::Round;
+use crate::outcome::Round;
 use crate::outcome::{Outcome, Sample};
 
 const SECONDS: Axis = Axis {
@@ -28,7 +28,7 @@ const THOUSANDS: Axis = Axis {
 const NUMBERS: Axis = Axis {
     label: |value| {
         if value.fract() == 0.0 {
-            crate::table::count(value)
+            crate::units::count(value)
         } else {
             format!("{value:.1}")
         }
@@ -60,7 +60,7 @@ const LOG_MICROS: Axis = Axis {
     ends_with_values: false,
 };
 const LOG_COUNT: Axis = Axis {
-    label: |log| crate::table::count(10_f64.powf(log)),
+    label: |log| crate::units::count(10_f64.powf(log)),
     whole_steps: true,
     from: Some(0.0),
     ends_with_values: false,

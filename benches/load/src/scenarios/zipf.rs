@@ -20,9 +20,7 @@ pub(crate) async fn run(
     (ids, events_each, memory_share): (u64, u64, f64),
     traffic: &Traffic,
 ) -> Result<Outcome> {
-    if traffic.metrics {
-        recorder::install()?;
-    }
+    recorder::install()?;
     let (weight, budget) = fill(directory, seed, (ids, events_each, memory_share), traffic).await?;
     let settings = Settings {
         memory_budget_bytes: budget,

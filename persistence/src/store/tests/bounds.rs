@@ -6,9 +6,9 @@ use std::time::Duration;
 use dormouse_domain::Version;
 
 use super::{Fixture, is_durable, is_stopped};
+use crate::admission::Admission;
 use crate::commit::CommitBuilder;
 use crate::options::StoreOptions;
-use crate::writing::Admission;
 
 /// The journal waits for the indexer at the tail's bound; nothing is lost, and callers can see it.
 #[test]

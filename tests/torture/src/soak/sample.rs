@@ -25,6 +25,10 @@ pub(crate) struct Sample {
     pub(crate) resident_bytes: u64,
     pub(crate) residents: u64,
     pub(crate) tail_bytes: u64,
+    /// What RocksDB says that it holds in memory.
+    pub(crate) memtable_bytes: u64,
+    pub(crate) cache_bytes: u64,
+    pub(crate) table_reader_bytes: u64,
     /// Open file descriptors.
     pub(crate) files: u64,
     pub(crate) threads: u64,
@@ -42,6 +46,9 @@ pub(crate) struct Look {
     resident_bytes: u64,
     residents: u64,
     tail_bytes: u64,
+    memtable_bytes: u64,
+    cache_bytes: u64,
+    table_reader_bytes: u64,
     disk_bytes: u64,
     events: u64,
 }
@@ -55,6 +62,9 @@ impl Look {
             resident_bytes: now.resident_bytes as u64,
             residents: now.residents as u64,
             tail_bytes: now.store.tail_bytes,
+            memtable_bytes: now.store.engine.memtable_bytes,
+            cache_bytes: now.store.engine.cache_bytes,
+            table_reader_bytes: now.store.engine.table_reader_bytes,
             disk_bytes: now.store.disk_bytes,
             events: now.store.events,
         }
@@ -73,6 +83,9 @@ impl Look {
             resident_bytes: self.resident_bytes,
             residents: self.residents,
             tail_bytes: self.tail_bytes,
+            memtable_bytes: self.memtable_bytes,
+            cache_bytes: self.cache_bytes,
+            table_reader_bytes: self.table_reader_bytes,
             files: entries("/proc/self/fd".as_ref(), |_| true),
             threads: status("Threads:"),
             disk_bytes: self.disk_bytes,
