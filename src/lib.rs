@@ -323,14 +323,14 @@ pub use dormouse_domain::{
     Timestamp, TraceContext, Unknown, Version, limits, testing,
 };
 pub use dormouse_persistence::{
-    Health, LogFollower, MemoryDisk, Store, StoreError, StoreOptions, StoreStatistics, StreamSummary,
-    StreamsPage,
+    Health, LogFollower, MemoryDisk, Store, StoreError, StoreOptions, StoreSettings, StoreStatistics,
+    StreamSummary, StreamsPage,
 };
 pub use dormouse_persistence::{StoredCommand, StoredCommit, StoredEvent};
 pub use dormouse_runtime::{
     Builder, Distribution, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing,
-    ExecutingReceipt, Query, QueryError, Querying, ReadError, Readiness, Receipt, ShutdownError, StartError,
-    Statistics, TracePropagation, admin,
+    ExecutingReceipt, Query, QueryError, Querying, ReadError, Readiness, Receipt, RuntimeSettings,
+    ShutdownError, StartError, Statistics, TracePropagation, admin,
 };
 
 #[cfg(feature = "ops")]

@@ -3,6 +3,7 @@
 mod actions;
 mod aggregates;
 pub(crate) mod asked;
+mod by_query;
 mod failures;
 mod jobs;
 mod openapi;
@@ -24,6 +25,10 @@ pub(crate) fn configure(api: &mut ServiceConfig) {
         .service(read("/streams/{type}/{id}/state", streams::state))
         .service(act("/streams/{type}/{id}/passivate", actions::passivate))
         .service(act("/streams/{type}/{id}/snapshot", actions::snapshot))
+        .service(read("/stream/events", by_query::events))
+        .service(read("/stream/state", by_query::state))
+        .service(act("/stream/passivate", by_query::passivate))
+        .service(act("/stream/snapshot", by_query::snapshot))
         .service(read("/events/{id}", streams::event))
         .service(act("/checkpoint", jobs::checkpoint))
         .service(act("/compact", jobs::compact))

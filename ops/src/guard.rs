@@ -37,6 +37,7 @@ pub(crate) use answer::ANSWER_TIME;
 pub(crate) use attempts::FAILURES_MAX;
 pub(crate) use need::{LOGIN, LOGOUT};
 pub(crate) use origin::Hosts;
+pub(crate) use sessions::SessionId;
 pub use token::TokenError;
 pub(crate) use token::{Token, TokenSource, Tokens};
 
@@ -59,6 +60,8 @@ pub(crate) struct Access {
     pub(crate) scope: Scope,
     /// For the audit log.
     pub(crate) who: String,
+    /// If it is a session that allows it.
+    pub(crate) session: Option<SessionId>,
 }
 
 impl Access {
@@ -67,6 +70,7 @@ impl Access {
         Self {
             scope: Scope::Act,
             who: "local process".into(),
+            session: None,
         }
     }
 }
@@ -134,12 +138,24 @@ impl Guard {
             let token = bearer(authorization.as_bytes()).unwrap_or_default();
             return self.offered(token, address).map(Some);
         }
-        let session =
-            cookie(headers, self.cookie_name()).and_then(|id| self.sessions.find(id, Instant::now()));
-        Ok(session.map(|session| Access {
-            scope: session.scope,
-            who: format!("session of {}", session.token),
+        Ok(self.session(headers).and_then(|id| {
+            let session = self.sessions.find(&id, Instant::now())?;
+            Some(Access {
+                scope: session.scope,
+                who: format!("session of {}", session.token),
+                session: Some(id),
+            })
         }))
+    }
+
+    /// Whether a session goes on: an answer that lasts ends with it.
+    pub(crate) fn lasts(&self, session: &SessionId) -> bool {
+        self.sessions.find(session, Instant::now()).is_some()
+    }
+
+    /// What a request's cookie says, true or not.
+    fn session(&self, headers: &HeaderMap) -> Option<SessionId> {
+        cookie(headers, self.cookie_name()).map(SessionId::of_cookie)
     }
 
     fn offered(&self, token: &[u8], address: IpAddr) -> Result<Access, Problem> {
@@ -147,6 +163,7 @@ impl Guard {
         Ok(Access {
             scope: token.scope,
             who: format!("token {}", token.name),
+            session: None,
         })
     }
 
@@ -181,13 +198,13 @@ impl Guard {
         };
         let id = self.sessions.begin(session, Instant::now());
         let id = id.ok_or_else(|| Problem::unavailable("the system has no random bits"))?;
-        Ok(self.cookie(&id))
+        Ok(self.cookie(id.as_str()))
     }
 
     /// Ends a request's session. Answers a cookie that holds nothing.
     pub(crate) fn log_out(&self, headers: &HeaderMap) -> String {
-        if let Some(id) = cookie(headers, self.cookie_name()) {
-            self.sessions.end(id);
+        if let Some(id) = self.session(headers) {
+            self.sessions.end(&id);
         }
         self.cookie("") + "; Max-Age=0"
     }

@@ -15,6 +15,7 @@ use crate::entity::Entity;
 use crate::error::{EntityError, ShutdownError};
 use crate::readiness::Readiness;
 use crate::registered::Registered;
+use crate::settings::RuntimeSettings;
 use crate::shared::Shared;
 use crate::statistics::Statistics;
 use crate::sweeper::Sweeper;
@@ -134,6 +135,12 @@ impl Dormouse {
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         self.inner.shared.statistics()
+    }
+
+    /// What it runs with. Cheap; the store's are in [`Store::settings`].
+    #[must_use]
+    pub fn settings(&self) -> RuntimeSettings {
+        RuntimeSettings::of(&self.inner.shared.options)
     }
 
     /// Tells the metrics facade how runtime and store stand: to be called before each scrape. The runtime's own gauges are

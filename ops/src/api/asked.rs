@@ -25,7 +25,8 @@ pub(crate) struct StreamPath {
     #[serde(rename = "type")]
     #[param(min_length = 1, max_length = 64, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
     aggregate_type: String,
-    /// The aggregate's id: at most 512 bytes of UTF-8, percent-encoded, slashes too.
+    /// The aggregate's id: at most 512 bytes of UTF-8, percent-encoded, slashes too. Not `.` or `..`, which clients take away
+    /// from paths: those are asked for by query, below `/stream`.
     #[param(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
     id: String,
 }
@@ -130,13 +131,17 @@ pub(crate) async fn known_type(admin: &Admin, aggregate_type: &AggregateType) ->
 
 /// What is wrong with a query's parameters is told like everything else.
 pub(crate) fn queries() -> QueryConfig {
-    QueryConfig::default().error_handler(|error: QueryPayloadError, _: &HttpRequest| -> Error {
-        let text = match error {
-            QueryPayloadError::Deserialize(reason) => reason.to_string(),
-            other => other.to_string(),
-        };
-        Problem::bad(parameter_of(&text).unwrap_or("query"), text.as_str()).into()
-    })
+    QueryConfig::default()
+        .error_handler(|error: QueryPayloadError, _: &HttpRequest| -> Error { bad_query(error).into() })
+}
+
+/// The same for a query that is read by hand.
+pub(crate) fn bad_query(error: QueryPayloadError) -> Problem {
+    let text = match error {
+        QueryPayloadError::Deserialize(reason) => reason.to_string(),
+        other => other.to_string(),
+    };
+    Problem::bad(parameter_of(&text).unwrap_or("query"), text.as_str())
 }
 
 /// The parameter that serde says is missing, not known, or there twice. It tells so in words only.

@@ -1,7 +1,7 @@
 //! Streams: which there are, their events, and the states that these lead to.
 
 use actix_web::web::{Data, Json, Path, Query};
-use dormouse_domain::{EventId, Timestamp, Version};
+use dormouse_domain::{EventId, StreamId, Timestamp, Version};
 use dormouse_persistence::Store;
 use dormouse_runtime::admin::{AsOf, StreamsWanted, limits};
 use serde::Deserialize;
@@ -101,11 +101,18 @@ pub(crate) async fn events(
     path: Path<StreamPath>,
     asked: Query<EventsAsked>,
 ) -> Result<Json<Events>, Problem> {
-    let stream = StreamPath::stream(path)?;
+    events_of(&attached, &StreamPath::stream(path)?, &asked).await
+}
+
+pub(super) async fn events_of(
+    attached: &Data<Attached>,
+    stream: &StreamId,
+    asked: &EventsAsked,
+) -> Result<Json<Events>, Problem> {
     let limit = asked::limit(asked.limit.as_deref(), limits::EVENTS_PAGE_MAX)?;
     let from = asked::version("from", asked.from.as_deref())?.unwrap_or(Version::new(1));
-    let admin = asked::admin(&attached)?;
-    let page = admin.events(&stream, from, limit).await?;
+    let admin = asked::admin(attached)?;
+    let page = admin.events(stream, from, limit).await?;
     if page.events.is_empty() {
         asked::known_type(&admin, &stream.aggregate_type).await?;
     }
@@ -121,9 +128,15 @@ pub(crate) async fn state(
     path: Path<StreamPath>,
     asked: Query<StateAsked>,
 ) -> Result<Json<StateView>, Problem> {
-    let stream = StreamPath::stream(path)?;
-    let as_of = asked.as_of()?;
-    let state = asked::admin(&attached)?.state_at(&stream, as_of).await?;
+    state_of(&attached, &StreamPath::stream(path)?, &asked).await
+}
+
+pub(super) async fn state_of(
+    attached: &Data<Attached>,
+    stream: &StreamId,
+    asked: &StateAsked,
+) -> Result<Json<StateView>, Problem> {
+    let state = asked::admin(attached)?.state_at(stream, asked.as_of()?).await?;
     Ok(Json(aside(move || StateView::of(state)).await??))
 }
 

@@ -12,8 +12,9 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse};
 
+use crate::guard::Access;
 use crate::guard::check::text;
-use crate::guard::{Access, LOGIN};
+use crate::login;
 use crate::problem::Problem;
 
 /// What an answer may take until its first byte, the reading of the request's body included. A stream of events goes on.
@@ -81,7 +82,7 @@ pub(super) fn refusal(base: &str, request: ServiceRequest, problem: &Problem) ->
         && accepts.contains("text/html");
     let response = if person {
         HttpResponse::SeeOther()
-            .insert_header((header::LOCATION, format!("{base}{LOGIN}")))
+            .insert_header((header::LOCATION, login::address(base, &request)))
             .finish()
     } else {
         problem.clone().into()

@@ -22,7 +22,7 @@ impl Audited {
     pub(super) fn of(request: &ServiceRequest) -> Self {
         Self {
             who: "nobody".into(),
-            what: request.path().to_owned(),
+            what: what(request.path(), request.query_string()),
             address: address(request.peer_addr()),
             status: None,
         }
@@ -47,5 +47,30 @@ impl Drop for Audited {
                 tracing::info!(target: "dormouse::audit", who, %address, what, "{message}");
             }
         }
+    }
+}
+
+/// The path, and which stream a query names: whatever else is in an address is not for the log.
+fn what(path: &str, query: &str) -> String {
+    let is_name = |pair: &&str| matches!(pair.split('=').next(), Some("type" | "id"));
+    let names: Vec<&str> = query.split('&').filter(is_name).collect();
+    match names.is_empty() {
+        true => path.to_owned(),
+        false => format!("{path}?{}", names.join("&")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_address_the_path_and_the_stream_are_told() {
+        assert_eq!(what("/drain", ""), "/drain");
+        assert_eq!(what("/drain", "token=secret"), "/drain");
+        assert_eq!(
+            what("/stream/passivate", "type=account&token=secret&id=.."),
+            "/stream/passivate?type=account&id=.."
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! The admin API: what it tells of a runtime, and how it says no.
 
+use std::time::Duration;
+
 use dormouse_domain::CommandId;
 use dormouse_ops::Ops;
 use dormouse_persistence::{MemoryDisk, Store, StoreOptions};
@@ -62,6 +64,35 @@ async fn the_overview_counts_what_was_done() {
         waits["p50_seconds"].as_f64() <= waits["max_seconds"].as_f64(),
         "{waits}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_tells_what_runtime_and_store_run_with() {
+    let ops = open();
+    let options = StoreOptions::default().cache_bytes(7).watermark_every_ms(250);
+    let store = Store::on_memory(&MemoryDisk::new(), options).unwrap();
+    let builder = Dormouse::builder(store).recent_ids(9);
+    let bank = builder.passivate_after(Duration::from_millis(1_500));
+    ops.attach(&bank.start().await.unwrap());
+    let json = read(&ops, "/overview");
+    let (runtime, store) = (&json["runtime"]["settings"], &json["store"]["settings"]);
+    assert_eq!(
+        (
+            &runtime["recent_ids"],
+            &runtime["passivate_after_seconds"],
+            &runtime["mailbox"]
+        ),
+        (&json!(9), &json!(1.5), &json!(4_096))
+    );
+    assert_eq!(
+        (
+            &store["cache_bytes"],
+            &store["watermark_every_seconds"],
+            &store["generation_bytes"]
+        ),
+        (&json!(7), &json!(0.25), &json!(64 << 20))
+    );
+    assert!(store.get("directory").is_none(), "it is in memory: {store}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,7 +212,47 @@ async fn an_id_may_hold_anything_that_ids_may() {
         deposit(&bank, id, 10).await;
         let page = read(&ops, &format!("/streams/account/{encoded}/events"));
         assert_eq!(page["head"], 1, "{id}");
+        let named = read(&ops, &format!("/stream/events?type=account&id={encoded}"));
+        assert_eq!(named, page, "{id}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_query_even_an_id_of_dots_arrives() {
+    let (ops, bank) = with_bank().await;
+    for id in [".", ".."] {
+        deposit(&bank, id, 10).await;
+        deposit(&bank, id, 10).await;
+        let of = format!("type=account&id={id}");
+        let events = read(&ops, &format!("/stream/events?{of}&from=2&limit=1"));
+        assert_eq!(
+            (&events["head"], &events["events"][0]["version"]),
+            (&json!(2), &json!(2))
+        );
+        let state = read(&ops, &format!("/stream/state?{of}&version=1"));
+        assert_eq!(
+            (&state["head"], &state["state"]["cents"]),
+            (&json!(2), &json!(10))
+        );
+        let taken = act(&ops, &format!("/stream/snapshot?{of}"));
+        assert_eq!((taken.status, &taken.json()["version"]), (200, &json!(2)));
+        let passivated = act(&ops, &format!("/stream/passivate?{of}"));
+        assert_eq!(passivated.json(), json!({"outcome": "done"}));
+    }
+    let asked = |path: &str| get(&ops, &format!("/api/v1{path}"), &[]);
+    refused(
+        &asked("/stream/state?type=account&id=.&versoin=1"),
+        400,
+        Some("query"),
+    );
+    refused(&asked("/stream/events?type=account"), 400, Some("id"));
+    refused(
+        &act(&ops, "/stream/passivate?type=nobody&id=."),
+        404,
+        Some("type"),
+    );
+    let without = send(&ops, "POST /api/v1/stream/passivate?type=account&id=.", &[], "");
+    refused(&without, 403, Some("X-Dormouse-Action"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

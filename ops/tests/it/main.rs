@@ -15,8 +15,10 @@ mod metrics;
 mod mounted;
 #[cfg(feature = "otel")]
 mod otel;
+mod pages;
 mod prometheus;
 mod refusals;
 mod safety;
+mod session;
 mod tls;
 mod tokens;

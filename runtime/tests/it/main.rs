@@ -17,6 +17,7 @@ mod passivation;
 mod property;
 mod sampling;
 mod secrets;
+mod settings;
 mod shutdown;
 mod snapshots;
 mod spans;
