@@ -13,7 +13,7 @@ pub(crate) mod views;
 
 use actix_web::web::{self, ServiceConfig};
 
-use crate::routes::{act, nothing_here, read};
+use crate::paths::{act, nothing_here, read};
 
 pub(crate) fn configure(api: &mut ServiceConfig) {
     api.service(read("/openapi.json", openapi::document))

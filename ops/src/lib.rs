@@ -41,6 +41,7 @@ mod metrics;
 mod ops;
 #[cfg(feature = "otel")]
 pub mod otel;
+mod paths;
 mod problem;
 mod process;
 mod readiness;

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use crate::attached::Attached;
 use crate::console::layout;
 use crate::guard::{self, Guard, LOGIN, LOGOUT};
+use crate::paths::{act, read_or_act};
 use crate::problem::Problem;
-use crate::routes::{act, read_or_act};
 use destination::DESTINATION_BYTES_MAX;
 
 /// A token of 256 bits takes 64 bytes; nobody needs so many more. Where to go on is percent-encoded once more: three bytes
