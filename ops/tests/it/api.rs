@@ -243,7 +243,7 @@ async fn by_query_even_an_id_of_dots_arrives() {
     refused(
         &asked("/stream/state?type=account&id=.&versoin=1"),
         400,
-        Some("query"),
+        Some("versoin"),
     );
     refused(&asked("/stream/events?type=account"), 400, Some("id"));
     refused(
