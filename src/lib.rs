@@ -311,7 +311,8 @@
 //!
 //! - `rocksdb` (default): the durable store. Without it there is only [`Store::in_memory`], which keeps nothing beyond
 //!   the process: for trying things out, and for tests.
-//! - `ops`: metrics, health, an admin API and a web console over HTTP, as `dormouse::ops`.
+//! - `ops`: metrics, health, an admin API and a web console over HTTP, as `dormouse::ops`. It holds a clone of the runtime
+//!   that it shows: at the end of a service [shut the runtime down](Dormouse::shutdown), then stop the ops server.
 //! - `otel`: traces to an OpenTelemetry collector, as `dormouse::ops::otel`.
 
 pub use dormouse_domain::{
@@ -322,14 +323,14 @@ pub use dormouse_domain::{
     Timestamp, TraceContext, Unknown, Version, limits, testing,
 };
 pub use dormouse_persistence::{
-    Health, LogFollower, MemoryDisk, Store, StoreError, StoreOptions, StoreStatistics, StreamSummary,
-    StreamsPage,
+    Health, LogFollower, MemoryDisk, Store, StoreError, StoreOptions, StoreSettings, StoreStatistics,
+    StreamSummary, StreamsPage,
 };
 pub use dormouse_persistence::{StoredCommand, StoredCommit, StoredEvent};
 pub use dormouse_runtime::{
     Builder, Distribution, Dormouse, Entity, EntityError, Execute, ExecuteReceipt, Executing,
-    ExecutingReceipt, Query, QueryError, Querying, ReadError, Readiness, Receipt, ShutdownError, StartError,
-    Statistics, TracePropagation, admin,
+    ExecutingReceipt, Query, QueryError, Querying, ReadError, Readiness, Receipt, RuntimeSettings,
+    ShutdownError, StartError, Statistics, TracePropagation, admin,
 };
 
 #[cfg(feature = "ops")]
@@ -353,8 +354,3 @@ pub mod store {
 
 #[doc(hidden)]
 pub use dormouse_domain::__private;
-
-/// The page's example is compiled with the tests of the documentation.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/operations.md")]
-struct Operations;

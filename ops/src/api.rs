@@ -3,6 +3,7 @@
 mod actions;
 mod aggregates;
 pub(crate) mod asked;
+mod by_query;
 mod failures;
 mod jobs;
 mod openapi;
@@ -12,12 +13,10 @@ pub(crate) mod views;
 
 use actix_web::web::{self, ServiceConfig};
 
-use crate::routes::{act, nothing_here, read};
+use crate::paths::{act, nothing_here, read};
 
 pub(crate) fn configure(api: &mut ServiceConfig) {
-    api.app_data(asked::queries())
-        .app_data(asked::paths())
-        .service(read("/openapi.json", openapi::document))
+    api.service(read("/openapi.json", openapi::document))
         .service(read("/overview", overview::overview))
         .service(read("/types", aggregates::types))
         .service(read("/residents", aggregates::residents))
@@ -26,6 +25,10 @@ pub(crate) fn configure(api: &mut ServiceConfig) {
         .service(read("/streams/{type}/{id}/state", streams::state))
         .service(act("/streams/{type}/{id}/passivate", actions::passivate))
         .service(act("/streams/{type}/{id}/snapshot", actions::snapshot))
+        .service(read("/stream/events", by_query::events))
+        .service(read("/stream/state", by_query::state))
+        .service(act("/stream/passivate", by_query::passivate))
+        .service(act("/stream/snapshot", by_query::snapshot))
         .service(read("/events/{id}", streams::event))
         .service(act("/checkpoint", jobs::checkpoint))
         .service(act("/compact", jobs::compact))

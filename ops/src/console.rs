@@ -9,14 +9,18 @@ mod format;
 mod jobs;
 mod json;
 pub(crate) mod layout;
-mod links;
+pub(crate) mod links;
 mod live;
+mod moment;
 mod overview;
 mod page;
 mod sample;
+mod settings;
+mod slider;
 mod standing;
 mod state;
 mod store;
+mod time;
 mod timeline;
 mod window;
 
@@ -24,7 +28,7 @@ use actix_web::web::ServiceConfig;
 
 pub(crate) use live::Live;
 
-use crate::routes::read;
+use crate::paths::read;
 
 pub(crate) fn configure(routes: &mut ServiceConfig) {
     routes

@@ -4,6 +4,7 @@ mod answer;
 mod attempts;
 mod audit;
 mod check;
+mod head;
 pub(crate) mod headers;
 mod need;
 mod origin;
@@ -23,21 +24,26 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
+use crate::connection;
 use crate::problem::Problem;
 use crate::scope::Scope;
 use attempts::Attempts;
 use audit::Audited;
+use head::Unsent;
 use sessions::{Session, Sessions};
 use unread::Unread;
 
+pub(crate) use answer::ANSWER_TIME;
 pub(crate) use attempts::FAILURES_MAX;
 pub(crate) use need::{LOGIN, LOGOUT};
 pub(crate) use origin::Hosts;
+pub(crate) use sessions::SessionId;
 pub use token::TokenError;
 pub(crate) use token::{Token, TokenSource, Tokens};
 
 /// What a request may carry in its body.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
 /// What it is asked with and what it remembers of who asked.
 pub(crate) struct Guard {
     hosts: Hosts,
@@ -54,6 +60,8 @@ pub(crate) struct Access {
     pub(crate) scope: Scope,
     /// For the audit log.
     pub(crate) who: String,
+    /// If it is a session that allows it.
+    pub(crate) session: Option<SessionId>,
 }
 
 impl Access {
@@ -62,6 +70,7 @@ impl Access {
         Self {
             scope: Scope::Act,
             who: "local process".into(),
+            session: None,
         }
     }
 }
@@ -88,13 +97,13 @@ impl Guard {
             .headers()
             .contains_key(header::TRANSFER_ENCODING)
             .then(|| request.take_payload());
-        let audited = (request.method() == Method::POST).then(|| Audited::of(&request));
+        let asks_for_head = request.method() == Method::HEAD;
+        let mut audited = (request.method() == Method::POST).then(|| Audited::of(&request));
         let access = check::sender(&self.hosts, &request)
             .and_then(|()| self.identify(request.headers(), address(request.peer_addr())));
-        let who = match &access {
-            Ok(Some(access)) => access.who.clone(),
-            Ok(None) | Err(_) => "nobody".into(),
-        };
+        if let (Some(audited), Ok(Some(access))) = (&mut audited, &access) {
+            audited.who.clone_from(&access.who);
+        }
         let checked = access.and_then(|access| {
             check::scope(access.as_ref(), &request)?;
             Ok(access)
@@ -103,14 +112,17 @@ impl Guard {
             Ok(access) => answer::of(request, access, next).await,
             Err(problem) => Ok(answer::refusal(base, request, &problem)),
         };
-        if let Some(audited) = audited {
-            let status = match &answered {
+        if let Some(audited) = &mut audited {
+            audited.status = Some(match &answered {
                 Ok(answered) => answered.status(),
                 Err(error) => error.as_response_error().status_code(),
-            };
-            audited.log(&who, status);
+            });
         }
         let mut answered = answered?;
+        connection::answered(&answered);
+        if asks_for_head {
+            answered = answered.map_body(|_, answer| Unsent::of(&answer).boxed());
+        }
         if let Some(unread) = unread {
             answered = answered.map_body(|_, answer| Unread::new(answer, unread).boxed());
         }
@@ -123,15 +135,27 @@ impl Guard {
             return Ok(Some(Access::local()));
         }
         if let Some(authorization) = headers.get(header::AUTHORIZATION) {
-            let token = authorization.as_bytes().strip_prefix(b"Bearer ");
-            return self.offered(token.unwrap_or_default(), address).map(Some);
+            let token = bearer(authorization.as_bytes()).unwrap_or_default();
+            return self.offered(token, address).map(Some);
         }
-        let session =
-            cookie(headers, self.cookie_name()).and_then(|id| self.sessions.find(id, Instant::now()));
-        Ok(session.map(|session| Access {
-            scope: session.scope,
-            who: format!("session of {}", session.token),
+        Ok(self.session(headers).and_then(|id| {
+            let session = self.sessions.find(&id, Instant::now())?;
+            Some(Access {
+                scope: session.scope,
+                who: format!("session of {}", session.token),
+                session: Some(id),
+            })
         }))
+    }
+
+    /// Whether a session goes on: an answer that lasts ends with it.
+    pub(crate) fn lasts(&self, session: &SessionId) -> bool {
+        self.sessions.find(session, Instant::now()).is_some()
+    }
+
+    /// What a request's cookie says, true or not.
+    fn session(&self, headers: &HeaderMap) -> Option<SessionId> {
+        cookie(headers, self.cookie_name()).map(SessionId::of_cookie)
     }
 
     fn offered(&self, token: &[u8], address: IpAddr) -> Result<Access, Problem> {
@@ -139,6 +163,7 @@ impl Guard {
         Ok(Access {
             scope: token.scope,
             who: format!("token {}", token.name),
+            session: None,
         })
     }
 
@@ -173,13 +198,13 @@ impl Guard {
         };
         let id = self.sessions.begin(session, Instant::now());
         let id = id.ok_or_else(|| Problem::unavailable("the system has no random bits"))?;
-        Ok(self.cookie(&id))
+        Ok(self.cookie(id.as_str()))
     }
 
     /// Ends a request's session. Answers a cookie that holds nothing.
     pub(crate) fn log_out(&self, headers: &HeaderMap) -> String {
-        if let Some(id) = cookie(headers, self.cookie_name()) {
-            self.sessions.end(id);
+        if let Some(id) = self.session(headers) {
+            self.sessions.end(&id);
         }
         self.cookie("") + "; Max-Age=0"
     }
@@ -200,6 +225,15 @@ impl Guard {
             self.cookie_name()
         )
     }
+}
+
+/// What follows the scheme `Bearer`, whose case does not matter (RFC 9110, section 11.1).
+fn bearer(authorization: &[u8]) -> Option<&[u8]> {
+    let space = authorization.iter().position(|byte| *byte == b' ')?;
+    let (scheme, token) = authorization.split_at(space);
+    scheme
+        .eq_ignore_ascii_case(b"Bearer")
+        .then(|| token.trim_ascii_start())
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -1,37 +1,74 @@
-//! Logging in to the console: a form takes a token and gives a session.
+//! Logging in to the console: a form takes a token, gives a session, and leads back to where one was.
 
-use actix_web::http::header;
-use actix_web::web::{self, Data, Form, FormConfig, Html, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+mod destination;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::error::UrlencodedError;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Data, Form, FormConfig, Html, Query, ServiceConfig};
+use actix_web::{Error, HttpRequest, HttpResponse};
 use maud::html;
 use serde::Deserialize;
 
 use crate::attached::Attached;
 use crate::console::layout;
 use crate::guard::{self, Guard, LOGIN, LOGOUT};
+use crate::paths::{act, read_or_act};
 use crate::problem::Problem;
+use destination::DESTINATION_BYTES_MAX;
 
-/// A token of 256 bits takes 64 bytes; nobody needs so many more.
-const FORM_BYTES_MAX: usize = 4 * 1024;
+/// A token of 256 bits takes 64 bytes; nobody needs so many more. Where to go on is percent-encoded once more: three bytes
+/// for one.
+const FORM_BYTES_MAX: usize = 4 * 1024 + 3 * DESTINATION_BYTES_MAX;
 
 pub(crate) fn configure(routes: &mut ServiceConfig) {
+    let form_limits = FormConfig::default()
+        .limit(FORM_BYTES_MAX)
+        .error_handler(not_the_form);
     routes
-        .service(
-            web::resource(LOGIN)
-                .app_data(FormConfig::default().limit(FORM_BYTES_MAX))
-                .route(web::get().to(form))
-                .route(web::post().to(log_in)),
-        )
-        .service(web::resource(LOGOUT).route(web::post().to(log_out)));
+        .service(read_or_act(LOGIN, form, log_in).app_data(form_limits))
+        .service(act(LOGOUT, log_out));
+}
+
+/// Whoever posts something else is no browser with our form before it.
+fn not_the_form(error: UrlencodedError, request: &HttpRequest) -> Error {
+    match error {
+        UrlencodedError::ContentType => {
+            Problem::content_type(request.headers(), "application/x-www-form-urlencoded").into()
+        }
+        UrlencodedError::Overflow { size, limit } => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large")
+                .of("body")
+                .sizes(size as u64, limit as u64)
+                .into()
+        }
+        error => Problem::bad("token", error.to_string()).into(),
+    }
+}
+
+/// Where who asks for a page without a session is sent: the form, which leads back to it.
+pub(crate) fn address(base: &str, request: &ServiceRequest) -> String {
+    let asked = request.uri().path_and_query().map_or("", |asked| asked.as_str());
+    destination::login(base, asked)
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    /// Where to go on.
+    #[serde(default)]
+    to: String,
 }
 
 #[derive(Deserialize)]
 struct Offered {
     token: String,
+    /// Where to go on.
+    #[serde(default)]
+    to: String,
 }
 
-async fn form(attached: Data<Attached>) -> Html {
-    Html::new(markup(&attached, None))
+async fn form(attached: Data<Attached>, asked: Query<Asked>) -> Html {
+    Html::new(markup(&attached, &asked.to, None))
 }
 
 async fn log_in(
@@ -41,8 +78,8 @@ async fn log_in(
     offered: Form<Offered>,
 ) -> HttpResponse {
     match guard.log_in(&offered.token, guard::address(request.peer_addr())) {
-        Ok(cookie) => to(&format!("{}/", attached.base), cookie),
-        Err(problem) => refused(&attached, &problem),
+        Ok(cookie) => to(&destination::checked(&attached.base, &offered.to), cookie),
+        Err(problem) => refused(&attached, &offered.to, &problem),
     }
 }
 
@@ -61,23 +98,24 @@ fn to(path: &str, cookie: String) -> HttpResponse {
 }
 
 /// The form again, with the status of the problem.
-fn refused(attached: &Attached, problem: &Problem) -> HttpResponse {
+fn refused(attached: &Attached, to: &str, problem: &Problem) -> HttpResponse {
     let mut response = HttpResponse::from(problem.clone());
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         header::HeaderValue::from_static("text/html; charset=utf-8"),
     );
     response
-        .set_body(markup(attached, Some(&problem.error)))
+        .set_body(markup(attached, to, Some(&problem.error)))
         .map_into_boxed_body()
 }
 
-fn markup(attached: &Attached, error: Option<&str>) -> String {
+fn markup(attached: &Attached, to: &str, error: Option<&str>) -> String {
     let content = html! {
         h1 { "Log in" }
         p.soft { "This console is open to holders of a token." }
         @if let Some(error) = error { p.wrong role="alert" { (error) } }
         form method="post" action={ (attached.base) (LOGIN) } {
+            @if !to.is_empty() { input type="hidden" name="to" value=(to); }
             label for="token" { "Token" }
             input id="token" name="token" type="password" autocomplete="current-password" required autofocus;
             button.primary type="submit" { "Log in" }

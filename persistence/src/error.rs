@@ -54,6 +54,18 @@ pub enum StoreError {
         /// What that file system had left when it was refused, or failed.
         free_bytes: u64,
     },
+    /// A copy of the store is there, whole and synced; but the directory that it is in could not be synced, so its name may
+    /// not survive a loss of power. Sync that directory, or remove the copy and make another one.
+    #[error(
+        "the copy in {path:?} is whole, but its name may not survive a loss of power: {reason}; sync the directory it is \
+         in, or make another copy"
+    )]
+    CopyNotDurable {
+        /// The copy's directory.
+        path: PathBuf,
+        /// What the operating system said.
+        reason: Arc<std::io::Error>,
+    },
     /// The store was written by a newer version of this library. Use that one.
     #[error("the store has format {found}, this version reads up to format {supported}")]
     NewerFormat {

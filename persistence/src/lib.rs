@@ -85,6 +85,7 @@ mod registry;
 #[cfg(test)]
 mod schedules;
 mod session;
+mod settings;
 mod settlement;
 mod snapshot;
 mod statistics;
@@ -116,6 +117,7 @@ pub use crate::error::StoreError;
 pub use crate::follower::LogFollower;
 pub use crate::listing::{StreamSummary, StreamsPage};
 pub use crate::options::{OpenProgress, StoreOptions};
+pub use crate::settings::StoreSettings;
 pub use crate::settlement::{NotCommitted, Settled, Settlement, SettlementSink, SinkId, Ticket};
 pub use crate::snapshot::Snapshot;
 pub use crate::statistics::StoreStatistics;

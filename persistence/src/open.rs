@@ -77,6 +77,10 @@ impl RocksDisk {
 }
 
 impl Disk for RocksDisk {
+    fn directory(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
     fn open(&self, options: &StoreOptions) -> Result<Opened, StoreError> {
         let (layout, lock, state) = self.claim()?;
         let shared = Shared::new(options.cache_bytes)?;

@@ -5,6 +5,7 @@ mod compaction;
 mod reading;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use dormouse_domain::StreamId;
@@ -22,6 +23,7 @@ use crate::metric_names;
 use crate::options::StoreOptions;
 use crate::queue::End;
 use crate::session::Session;
+use crate::settings::StoreSettings;
 use crate::settlement::{SettlementSink, SinkId, Ticket};
 use crate::snapshot::Snapshot;
 use crate::statistics::StoreStatistics;
@@ -232,6 +234,13 @@ impl Store {
             generation: session.generation,
             engine: session.engine.statistics(),
         }
+    }
+
+    /// What the store runs with. Cheap.
+    #[must_use]
+    pub fn settings(&self) -> StoreSettings {
+        let directory = self.inner.disk.directory();
+        StoreSettings::of(&self.inner.core.options, directory.map(Path::to_owned))
     }
 
     /// Tells the metrics facade how the store stands: to be called before each scrape, since nothing else looks at

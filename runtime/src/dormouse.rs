@@ -15,6 +15,7 @@ use crate::entity::Entity;
 use crate::error::{EntityError, ShutdownError};
 use crate::readiness::Readiness;
 use crate::registered::Registered;
+use crate::settings::RuntimeSettings;
 use crate::shared::Shared;
 use crate::statistics::Statistics;
 use crate::sweeper::Sweeper;
@@ -24,7 +25,7 @@ use crate::system::OwnSystem;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running write model. Clones share it; the last one dropped stops it, which is no worse than a crash. To stop it
-/// gently: [`shutdown`](Self::shutdown).
+/// gently: [`shutdown`](Self::shutdown). An [`Admin`] and an ops server that shows it hold a clone, too.
 #[derive(Clone)]
 pub struct Dormouse {
     inner: Arc<Inner>,
@@ -136,6 +137,12 @@ impl Dormouse {
         self.inner.shared.statistics()
     }
 
+    /// What it runs with. Cheap; the store's are in [`Store::settings`].
+    #[must_use]
+    pub fn settings(&self) -> RuntimeSettings {
+        RuntimeSettings::of(&self.inner.shared.options)
+    }
+
     /// Tells the metrics facade how runtime and store stand: to be called before each scrape. The runtime's own gauges are
     /// recorded at every sweep, too; those of the disk and of RocksDB only here. Takes a millisecond or so, and may do some
     /// I/O: not for a thread that must not wait.
@@ -192,7 +199,8 @@ impl Dormouse {
     }
 
     /// Stops gently: takes no more commands, finishes what is in flight within the builder's limit, takes snapshots where
-    /// they are worth it, closes the store. Every clone and entity answers *shutting down* from then on.
+    /// they are worth it, closes the store. Every clone and entity answers *shutting down* from then on. An ops server is
+    /// stopped after this: it tells of the shutdown meanwhile.
     ///
     /// # Errors
     /// [`ShutdownError`]: something was left, but nothing that was acknowledged is lost.
@@ -210,9 +218,10 @@ impl Dormouse {
                 let _ = tell.send(inner.shared.store.close());
             });
         match closing {
-            Ok(_) => told.await.unwrap_or(Err(StoreError::Closed))?,
-            Err(_) => shared.store.close()?,
+            Ok(_) => told.await.unwrap_or(Err(StoreError::Closed)),
+            Err(_) => shared.store.close(),
         }
+        .map_err(ShutdownError::Store)?;
         tracing::info!(took = ?start.elapsed(), "the runtime has shut down");
         finished
     }

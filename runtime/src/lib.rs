@@ -36,6 +36,7 @@ mod residents;
 mod schedules;
 mod seldom;
 mod sending;
+mod settings;
 mod shared;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
@@ -65,4 +66,5 @@ pub use propagation::TracePropagation;
 pub use query::{Query, Querying};
 pub use readiness::Readiness;
 pub use receipt::Receipt;
+pub use settings::RuntimeSettings;
 pub use statistics::Statistics;

@@ -1,6 +1,7 @@
 //! What is done to one aggregate, at once.
 
 use actix_web::web::{Data, Json, Path};
+use dormouse_domain::StreamId;
 
 use crate::api::asked::{self, StreamPath};
 use crate::api::views::{PassivatedView, SnapshotView};
@@ -15,8 +16,14 @@ pub(crate) async fn passivate(
     attached: Data<Attached>,
     path: Path<StreamPath>,
 ) -> Result<Json<PassivatedView>, Problem> {
-    let stream = StreamPath::stream(path)?;
-    let passivated = asked::admin(&attached)?.passivate(&stream).await?;
+    passivate_of(&attached, &StreamPath::stream(path)?).await
+}
+
+pub(super) async fn passivate_of(
+    attached: &Data<Attached>,
+    stream: &StreamId,
+) -> Result<Json<PassivatedView>, Problem> {
+    let passivated = asked::admin(attached)?.passivate(stream).await?;
     Ok(Json(PassivatedView::of(passivated)))
 }
 
@@ -28,8 +35,14 @@ pub(crate) async fn snapshot(
     attached: Data<Attached>,
     path: Path<StreamPath>,
 ) -> Result<Json<SnapshotView>, Problem> {
-    let stream = StreamPath::stream(path)?;
-    let taken = asked::admin(&attached)?.snapshot(&stream).await?;
+    snapshot_of(&attached, &StreamPath::stream(path)?).await
+}
+
+pub(super) async fn snapshot_of(
+    attached: &Data<Attached>,
+    stream: &StreamId,
+) -> Result<Json<SnapshotView>, Problem> {
+    let taken = asked::admin(attached)?.snapshot(stream).await?;
     Ok(Json(SnapshotView {
         version: taken.version.get(),
         bytes: taken.bytes as u64,

@@ -9,7 +9,7 @@ use utoipa::openapi::{
 };
 use utoipa::{Modify, OpenApi};
 
-use crate::api::{actions, aggregates, jobs, overview, streams};
+use crate::api::{actions, aggregates, by_query, jobs, overview, streams};
 use crate::attached::Attached;
 use crate::problem::{PROBLEM_JSON, Problem};
 use crate::{health, metrics};
@@ -44,7 +44,8 @@ const ANY: [(u16, &str); 11] = [
     ),
     paths(
         overview::overview, aggregates::types, aggregates::residents, streams::streams, streams::events, streams::state,
-        streams::event, actions::passivate, actions::snapshot, jobs::checkpoint, jobs::compact, jobs::drain, jobs::all,
+        by_query::events, by_query::state, streams::event, actions::passivate, actions::snapshot, by_query::passivate,
+        by_query::snapshot, jobs::checkpoint, jobs::compact, jobs::drain, jobs::all,
         jobs::one, jobs::cancel, health::live, health::ready, metrics::scrape, document
     ),
     components(schemas(Problem)),

@@ -6,11 +6,13 @@
 mod aggregates;
 mod jobs;
 mod overview;
+mod settings;
 mod streams;
 mod times;
 
 pub(crate) use aggregates::{PassivatedView, Residents, SnapshotView, Types};
 pub(crate) use jobs::{JobView, Jobs};
 pub(crate) use overview::Overview;
+pub(crate) use settings::{RuntimeSettingsView, StoreSettingsView};
 pub(crate) use streams::{EventView, Events, StateView, Streams};
 pub(crate) use times::Times;

@@ -4,17 +4,16 @@ use dormouse_domain::StreamId;
 use maud::{Markup, html};
 
 use crate::console::links;
+use crate::console::page::Page;
 use crate::jobs::{Job, Kind};
 
 /// Of one aggregate.
 pub(crate) fn of_aggregate(base: &str, stream: &StreamId) -> Markup {
-    let at = |act: &str| {
-        let mut address = format!("{base}/api/v1/streams/");
-        links::encode(stream.aggregate_type.as_str(), &mut address);
-        address.push('/');
-        links::encode(stream.id.as_str(), &mut address);
-        format!("{address}/{act}")
-    };
+    let name = [
+        ("type", stream.aggregate_type.as_str()),
+        ("id", stream.id.as_str()),
+    ];
+    let at = |act: &str| links::to(base, &format!("/api/v1/stream/{act}"), &name);
     html! {
         (button(&Act {
             words: "Snapshot now",
@@ -22,6 +21,7 @@ pub(crate) fn of_aggregate(base: &str, stream: &StreamId) -> Markup {
             ask: "Stores a snapshot of its durable state in place of the one before. Its next activation starts from there.",
             done: &[("", "A snapshot is stored.")],
             then: None,
+            is_final: false,
         }))
         (button(&Act {
             words: "Passivate",
@@ -33,28 +33,28 @@ pub(crate) fn of_aggregate(base: &str, stream: &StreamId) -> Markup {
                 ("busy", "Something is in flight to it, so it stays. Try again."),
             ],
             then: None,
+            is_final: false,
         }))
     }
 }
 
-/// Of the store. Each of them but the last is a job.
-pub(crate) fn of_store(base: &str) -> Markup {
+/// Of the store: each of them is a job. Nothing for who may not act.
+pub(crate) fn of_store(page: &Page) -> Markup {
+    if !page.may_act {
+        return html! {};
+    }
+    let base = page.base();
     let at = |act: &str| format!("{base}/api/v1/{act}");
     let jobs = format!("{base}/jobs");
     html! {
-        (button(&Act {
-            words: "Checkpoint",
-            post: &at("checkpoint"),
-            ask: "Writes a consistent copy of the store below the directory that was configured for it. Commands go on.",
-            done: &[],
-            then: Some(&jobs),
-        }))
+        (checkpoint(page, &at("checkpoint"), &jobs))
         (button(&Act {
             words: "Compact",
             post: &at("compact"),
             ask: "Rewrites the index in as few sorted runs as it takes. It takes disk bandwidth and, while it runs, up to the index's size of disk.",
             done: &[],
             then: Some(&jobs),
+            is_final: false,
         }))
         (button(&Act {
             words: "Drain",
@@ -62,7 +62,31 @@ pub(crate) fn of_store(base: &str) -> Markup {
             ask: "Takes no more commands, finishes what is in flight and puts all aggregates to sleep. Only a restart takes commands again.",
             done: &[],
             then: Some(&jobs),
+            is_final: true,
         }))
+    }
+}
+
+/// Shown where it can't be done, too, with what is missing.
+fn checkpoint(page: &Page, post: &str, jobs: &str) -> Markup {
+    match &page.attached.backup_root {
+        Some(root) => button(&Act {
+            words: "Checkpoint",
+            post,
+            ask: &format!(
+                "Writes a consistent copy of the store to a new directory below {}. Commands go on.",
+                root.display()
+            ),
+            done: &[],
+            then: Some(jobs),
+            is_final: false,
+        }),
+        None => html! {
+            button type="button" disabled aria-describedby="no-checkpoint" { "Checkpoint" }
+            p.note #no-checkpoint {
+                "No checkpoints: " code { "backup_root" } " is not set in the ops builder."
+            }
+        },
     }
 }
 
@@ -76,6 +100,7 @@ pub(crate) fn of_job(base: &str, job: &Job) -> Markup {
                 ask: "Asks it to give up at its next step.",
                 done: &[("", "It was asked to give up.")],
                 then: None,
+            is_final: false,
             }))
         }
     }
@@ -90,11 +115,13 @@ struct Act<'a> {
     done: &'a [(&'a str, &'a str)],
     /// Where to go on.
     then: Option<&'a str>,
+    /// Whether it can't be taken back.
+    is_final: bool,
 }
 
 fn button(act: &Act<'_>) -> Markup {
     html! {
-        button type="button" data-post=(act.post) data-ask=(act.ask) data-then=[act.then] {
+        button.danger[act.is_final] type="button" data-post=(act.post) data-ask=(act.ask) data-then=[act.then] {
             (act.words)
             @for (outcome, words) in act.done { template data-outcome=(outcome) { (words) } }
         }
@@ -108,13 +135,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_a_type_is_called_its_buttons_post_to_its_own_address() {
+    fn whatever_it_is_called_its_buttons_post_to_its_own_address() {
         let stream = StreamId::new(
             AggregateType::from_static("../drain?x#"),
-            "a/b".try_into().unwrap(),
+            "..".try_into().unwrap(),
         );
         let buttons = of_aggregate("/ops", &stream).into_string();
-        let address = "data-post=\"/ops/api/v1/streams/..%2Fdrain%3Fx%23/a%2Fb/passivate\"";
+        let address = "data-post=\"/ops/api/v1/stream/passivate?type=..%2Fdrain%3Fx%23&amp;id=..\"";
         assert!(buttons.contains(address), "{buttons}");
     }
 }

@@ -6,18 +6,19 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::web::Query;
-use dormouse_domain::{EventId, StreamId, Timestamp, Version};
+use dormouse_domain::{EventId, StreamId, Version};
 use dormouse_runtime::Admin;
-use dormouse_runtime::admin::{AdminError, AsOf, EventsPage, Resident, ResidentOrder, ResidentsWanted};
+use dormouse_runtime::admin::{AdminError, EventsPage, Resident, ResidentOrder, ResidentsWanted};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::aside::aside;
+use crate::console::moment::Found;
 use crate::console::page::{Page, stream};
 use crate::console::state::States;
 use crate::console::timeline::{self, Link, PAGE};
-use crate::console::{acts, format, links};
+use crate::console::{acts, format, layout, links, slider};
 use crate::problem::Problem;
 
 const HERE: &str = "/aggregates";
@@ -31,7 +32,7 @@ pub(crate) struct Asked {
     /// A version; the head if there is none, or one that is no number.
     #[serde(default)]
     at: String,
-    /// The version is that of this time, as RFC 3339.
+    /// The version is the last of this time: see [`Found`].
     #[serde(default)]
     time: String,
 }
@@ -42,6 +43,7 @@ struct Shown {
     events: EventsPage,
     states: States,
     at: Version,
+    found: Option<Found>,
     resident: Option<Resident>,
 }
 
@@ -80,10 +82,11 @@ async fn read(
     asked: &Asked,
 ) -> Result<Shown, AdminError> {
     let head = admin.events(&stream, Version::new(1), 1).await?.head;
-    let wanted = match Timestamp::from_str(&asked.time) {
-        Ok(time) => Some(admin.state_at(&stream, AsOf::Time(time)).await?.version),
-        Err(_) => asked.at.parse().ok().map(Version::new),
-    };
+    let found = Found::read(admin, &stream, &asked.time).await;
+    let wanted = found
+        .as_ref()
+        .and_then(Found::version)
+        .or_else(|| asked.at.parse().ok().map(Version::new));
     let at = wanted
         .unwrap_or(head)
         .clamp(Version::new(1), head.max(Version::new(1)));
@@ -95,6 +98,7 @@ async fn read(
         events,
         states,
         at,
+        found,
         resident,
     })
 }
@@ -120,19 +124,11 @@ fn content(page: &Page, shown: &Shown) -> Markup {
         id,
     };
     let head = shown.events.head;
+    let lead = html! { div.lead.standing-of #subject { (standing(&link, head, shown.resident.as_ref())) } };
+    let doing = html! { @if page.may_act { (acts::of_aggregate(link.base, &shown.stream)) } };
     html! {
-        div.subject {
-            div {
-                p.crumb {
-                    a href=(links::to(link.base, HERE, &[])) { "Aggregates" } " / "
-                    a href=(links::to(link.base, HERE, &[("type", aggregate_type)])) { (aggregate_type) }
-                }
-                h1 { (id) }
-                div.standing-of #subject { (standing(head, shown.resident.as_ref())) }
-            }
-            @if page.may_act { div.doing { (acts::of_aggregate(link.base, &shown.stream)) } }
-        }
-        (slider(&link, shown))
+        (layout::heading(id, &lead, &doing))
+        (slider::markup(&link, shown.at, &shown.events, shown.found.as_ref()))
         div.columns.versions {
             section.sheet #timeline { (timeline::markup(&shown.events, shown.at, &link)) }
             section.sheet.pane #state { (shown.states.markup(shown.at.min(head))) }
@@ -140,8 +136,10 @@ fn content(page: &Page, shown: &Shown) -> Markup {
     }
 }
 
-fn standing(head: Version, resident: Option<&Resident>) -> Markup {
+fn standing(link: &Link<'_>, head: Version, resident: Option<&Resident>) -> Markup {
+    let of_type = links::to(link.base, HERE, &[("type", link.aggregate_type)]);
     html! {
+        span { a href=(of_type) title="All of this type" { (link.aggregate_type) } }
         span { b { (format::plural(head.get(), "event", "events")) } }
         @match resident {
             None => span { span.chip { "asleep" } },
@@ -153,43 +151,6 @@ fn standing(head: Version, resident: Option<&Resident>) -> Markup {
                 @if resident.in_flight > 0 { span { (format::count(resident.in_flight.into())) " in flight" } }
             }
         }
-    }
-}
-
-fn slider(link: &Link<'_>, shown: &Shown) -> Markup {
-    let (at, head) = (shown.at.get(), shown.events.head.get().max(1));
-    let event = shown.events.events.iter().find(|event| event.version == shown.at);
-    html! {
-        form.slider #slider method="get" action={ (link.base) "/aggregate" } {
-            input type="hidden" name="type" value=(link.aggregate_type);
-            input type="hidden" name="id" value=(link.id);
-            div.step #steps {
-                (step(link, 1, at > 1, "|<", "First version (Home)"))
-                (step(link, at - 1, at > 1, "<", "Version before (←)"))
-                (step(link, at + 1, at < head, ">", "Version after (→)"))
-                (step(link, head, at < head, ">|", "Last version (End)"))
-            }
-            input #range type="range" min="1" max=(head) value=(at) aria-label="Version" disabled[head == 1];
-            div.step {
-                label for="at" { "Version" }
-                input #at type="number" name="at" min="1" max=(head) value=(at);
-                noscript { button { "Show" } }
-                span.when #when {
-                    "of " (format::count(head))
-                    @if let Some(event) = event {
-                        @let (day, time) = format::time(event.time);
-                        ", " time datetime=(event.time) { (day) " " (time[..time.len().min(12)]) }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn step(link: &Link<'_>, version: u64, there: bool, sign: &str, words: &str) -> Markup {
-    html! {
-        a.button href=(link.to(version)) data-version=(version) data-step=(sign) title=(words) aria-label=(words)
-            aria-disabled=[(!there).then_some("true")] { (sign) }
     }
 }
 

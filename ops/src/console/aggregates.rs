@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::aside::aside;
 use crate::console::page::Page;
-use crate::console::{format, links};
+use crate::console::{format, layout, links};
 use crate::problem::Problem;
 
 const HERE: &str = "/aggregates";
@@ -58,11 +58,14 @@ pub(crate) async fn page(page: Page, asked: Query<Asked>) -> Result<HttpResponse
     };
     let wanted = residents_wanted(&asked);
     let residents = aside(move || admin.residents(&wanted)).await?;
-    let content = html! {
-        div.head {
-            h1 { (TITLE) }
-            p.lead { (format::plural(residents.matching as u64, "aggregate", "aggregates")) " in memory" @if searched { ", of those searched for" } }
+    let lead = html! {
+        p.lead {
+            (format::plural(residents.matching as u64, "aggregate", "aggregates")) " in memory"
+            @if searched { ", of those searched for" }
         }
+    };
+    let content = html! {
+        (layout::heading(TITLE, &lead, &html! {}))
         (form(page.base(), &types, &asked))
         div.columns {
             div.stack {

@@ -27,6 +27,8 @@ const FILES: &[(&str, &str, &str)] = files! {
     "theme.js": JAVASCRIPT,
     "console.js": JAVASCRIPT,
     "live.js": JAVASCRIPT,
+    "stream.js": JAVASCRIPT,
+    "utc.js": JAVASCRIPT,
     "charts.js": JAVASCRIPT,
     "ticks.js": JAVASCRIPT,
     "keys.js": JAVASCRIPT,

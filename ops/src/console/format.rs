@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use dormouse_domain::Timestamp;
-
 /// Keeps a number and its unit on one line.
 const NO_BREAK: char = '\u{a0}';
 
@@ -103,13 +101,6 @@ pub(crate) fn percent(part: f64, whole: f64) -> String {
     format!("{share:.0}{NO_BREAK}%")
 }
 
-/// `2013-01-09 14:05:31.000250` in UTC, split where a reader looks: the day, and the time of day.
-pub(crate) fn time(at: Timestamp) -> (String, String) {
-    let text = at.to_string();
-    let (day, time) = text.trim_end_matches('Z').split_once('T').unwrap_or((&text, ""));
-    (day.to_owned(), time.to_owned())
-}
-
 /// `1 event`, `2 events`.
 pub(crate) fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{}{NO_BREAK}{}", count(n), if n == 1 { one } else { many })
@@ -176,11 +167,5 @@ mod tests {
         ] {
             assert_eq!(decimal(x), text);
         }
-    }
-
-    #[test]
-    fn a_time_is_split_into_day_and_time_of_day() {
-        let at = "2013-01-09T14:05:31.000250Z".parse().unwrap();
-        assert_eq!(time(at), ("2013-01-09".into(), "14:05:31.000250".into()));
     }
 }

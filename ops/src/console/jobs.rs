@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use maud::{Markup, html};
 
 use crate::console::page::Page;
-use crate::console::{acts, format};
+use crate::console::{acts, format, layout, time};
 use crate::jobs::{Job, JobState, Jobs};
 
 const HERE: &str = "/jobs";
@@ -17,14 +17,11 @@ const REFRESH_MS: u32 = 1_000;
 
 pub(crate) async fn page(page: Page, jobs: Data<Jobs>) -> HttpResponse {
     let jobs = jobs.all();
+    let lead = html! {
+        p.lead { "Work that takes longer than a request. The last 50 are kept until the process ends." }
+    };
     let content = html! {
-        div.subject {
-            div {
-                h1 { (TITLE) }
-                p.lead { "Work that takes longer than a request. The last 50 are kept until the process ends." }
-            }
-            @if page.may_act { div.doing { (acts::of_store(page.base())) } }
-        }
+        (layout::heading(TITLE, &lead, &acts::of_store(&page)))
         section.sheet #jobs data-refresh-ms=(REFRESH_MS) { (list(&page, &jobs)) }
     };
     page.show(HERE, TITLE, &content)
@@ -37,7 +34,7 @@ fn list(page: &Page, jobs: &[Arc<Job>]) -> Markup {
         } @else {
             div.scroll {
                 table.jobs {
-                    thead { tr { th.num { "No." } th { "Job" } th { "State" } th { "Begun" } th.num { "Took" } th { "By" } th {} } }
+                    thead { tr { th.num { "No." } th { "Job" } th { "State" } th { "Begun, UTC" } th.num { "Took" } th { "By" } th {} } }
                     tbody { @for job in jobs { (self::job(page, job)) } }
                 }
             }
@@ -46,13 +43,12 @@ fn list(page: &Page, jobs: &[Arc<Job>]) -> Markup {
 }
 
 fn job(page: &Page, job: &Job) -> Markup {
-    let (day, time) = format::time(job.started);
     html! {
         tr {
             td.num { (job.id) }
             td.id { strong { (job.kind) } br; span.soft { (job.what) } }
             td.id { (state(job)) }
-            td { time datetime=(job.started) title=(day) { (time[..time.len().min(8)]) } }
+            td.time { (time::to_the_second(job.started)) }
             td.num { (format::duration(job.took())) }
             td { (job.who) }
             td.num {

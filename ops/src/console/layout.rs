@@ -6,6 +6,8 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::attached::Attached;
 use crate::console::assets;
+use crate::console::standing::Standing;
+use crate::guard::{LOGIN, LOGOUT};
 
 /// A place in the navigation. Its key is pressed after `g`.
 struct Place {
@@ -53,14 +55,22 @@ const KEYS: &[(&str, &str)] = &[
     ("/", "search aggregates"),
     ("←  →", "version before, version after"),
     ("Home  End", "first version, last version"),
+    ("w", "the version at a time: when"),
     ("t", "light, dark, or as the system has it"),
     ("?", "this list"),
     ("Esc", "close"),
 ];
 
-/// A page at a place of the navigation.
-pub(crate) fn page(attached: &Attached, here: &str, title: &str, content: &Markup) -> HttpResponse {
+/// A page at a place of the navigation; `logged_in` if there is a session to end.
+pub(crate) fn page(
+    attached: &Attached,
+    here: &str,
+    title: &str,
+    logged_in: bool,
+    content: &Markup,
+) -> HttpResponse {
     let base = &attached.base;
+    let now = attached.live.latest(|sample| sample.standing.clone());
     let body = html! {
         a.skip href="#main" { "Skip to the content" }
         header.side {
@@ -80,18 +90,18 @@ pub(crate) fn page(attached: &Attached, here: &str, title: &str, content: &Marku
                 }
             }
             div.foot {
-                (standing(attached))
+                (pill(&now))
                 div.tools {
                     button.quiet type="button" data-theme-button="" title="Light or dark (t)" { "Theme" }
                     button.quiet type="button" data-keys-button="" title="Keys (?)" { "Keys" }
+                    @if logged_in {
+                        form method="post" action={ (base) (LOGOUT) } { button.quiet { "Log out" } }
+                    }
                 }
             }
         }
         div.page {
-            div.banner #offline role="alert" hidden {
-                strong { "Disconnected." } " " span {} " "
-                button type="button" { "Try now" }
-            }
+            (banners(base, &now))
             main #main tabindex="-1" { (content) }
         }
         (keys())
@@ -144,8 +154,46 @@ pub(crate) fn at(base: &str, path: &str) -> String {
     format!("{base}{path}")
 }
 
-fn standing(attached: &Attached) -> Markup {
-    let standing = attached.live.latest(|sample| sample.standing.clone());
+/// The head of every page: its title, a lead below it, and what can be done at the right.
+pub(crate) fn heading(title: &str, lead: &Markup, doing: &Markup) -> Markup {
+    html! {
+        div.heading {
+            div {
+                h1 { (title) }
+                (lead)
+            }
+            @if !doing.0.is_empty() { div.doing { (doing) } }
+        }
+    }
+}
+
+/// A page's lead where there is nothing better to say: whether commands are taken, and if not, why.
+pub(crate) fn standing_line(standing: &Standing) -> Markup {
+    html! {
+        p.lead data-standing-line="" data-kind=(standing.kind) {
+            strong { (standing.word) } " " span { (standing.reason) }
+        }
+    }
+}
+
+/// What is said above a page, when there is reason to: shown and hidden by the scripts.
+fn banners(base: &str, now: &Standing) -> Markup {
+    html! {
+        div.banner #trouble role="alert" hidden[now.kind != "bad"] {
+            strong { (now.word) } " " span { (now.reason) }
+        }
+        div.banner #offline role="alert" hidden {
+            strong { "Disconnected." } " " span {} " "
+            button type="button" { "Try now" }
+        }
+        div.banner #ended role="alert" hidden {
+            strong { "Your session has ended." } " " span {} " "
+            a.button href={ (base) (LOGIN) } { "Log in" }
+        }
+    }
+}
+
+fn pill(standing: &Standing) -> Markup {
     html! {
         p.standing #standing data-kind=(standing.kind) title=(standing.reason) {
             i {} span { (standing.word) }

@@ -23,7 +23,7 @@ pub(crate) fn aggregate(base: &str, aggregate_type: &str, id: &str, version: Opt
 }
 
 /// Percent-encoding of everything that RFC 3986 does not call unreserved.
-pub(crate) fn encode(value: &str, into: &mut String) {
+fn encode(value: &str, into: &mut String) {
     for byte in value.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => into.push(byte.into()),

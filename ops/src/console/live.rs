@@ -4,20 +4,21 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use actix_web::web::{Bytes, Data};
+use actix_web::web::{Bytes, Data, ReqData};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use crate::attached::Attached;
 use crate::console::assets;
 use crate::console::sample::{Look, Sample, Samples};
+use crate::guard::{Access, Guard, SessionId};
 use crate::readiness::Readiness;
 
 /// How often the runtime is looked at. Also what keeps connections alive.
@@ -126,18 +127,30 @@ fn frame(event: &str, data: &str) -> Bytes {
     format!("event: {event}\ndata: {data}\n\n").into()
 }
 
-/// Samples as they are taken, after all that are kept.
-pub(crate) async fn stream(attached: Data<Attached>) -> HttpResponse {
+/// Samples as they are taken, after all that are kept. It ends with the session that it was asked for in.
+pub(crate) async fn stream(
+    attached: Data<Attached>,
+    guard: Data<Guard>,
+    access: ReqData<Access>,
+) -> HttpResponse {
     match attached.live.watch() {
         Some(frames) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "text/event-stream"))
             .insert_header((CACHE_CONTROL, "no-store"))
-            .body(Frames(frames)),
+            .body(Frames {
+                frames,
+                guard: guard.into_inner(),
+                session: access.into_inner().session,
+            }),
         None => HttpResponse::ServiceUnavailable().body("as many pages are open as may be\n"),
     }
 }
 
-struct Frames(mpsc::Receiver<Bytes>);
+struct Frames {
+    frames: mpsc::Receiver<Bytes>,
+    guard: Arc<Guard>,
+    session: Option<SessionId>,
+}
 
 impl MessageBody for Frames {
     type Error = Infallible;
@@ -147,6 +160,12 @@ impl MessageBody for Frames {
     }
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        self.get_mut().0.poll_recv(cx).map(|frame| frame.map(Ok))
+        let this = self.get_mut();
+        let frame = ready!(this.frames.poll_recv(cx));
+        let lasts = this
+            .session
+            .as_ref()
+            .is_none_or(|session| this.guard.lasts(session));
+        Poll::Ready(frame.filter(|_| lasts).map(Ok))
     }
 }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use crate::console::page::Page;
 use crate::console::sample::Sample;
+use crate::console::settings;
 
 /// A number at the top: name, figure, unit, and what stands below it, as text and figures in turn.
 struct Tile {
@@ -49,7 +50,7 @@ const TILES: &[Tile] = &[
         name: "In flight",
         figure: "in_flight",
         unit: "",
-        below: &[("queue_commits", "wait for the journal")],
+        below: &[("queue_commits", "queued for the journal")],
     },
 ];
 
@@ -145,28 +146,31 @@ const CHARTS: &[Chart] = &[
         note: "now",
     },
     Chart {
-        title: "Not indexed yet",
-        kind: "line",
-        unit: "count",
-        series: &[("unindexed", "events", 1)],
-        note: "durable, sorted by stream later",
+        title: "Tail of the log",
+        kind: "limit",
+        unit: "bytes",
+        series: &[("tail_bytes", "in memory", 1), ("tail_bytes_max", "bound", 3)],
+        note: "indexed a generation at a time",
     },
 ];
 
 pub(crate) async fn page(page: Page) -> HttpResponse {
-    let content = page.attached.live.latest(content);
+    let settings = page.runtime().map(|runtime| runtime.settings());
+    let heading = page.standing_heading("Overview", &html! {});
+    let content = html! {
+        (heading)
+        (page.attached.live.latest(now))
+        @match &settings {
+            Some(settings) => (settings::of_runtime(settings)),
+            // the page is loaded anew once there is a runtime
+            None => div data-until-open="" {},
+        }
+    };
     page.show("/", "Overview", &content)
 }
 
-fn content(sample: &Sample) -> Markup {
-    let standing = &sample.standing;
+fn now(sample: &Sample) -> Markup {
     html! {
-        div.head {
-            h1 { "Overview" }
-            p.lead data-standing-line="" data-kind=(standing.kind) {
-                strong { (standing.word) } " " span { (standing.reason) }
-            }
-        }
         section.tiles aria-label="Now" {
             @for tile in TILES { (self::tile(tile, sample)) }
         }
@@ -211,4 +215,14 @@ fn chart(chart: &Chart, sample: &Sample) -> Markup {
 /// A figure that is kept up to date.
 pub(crate) fn figure(sample: &Sample, name: &str) -> Markup {
     html! { span.live data-live=(name) { (sample.figure(name)) } }
+}
+
+/// The same, where anything but zero is a fault: it shows then.
+pub(crate) fn figure_of_fault(sample: &Sample, name: &str) -> Markup {
+    let text = sample.figure(name);
+    html! { span.live.fault[is_fault(text)] data-live=(name) data-fault="" { (text) } }
+}
+
+fn is_fault(text: &str) -> bool {
+    !matches!(text, "0" | "–")
 }

@@ -23,6 +23,8 @@ pub(crate) struct Page {
     pub(crate) attached: Data<Attached>,
     /// Whether its reader may change anything: others see no button for it.
     pub(crate) may_act: bool,
+    /// Whether there is a session, which can be ended.
+    logged_in: bool,
 }
 
 impl FromRequest for Page {
@@ -34,7 +36,8 @@ impl FromRequest for Page {
         let attached = Data::<Attached>::from_request(request, payload).into_inner();
         ready(attached.map(|attached| Self {
             attached,
-            may_act: access.is_ok_and(|access| access.scope >= Scope::Act),
+            may_act: access.as_ref().is_ok_and(|access| access.scope >= Scope::Act),
+            logged_in: access.is_ok_and(|access| access.session.is_some()),
         }))
     }
 }
@@ -49,24 +52,36 @@ impl Page {
         self.attached.runtime()
     }
 
-    /// The page that says that there is no runtime yet.
+    /// The page that says that there is no runtime yet, and how far its store's opening has come. It becomes the page that
+    /// was asked for once there is one.
     pub(crate) fn opening(&self, here: &str, title: &str) -> HttpResponse {
-        let readiness = Readiness::of(&self.attached);
-        let reason = Standing::from(readiness).reason;
-        self.sorry(here, title, StatusCode::SERVICE_UNAVAILABLE, &reason)
+        let content = html! {
+            (self.standing_heading(title, &html! {}))
+            div.sheet { p.empty.first data-until-open="" { "There is nothing to see before the store is open." } }
+        };
+        self.with_status(StatusCode::SERVICE_UNAVAILABLE, here, title, &content)
+    }
+
+    /// The head of a page that says how the runtime stands.
+    pub(crate) fn standing_heading(&self, title: &str, doing: &Markup) -> Markup {
+        let standing = Standing::from(Readiness::of(&self.attached));
+        layout::heading(title, &layout::standing_line(&standing), doing)
     }
 
     pub(crate) fn show(&self, here: &str, title: &str, content: &Markup) -> HttpResponse {
-        layout::page(&self.attached, here, title, content)
+        layout::page(&self.attached, here, title, self.logged_in, content)
     }
 
     /// A page that says why there is nothing to see.
     pub(crate) fn sorry(&self, here: &str, title: &str, status: StatusCode, reason: &str) -> HttpResponse {
         let content = html! {
-            div.head { h1 { (title) } }
-            div.sheet { p.empty.first { (reason) } }
+            (layout::heading(title, &html! { p.lead { (reason) } }, &html! {}))
         };
-        let mut answer = self.show(here, title, &content);
+        self.with_status(status, here, title, &content)
+    }
+
+    fn with_status(&self, status: StatusCode, here: &str, title: &str, content: &Markup) -> HttpResponse {
+        let mut answer = self.show(here, title, content);
         *answer.status_mut() = status;
         answer
     }

@@ -1,80 +1,116 @@
 //! The store: how far it has come, what it takes, and how it stands.
 
 use actix_web::HttpResponse;
-use dormouse_persistence::{FamilyStatistics, LevelStatistics};
+use dormouse_persistence::{FamilyStatistics, LevelStatistics, StoreSettings};
 use dormouse_runtime::Statistics;
 use maud::{Markup, html};
 
 use crate::aside::aside;
 use crate::console::acts;
 use crate::console::format;
-use crate::console::overview::figure;
+use crate::console::overview::{figure, figure_of_fault};
 use crate::console::page::Page;
 use crate::console::sample::Sample;
+use crate::console::settings;
 use crate::problem::Problem;
 
 const HERE: &str = "/store";
 const TITLE: &str = "Store";
 
-/// A sheet of figures: its title, a note, and lines of a name, a figure and words after it.
-type Sheet = (
-    &'static str,
-    &'static str,
-    &'static [(&'static str, &'static str, &'static str)],
-);
+/// Figures that belong together.
+struct Sheet {
+    title: &'static str,
+    note: &'static str,
+    lines: &'static [Line],
+    /// What is to be known about them.
+    about: &'static str,
+}
+
+struct Line {
+    name: &'static str,
+    figure: &'static str,
+    /// After the figure.
+    words: &'static str,
+    /// Whether anything but zero is a fault.
+    is_fault: bool,
+}
+
+const fn line(name: &'static str, figure: &'static str) -> Line {
+    of(name, figure, "")
+}
+
+const fn of(name: &'static str, figure: &'static str, words: &'static str) -> Line {
+    Line {
+        name,
+        figure,
+        words,
+        is_fault: false,
+    }
+}
+
+const fn fault(name: &'static str, figure: &'static str) -> Line {
+    Line {
+        is_fault: true,
+        ..line(name, figure)
+    }
+}
 
 const SHEETS: &[Sheet] = &[
-    (
-        "Log",
-        "the truth",
-        &[
-            ("Last durable position", "durable", ""),
-            ("Batches written", "batches_total", ""),
-            ("Bytes written", "written_total", ""),
-            ("Commits a batch, mean", "batch_mean", ""),
-            ("Largest batch", "batch_max", "commits"),
-            ("Bytes a batch, mean", "batch_bytes", ""),
-            ("fsyncs", "syncs_total", ""),
-            ("fsync, p50", "sync_p50", ""),
-            ("fsync, p99", "sync_p99", ""),
-            ("Write-ahead log", "log_wal_bytes", ""),
-            ("Tables not moved yet", "log_level0_tables", ""),
+    Sheet {
+        title: "Log",
+        note: "the truth",
+        lines: &[
+            line("Last durable position", "durable"),
+            line("Batches written", "batches_total"),
+            line("Bytes written", "written_total"),
+            line("Commits a batch, mean", "batch_mean"),
+            of("Largest batch", "batch_max", "commits"),
+            line("Bytes a batch, mean", "batch_bytes"),
+            line("fsyncs", "syncs_total"),
+            line("fsync, p50", "sync_p50"),
+            line("fsync, p99", "sync_p99"),
+            line("Write-ahead log", "log_wal_bytes"),
+            line("Tables not moved yet", "log_level0_tables"),
         ],
-    ),
-    (
-        "Index",
-        "derived, behind the log",
-        &[
-            ("Last indexed position", "indexed", ""),
-            ("Not indexed yet", "unindexed", "events"),
-            ("Tail in memory", "tail_bytes", ""),
-            ("Runs indexed", "runs_indexed", ""),
-            ("Sorted runs of the streams", "stream_runs", ""),
-            ("Compactions running", "compactions_running", ""),
-            ("Compaction pending", "compaction_pending_bytes", ""),
-            ("Block cache, found in it", "cache_hits", ""),
-            ("RocksDB held writes up for", "stall", ""),
-            ("Writers held for room", "room_wait", ""),
+        about: "",
+    },
+    Sheet {
+        title: "Index",
+        note: "derived, behind the log",
+        lines: &[
+            line("Last indexed position", "indexed"),
+            of("Behind it, in the tail", "unindexed", "events"),
+            line("Tail in memory", "tail_bytes"),
+            line("Runs indexed", "runs_indexed"),
+            line("Sorted runs of the streams", "stream_runs"),
+            line("Compactions running", "compactions_running"),
+            line("Compaction pending", "compaction_pending_bytes"),
+            line("Block cache, found in it", "cache_hits"),
+            line("RocksDB held writes up for", "stall"),
+            line("Writers held for room", "room_wait"),
         ],
-    ),
-    (
-        "Health",
-        "since it was opened",
-        &[
-            ("Unknown commits", "unknown_commits", ""),
-            ("Commits of stale writers", "stale_commits", ""),
-            ("Not done: stopped", "stopped_commits", ""),
-            ("Times opened or reopened", "generation", ""),
-            ("Panics of domain code", "panics", ""),
-            ("Turns over 10 ms", "long_turns", ""),
-            ("Activations", "activations_total", ""),
-            ("Activations that failed", "activations_failed", ""),
-            ("Snapshots written", "snapshots_written", ""),
-            ("Snapshots given up", "snapshots_dropped", ""),
-            ("Snapshots not readable", "snapshots_unreadable", ""),
-            ("Streams open for writing", "open_streams", ""),
+        about: "Events are read from the tail until a generation of them is full and is indexed as one run. So a quiet store \
+                keeps a tail: nothing waits for it.",
+    },
+    Sheet {
+        title: "Health",
+        note: "since it was opened",
+        lines: &[
+            fault("Unknown commits", "unknown_commits"),
+            line("Commits of stale writers", "stale_commits"),
+            fault("Not done: stopped", "stopped_commits"),
+            line("Times opened or reopened", "generation"),
+            fault("Panics of domain code", "panics"),
+            line("Turns over 10 ms", "long_turns"),
+            line("Activations", "activations_total"),
+            fault("Activations that failed", "activations_failed"),
+            line("Snapshots written", "snapshots_written"),
+            fault("Snapshots given up", "snapshots_dropped"),
+            line("Snapshots not readable", "snapshots_unreadable"),
+            line("Streams open for writing", "open_streams"),
         ],
-    ),
+        about: "",
+    },
 ];
 
 /// A part of memory or disk, and its bytes.
@@ -82,7 +118,7 @@ type Part = (&'static str, &'static str, fn(&Statistics) -> u64);
 
 const MEMORY: &[Part] = &[
     ("Aggregates", "resident_bytes", |s| s.resident_bytes as u64),
-    ("Tail, not indexed yet", "tail_bytes", |s| s.store.tail_bytes),
+    ("Tail of the log", "tail_bytes", |s| s.store.tail_bytes),
     ("Journal's queue", "queue_bytes", |s| s.store.queue_bytes),
     ("Memtables", "memtable_bytes", |s| s.store.engine.memtable_bytes),
     ("Block cache, memtables with it", "cache_bytes", |s| {
@@ -110,41 +146,46 @@ pub(crate) async fn page(page: Page) -> Result<HttpResponse, Problem> {
     let Some(runtime) = page.runtime() else {
         return Ok(page.opening(HERE, TITLE));
     };
+    let settings = runtime.store().settings();
     let statistics = aside(move || runtime.statistics()).await?;
     let content = page
         .attached
         .live
-        .latest(|sample| content(&page, sample, &statistics));
+        .latest(|sample| content(&page, sample, &statistics, &settings));
     Ok(page.show(HERE, TITLE, &content))
 }
 
-fn content(page: &Page, sample: &Sample, statistics: &Statistics) -> Markup {
-    let standing = &sample.standing;
+fn content(page: &Page, sample: &Sample, statistics: &Statistics, settings: &StoreSettings) -> Markup {
     html! {
-        div.subject {
-            div {
-                h1 { (TITLE) }
-                p.lead data-standing-line="" data-kind=(standing.kind) {
-                    strong { (standing.word) } " " span { (standing.reason) }
-                }
-            }
-            @if page.may_act { div.doing { (acts::of_store(page.base())) } }
-        }
+        (page.standing_heading(TITLE, &acts::of_store(page)))
         div.columns.even {
-            @for (title, note, lines) in SHEETS {
-                section.sheet {
-                    header { h2 { (title) } span.note { (note) } }
-                    dl.facts { @for (name, key, words) in *lines {
-                        div { dt { (name) } dd { (figure(sample, key)) @if !words.is_empty() { " " span.soft { (words) } } } }
-                    } }
-                }
-            }
+            @for sheet in SHEETS { (self::sheet(sheet, sample)) }
             (bars("Memory", "by part", MEMORY, sample, statistics))
             section.sheet {
                 header { h2 { "Disk" } span.note { (figure(sample, "disk_bytes")) " in all files, " (figure(sample, "disk_free_bytes")) " free" } }
                 (parts(DISK, sample, statistics))
             }
             (families(&statistics.store.engine.families))
+            (settings::of_store(settings))
+        }
+    }
+}
+
+fn sheet(sheet: &Sheet, sample: &Sample) -> Markup {
+    html! {
+        section.sheet {
+            header { h2 { (sheet.title) } span.note { (sheet.note) } }
+            dl.facts { @for line in sheet.lines {
+                div {
+                    dt { (line.name) }
+                    dd {
+                        @if line.is_fault { (figure_of_fault(sample, line.figure)) }
+                        @else { (figure(sample, line.figure)) }
+                        @if !line.words.is_empty() { " " span.soft { (line.words) } }
+                    }
+                }
+            } }
+            @if !sheet.about.is_empty() { p.about { (sheet.about) } }
         }
     }
 }

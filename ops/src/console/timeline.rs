@@ -4,7 +4,8 @@ use dormouse_domain::Version;
 use dormouse_runtime::admin::{EventRecord, EventsPage, Payload};
 use maud::{Markup, html};
 
-use crate::console::{format, json, links};
+use crate::console::difference::pretty;
+use crate::console::{format, json, links, time};
 
 /// Events on a page: what a person looks through. A longer one would make the slider slow.
 pub(crate) const PAGE: u64 = 50;
@@ -28,7 +29,7 @@ pub(crate) fn markup(page: &EventsPage, at: Version, link: &Link<'_>) -> Markup 
     html! {
         header {
             h2 { "Events" }
-            span.note { (format::count(first)) " to " (format::count(last)) " of " (format::count(page.head.get())) ", newest first" }
+            span.note { (format::count(first)) " to " (format::count(last)) " of " (format::count(page.head.get())) ", newest first, times in UTC" }
         }
         ol.events reversed tabindex="-1" {
             @for event in page.events.iter().rev() { (self::event(event, event.version == at, link)) }
@@ -69,13 +70,12 @@ impl Link<'_> {
 
 fn event(event: &EventRecord, current: bool, link: &Link<'_>) -> Markup {
     let version = event.version.get();
-    let (day, time) = format::time(event.time);
     html! {
         li.event aria-current=[current.then_some("true")] {
             details open[current] {
                 summary {
                     a.version href=(link.to(version)) data-version=(version) { (format::count(version)) }
-                    time.when datetime=(event.time) { (day) " " (time[..time.len().min(12)]) }
+                    span.when { (time::to_the_millisecond(event.time)) }
                     span.what {
                         span.name { (event.name) }
                         @match &event.payload {
@@ -94,7 +94,7 @@ fn detail(event: &EventRecord, base: &str) -> Markup {
     let metadata = &event.metadata;
     html! {
         @match &event.payload {
-            Payload::Json(text) => (json::pretty(text)),
+            Payload::Json(text) => (pretty(text)),
             Payload::Raw { bytes, reason } => {
                 p.soft { "Its fields can't be shown: " (reason) }
                 pre.json tabindex="0" { (hex(bytes)) }

@@ -48,7 +48,7 @@ pub(crate) const SERIES: &[(&str, Number)] = &[
     ("in_flight", |w| w.now.in_flight as f64),
     ("queue_commits", |w| w.now.store.queue_commits as f64),
     ("tail_bytes", |w| w.now.store.tail_bytes as f64),
-    ("unindexed", |w| unindexed(w.now) as f64),
+    ("tail_bytes_max", |w| w.now.store.tail_bytes_max as f64),
 ];
 
 /// What is read: the same numbers over a few seconds, with their units.
@@ -113,6 +113,7 @@ pub(crate) const FIGURES: &[(&str, Text)] = &[
     ("queue_commits", |w| format::count(w.now.store.queue_commits)),
     ("queue_bytes", |w| format::bytes(w.now.store.queue_bytes)),
     ("tail_bytes", |w| format::bytes(w.now.store.tail_bytes)),
+    ("tail_bytes_max", |w| format::bytes(w.now.store.tail_bytes_max)),
     ("unindexed", |w| format::count(unindexed(w.now))),
     ("durable", |w| format::count(w.now.store.durable.get())),
     ("indexed", |w| format::count(w.now.store.indexed.get())),

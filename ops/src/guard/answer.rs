@@ -12,12 +12,13 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse};
 
+use crate::guard::Access;
 use crate::guard::check::text;
-use crate::guard::{Access, LOGIN};
+use crate::login;
 use crate::problem::Problem;
 
 /// What an answer may take until its first byte, the reading of the request's body included. A stream of events goes on.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// Lets the handler answer: within its time, and whatever it does.
 pub(super) async fn of(
@@ -38,7 +39,9 @@ pub(super) async fn of(
             },
         );
     match tokio::time::timeout(ANSWER_TIME, unpanicked).await {
-        Ok(Ok(answered)) => Ok(answered?.map_into_boxed_body()),
+        Ok(Ok(answered)) => answered
+            .map(|answered| as_problem(answered.map_into_boxed_body()))
+            .map_err(|error| problem_of(&error).map_or(error, Error::from)),
         Ok(Err(_)) => {
             tracing::error!(path, "a handler of the ops server panicked");
             Err(Problem::new(
@@ -54,6 +57,22 @@ pub(super) async fn of(
     }
 }
 
+/// An answer of actix-web's own, in place of a handler's whose arguments it could not make, says in plain text what is
+/// wrong: told as everything else is.
+fn as_problem(answered: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    match answered.response().error().and_then(problem_of) {
+        Some(problem) => answered.into_response(HttpResponse::from(problem)),
+        None => answered,
+    }
+}
+
+/// None: it is one already.
+fn problem_of(error: &Error) -> Option<Problem> {
+    let status = error.as_response_error().status_code();
+    let is_ours = error.as_error::<Problem>().is_some();
+    (!is_ours).then(|| Problem::new(status, error.to_string()))
+}
+
 /// A person who has yet to log in is shown where; everyone else is told.
 pub(super) fn refusal(base: &str, request: ServiceRequest, problem: &Problem) -> ServiceResponse<BoxBody> {
     let accepts = text(request.headers(), header::ACCEPT.as_str()).unwrap_or_default();
@@ -63,7 +82,7 @@ pub(super) fn refusal(base: &str, request: ServiceRequest, problem: &Problem) ->
         && accepts.contains("text/html");
     let response = if person {
         HttpResponse::SeeOther()
-            .insert_header((header::LOCATION, format!("{base}{LOGIN}")))
+            .insert_header((header::LOCATION, login::address(base, &request)))
             .finish()
     } else {
         problem.clone().into()

@@ -7,23 +7,70 @@ use actix_web::http::StatusCode;
 
 use crate::guard::address;
 
-/// What the audit log says of one request.
+/// What the audit log says of one request. Logged when it is dropped, so also if nobody waits for the answer any more: a
+/// client that resets its connection has its handler dropped in the midst of what it does.
 pub(super) struct Audited {
+    /// Nobody, until it is known.
+    pub(super) who: String,
     what: String,
     address: IpAddr,
+    /// None until it is answered.
+    pub(super) status: Option<StatusCode>,
 }
 
 impl Audited {
     pub(super) fn of(request: &ServiceRequest) -> Self {
         Self {
-            what: request.path().to_owned(),
+            who: "nobody".into(),
+            what: what(request.path(), request.query_string()),
             address: address(request.peer_addr()),
+            status: None,
         }
     }
+}
 
-    pub(super) fn log(&self, who: &str, status: StatusCode) {
-        let Self { what, address } = self;
-        let status = status.as_u16();
-        tracing::info!(target: "dormouse::audit", who, %address, what, status, "action");
+impl Drop for Audited {
+    fn drop(&mut self) {
+        let Self {
+            who,
+            what,
+            address,
+            status,
+        } = self;
+        match status {
+            Some(status) => {
+                let status = status.as_u16();
+                tracing::info!(target: "dormouse::audit", who, %address, what, status, "action");
+            }
+            None => {
+                let message = "action, not answered: nobody waits for it any more, and it may have been done";
+                tracing::info!(target: "dormouse::audit", who, %address, what, "{message}");
+            }
+        }
+    }
+}
+
+/// The path, and which stream a query names: whatever else is in an address is not for the log.
+fn what(path: &str, query: &str) -> String {
+    let is_name = |pair: &&str| matches!(pair.split('=').next(), Some("type" | "id"));
+    let names: Vec<&str> = query.split('&').filter(is_name).collect();
+    match names.is_empty() {
+        true => path.to_owned(),
+        false => format!("{path}?{}", names.join("&")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_address_the_path_and_the_stream_are_told() {
+        assert_eq!(what("/drain", ""), "/drain");
+        assert_eq!(what("/drain", "token=secret"), "/drain");
+        assert_eq!(
+            what("/stream/passivate", "type=account&token=secret&id=.."),
+            "/stream/passivate?type=account&id=.."
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Who has logged in to the console: a random id in a cookie stands for a token.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -14,8 +15,25 @@ const SESSIONS_MAX: usize = 64;
 /// Random bytes of an id: 256 bits.
 const ID_BYTES: usize = 32;
 
-/// What a cookie holds: hexadecimal.
-pub(crate) type SessionId = String;
+/// What a cookie holds, in hexadecimal: as secret as a token.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SessionId(String);
+
+impl SessionId {
+    pub(super) fn of_cookie(value: &str) -> Self {
+        Self(value.into())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId(…)")
+    }
+}
 
 /// Whom a session stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +58,7 @@ impl Sessions {
     pub(crate) fn begin(&self, session: Session, now: Instant) -> Option<SessionId> {
         let mut bytes = [0; ID_BYTES];
         getrandom::fill(&mut bytes).ok()?;
-        let id: SessionId = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = SessionId(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
         let mut entries = self.0.lock();
         entries.retain(|entry| entry.ends > now);
         if entries.len() >= SESSIONS_MAX {
@@ -54,19 +72,19 @@ impl Sessions {
         Some(id)
     }
 
-    pub(crate) fn find(&self, id: &str, now: Instant) -> Option<Session> {
+    pub(crate) fn find(&self, id: &SessionId, now: Instant) -> Option<Session> {
         let entries = self.0.lock();
         let found = entries.iter().find(|entry| is(entry, id) && entry.ends > now);
         found.map(|entry| entry.session.clone())
     }
 
-    pub(crate) fn end(&self, id: &str) {
+    pub(crate) fn end(&self, id: &SessionId) {
         self.0.lock().retain(|entry| !is(entry, id));
     }
 }
 
-fn is(entry: &Entry, id: &str) -> bool {
-    entry.id.as_bytes().ct_eq(id.as_bytes()).into()
+fn is(entry: &Entry, id: &SessionId) -> bool {
+    entry.id.0.as_bytes().ct_eq(id.0.as_bytes()).into()
 }
 
 #[cfg(test)]
@@ -85,9 +103,9 @@ mod tests {
         let (sessions, now) = (Sessions::default(), Instant::now());
         let id = sessions.begin(of("mine"), now).unwrap();
         let other = sessions.begin(of("other"), now).unwrap();
-        assert_eq!((id.len(), id == other), (2 * ID_BYTES, false));
+        assert_eq!((id.0.len(), id == other), (2 * ID_BYTES, false));
         assert_eq!(sessions.find(&id, now), Some(of("mine")));
-        assert_eq!(sessions.find(&id[1..], now), None);
+        assert_eq!(sessions.find(&SessionId::of_cookie(&id.0[1..]), now), None);
         assert_eq!(sessions.find(&id, now + LASTS), None);
         sessions.end(&id);
         assert_eq!(sessions.find(&id, now), None);

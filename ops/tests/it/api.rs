@@ -1,5 +1,7 @@
 //! The admin API: what it tells of a runtime, and how it says no.
 
+use std::time::Duration;
+
 use dormouse_domain::CommandId;
 use dormouse_ops::Ops;
 use dormouse_persistence::{MemoryDisk, Store, StoreOptions};
@@ -11,7 +13,7 @@ use crate::client::{Answer, get, open, send};
 
 const ACT: [&str; 1] = ["X-Dormouse-Action: 1"];
 
-async fn with_bank() -> (Ops, Dormouse) {
+pub(crate) async fn with_bank() -> (Ops, Dormouse) {
     let ops = open();
     let bank = start(Store::in_memory()).await;
     ops.attach(&bank);
@@ -30,12 +32,12 @@ fn read(ops: &Ops, path: &str) -> Value {
 }
 
 #[track_caller]
-fn act(ops: &Ops, path: &str) -> Answer {
+pub(crate) fn act(ops: &Ops, path: &str) -> Answer {
     send(ops, &format!("POST /api/v1{path}"), &ACT, "")
 }
 
 #[track_caller]
-fn refused(answer: &Answer, status: u16, field: Option<&str>) {
+pub(crate) fn refused(answer: &Answer, status: u16, field: Option<&str>) {
     let json = answer.json();
     let told = (answer.status, json["status"].as_u64(), json["field"].as_str());
     assert_eq!(told, (status, Some(status.into()), field), "{json}");
@@ -62,6 +64,35 @@ async fn the_overview_counts_what_was_done() {
         waits["p50_seconds"].as_f64() <= waits["max_seconds"].as_f64(),
         "{waits}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_tells_what_runtime_and_store_run_with() {
+    let ops = open();
+    let options = StoreOptions::default().cache_bytes(7).watermark_every_ms(250);
+    let store = Store::on_memory(&MemoryDisk::new(), options).unwrap();
+    let builder = Dormouse::builder(store).recent_ids(9);
+    let bank = builder.passivate_after(Duration::from_millis(1_500));
+    ops.attach(&bank.start().await.unwrap());
+    let json = read(&ops, "/overview");
+    let (runtime, store) = (&json["runtime"]["settings"], &json["store"]["settings"]);
+    assert_eq!(
+        (
+            &runtime["recent_ids"],
+            &runtime["passivate_after_seconds"],
+            &runtime["mailbox"]
+        ),
+        (&json!(9), &json!(1.5), &json!(4_096))
+    );
+    assert_eq!(
+        (
+            &store["cache_bytes"],
+            &store["watermark_every_seconds"],
+            &store["generation_bytes"]
+        ),
+        (&json!(7), &json!(0.25), &json!(64 << 20))
+    );
+    assert!(store.get("directory").is_none(), "it is in memory: {store}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +126,6 @@ async fn types_and_residents_are_listed() {
     assert_eq!(ids(""), (json!(["b", "bb", "a"]), json!(3)));
     assert_eq!(ids("?order=id&limit=2"), (json!(["a", "b"]), json!(3)));
     assert_eq!(ids("?prefix=b&type=account"), (json!(["b", "bb"]), json!(2)));
-    assert_eq!(ids("?type=other"), (json!([]), json!(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +145,8 @@ async fn streams_are_listed_in_pages() {
         (next["streams"].as_array().unwrap().len(), &next["more"]),
         (1, &json!(false))
     );
-    assert_eq!(read(&ops, "/streams?type=nobody")["streams"], json!([]));
+    let none = read(&ops, "/streams?type=account&prefix=nobody");
+    assert_eq!(none["streams"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,7 +212,47 @@ async fn an_id_may_hold_anything_that_ids_may() {
         deposit(&bank, id, 10).await;
         let page = read(&ops, &format!("/streams/account/{encoded}/events"));
         assert_eq!(page["head"], 1, "{id}");
+        let named = read(&ops, &format!("/stream/events?type=account&id={encoded}"));
+        assert_eq!(named, page, "{id}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_query_even_an_id_of_dots_arrives() {
+    let (ops, bank) = with_bank().await;
+    for id in [".", ".."] {
+        deposit(&bank, id, 10).await;
+        deposit(&bank, id, 10).await;
+        let of = format!("type=account&id={id}");
+        let events = read(&ops, &format!("/stream/events?{of}&from=2&limit=1"));
+        assert_eq!(
+            (&events["head"], &events["events"][0]["version"]),
+            (&json!(2), &json!(2))
+        );
+        let state = read(&ops, &format!("/stream/state?{of}&version=1"));
+        assert_eq!(
+            (&state["head"], &state["state"]["cents"]),
+            (&json!(2), &json!(10))
+        );
+        let taken = act(&ops, &format!("/stream/snapshot?{of}"));
+        assert_eq!((taken.status, &taken.json()["version"]), (200, &json!(2)));
+        let passivated = act(&ops, &format!("/stream/passivate?{of}"));
+        assert_eq!(passivated.json(), json!({"outcome": "done"}));
+    }
+    let asked = |path: &str| get(&ops, &format!("/api/v1{path}"), &[]);
+    refused(
+        &asked("/stream/state?type=account&id=.&versoin=1"),
+        400,
+        Some("query"),
+    );
+    refused(&asked("/stream/events?type=account"), 400, Some("id"));
+    refused(
+        &act(&ops, "/stream/passivate?type=nobody&id=."),
+        404,
+        Some("type"),
+    );
+    let without = send(&ops, "POST /api/v1/stream/passivate?type=account&id=.", &[], "");
+    refused(&without, 403, Some("X-Dormouse-Action"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,10 +281,10 @@ async fn a_state_is_shown_at_any_version_and_time() {
         );
     };
     refuses("?version=4", 404, Some("version"));
-    refuses("?version=-1", 400, Some("query"));
+    refuses("?version=-1", 400, Some("version"));
     refuses("?version=1&time=1999-01-01T00:00:00Z", 409, Some("time"));
     refuses("?time=yesterday", 400, Some("time"));
-    refuses("?versoin=1", 400, Some("query"));
+    refuses("?versoin=1", 400, Some("versoin"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -239,6 +310,15 @@ async fn events_of_an_unknown_type_are_shown_raw() {
         "{event}"
     );
     assert!(event["raw"]["hex"].as_str().unwrap().len() >= 2);
+    // what was registered once is known as long as any stream of it is stored
+    assert_eq!(read(&ops, "/streams?type=account")["streams"][0]["id"], "acc-1");
+    for empty in [
+        "/streams?type=account&prefix=b",
+        "/residents?type=account",
+        "/streams/account/b/events",
+    ] {
+        read(&ops, empty);
+    }
     refused(
         &get(&ops, "/api/v1/streams/account/acc-1/state", &[]),
         404,
@@ -268,38 +348,6 @@ async fn an_aggregate_is_passivated_and_snapshotted() {
     );
     let without = send(&ops, "POST /api/v1/streams/account/acc-1/passivate", &[], "");
     refused(&without, 403, Some("X-Dormouse-Action"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_as_described_is_told() {
-    let (ops, _bank) = with_bank().await;
-    let asked = |path: &str| get(&ops, &format!("/api/v1{path}"), &[]);
-    for path in [
-        "/residents?limit=0",
-        "/residents?limit=1001",
-        "/streams?type=account&limit=1001",
-    ] {
-        let answer = asked(path);
-        refused(&answer, 400, Some("limit"));
-        assert_eq!(answer.json()["limit"], 1000);
-    }
-    refused(
-        &asked("/streams/account/acc-1/events?limit=501"),
-        400,
-        Some("limit"),
-    );
-    refused(&asked("/streams"), 400, Some("query"));
-    refused(&asked("/streams?type="), 400, Some("type"));
-    let long = "a".repeat(513);
-    refused(
-        &asked(&format!("/streams/account/{long}/events")),
-        400,
-        Some("id"),
-    );
-    refused(&asked("/streams/account/%00/events"), 400, Some("id"));
-    refused(&asked("/residents?order=coldest"), 400, Some("query"));
-    refused(&asked("/nowhere"), 404, None);
-    refused(&act(&ops, "/types"), 405, None);
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! The console in a real browser: Chromium, driven through WebDriver. Where there is none, each test says that it was
 //! skipped.
 
+mod any_id;
 #[allow(dead_code, reason = "the screenshots use more of it")]
 mod browser;
 mod keyboard;
+mod layout;
 mod login;
+mod moment;
 mod one_aggregate;
 mod overview;
 mod restart;
+mod session;
 
 #[path = "../../examples/console/parcels.rs"]
 #[allow(dead_code, reason = "the example uses more of it")]

@@ -7,6 +7,7 @@ mod bank;
 mod client;
 mod console;
 mod contract;
+mod head;
 mod health;
 mod held_up;
 mod jobs;
@@ -14,7 +15,10 @@ mod metrics;
 mod mounted;
 #[cfg(feature = "otel")]
 mod otel;
+mod pages;
 mod prometheus;
+mod refusals;
 mod safety;
+mod session;
 mod tls;
 mod tokens;

@@ -193,6 +193,11 @@ pub(crate) trait Disk: Send + Sync {
     /// Opens: takes the lock, checks the format, repairs what may be repaired (a torn tail), and says what it
     /// knows. The store then verifies offsets, chain and indexed position itself (`recovery.rs`).
     fn open(&self, options: &StoreOptions) -> Result<Opened, StoreError>;
+
+    /// The store's directory. None: it has none, being in memory.
+    fn directory(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// An engine just opened, with what is needed to verify its log.

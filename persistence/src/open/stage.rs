@@ -84,20 +84,17 @@ impl Stage {
         contents(self.layout.root())
     }
 
-    /// Gives it the name `target` by a rename; durable on return. `false`: that is on another file system.
+    /// Gives it the name `target` by a rename, which is durable after [`Stage::sync_name`]. `false`: that is on another file
+    /// system.
     pub(crate) fn move_to(&self, target: &Path) -> io::Result<bool> {
         match fs::rename(self.layout.root(), target) {
-            Ok(()) => {
-                sync_parent(target)?;
-                sync_parent(self.layout.root())?;
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::CrossesDevices => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Copies all of it, and gives the copy the name `target`; durable on return.
+    /// Copies all of it, and gives the copy the name `target`, which is durable after [`Stage::sync_name`].
     pub(crate) fn copy_to(&self, target: &Path, tell: TellBytes<'_>) -> io::Result<()> {
         let root = self.layout.root();
         let mut copy = Unfinished::begin(unfinished(target))?;
@@ -112,7 +109,13 @@ impl Stage {
         sync_directory(&copy.path)?;
         fs::rename(&copy.path, target)?;
         copy.is_done = true;
-        sync_parent(target)
+        Ok(())
+    }
+
+    /// Makes the name durable that it was given. Whether that works or not, the copy stands whole under it.
+    pub(crate) fn sync_name(&self, target: &Path) -> io::Result<()> {
+        sync_parent(target)?;
+        sync_parent(self.layout.root())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::directory::Directory;
 use crate::entity_core::{CommandIds, EntityCore};
 use crate::metric_names;
 use crate::options::FAILED_ACTIVATION_REMEMBERED;
-use crate::spans::within;
+use crate::spans::{record_activation, within};
 
 /// Times to read on if the stream was found to be further than what was read: each reads only what came since.
 const ATTEMPTS_MAX: usize = 100;
@@ -207,7 +207,7 @@ async fn pause(time: Duration) {
 fn count<A>(counters: &crate::statistics::RuntimeCounters, loaded: &Loaded<A>) {
     counters.activations.add(1);
     counters.events_replayed.add(loaded.folded.events_replayed);
-    Span::current().record("events", loaded.folded.events_replayed);
+    record_activation(loaded.folded.events_replayed);
     counters
         .activation_micros
         .add(u64::try_from(loaded.took.as_micros()).unwrap_or(u64::MAX));

@@ -1,11 +1,11 @@
 //! The runtime and its store, at a glance.
 
-use dormouse_persistence::StoreStatistics;
-use dormouse_runtime::Statistics;
+use dormouse_persistence::{StoreSettings, StoreStatistics};
+use dormouse_runtime::{RuntimeSettings, Statistics};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::views::Times;
+use crate::api::views::{RuntimeSettingsView, StoreSettingsView, Times};
 use crate::attached::Attached;
 use crate::readiness::Readiness;
 
@@ -64,6 +64,7 @@ pub(crate) struct RuntimeView {
     pub(crate) commit_wait: Times,
     /// Reading and folding an aggregate that had events.
     pub(crate) activation: Times,
+    pub(crate) settings: RuntimeSettingsView,
 }
 
 /// What the store has done and how it stands.
@@ -105,22 +106,29 @@ pub(crate) struct StoreView {
     pub(crate) disk_bytes: u64,
     /// How often the store was reopened, and one.
     pub(crate) generation: u64,
+    pub(crate) settings: StoreSettingsView,
 }
 
 impl Overview {
     /// Some I/O for the size on disk: not for every request of many.
     pub(crate) fn of(attached: &Attached) -> Self {
-        let statistics = attached.runtime().map(|runtime| runtime.statistics());
+        let runtime = attached.runtime();
+        let looked = runtime.map(|runtime| {
+            let all = runtime.statistics();
+            let store = StoreView::of(&all.store, &runtime.store().settings());
+            (RuntimeView::of(&all, &runtime.settings()), store)
+        });
+        let (runtime, store) = looked.unzip();
         Self {
             readiness: Readiness::of(attached),
-            runtime: statistics.as_ref().map(RuntimeView::of),
-            store: statistics.as_ref().map(|all| StoreView::of(&all.store)),
+            runtime,
+            store,
         }
     }
 }
 
 impl RuntimeView {
-    fn of(all: &Statistics) -> Self {
+    fn of(all: &Statistics, settings: &RuntimeSettings) -> Self {
         Self {
             committed: all.committed,
             events: all.events,
@@ -141,12 +149,13 @@ impl RuntimeView {
             handling: Times::of(&all.handling),
             commit_wait: Times::of(&all.commit_wait),
             activation: Times::of(&all.activation),
+            settings: RuntimeSettingsView::of(settings),
         }
     }
 }
 
 impl StoreView {
-    fn of(all: &StoreStatistics) -> Self {
+    fn of(all: &StoreStatistics, settings: &StoreSettings) -> Self {
         Self {
             commits: all.commits,
             events: all.events,
@@ -166,6 +175,7 @@ impl StoreView {
             open_streams: all.open_streams,
             disk_bytes: all.disk_bytes,
             generation: all.generation,
+            settings: StoreSettingsView::of(settings),
         }
     }
 }

@@ -1,4 +1,5 @@
 // Buttons that change something: asked first, sent as POST with a header that no other site can set.
+import { isOver } from "./live.js";
 
 const TOLD_MS = 8_000;
 
@@ -16,7 +17,8 @@ async function act(button) {
     try {
         const answer = await fetch(button.dataset.post, { method: "POST", headers: { "X-Dormouse-Action": "1" } });
         const text = await answer.text();
-        if (answer.ok) done(button, parsed(text));
+        if (isOver(answer)) tell("Not done: your session has ended.", true);
+        else if (answer.ok) done(button, parsed(text));
         else tell(`Not done: ${reason(text) || answer.statusText}`, true);
     } catch {
         tell("The server can't be reached; whether it was done is not known.", true);
@@ -30,7 +32,9 @@ function sure(button) {
     const name = words(button);
     dialog.querySelector("h2").textContent = name;
     dialog.querySelector("p").textContent = button.dataset.ask;
-    dialog.querySelector("button[value=yes]").textContent = name;
+    const yes = dialog.querySelector("button[value=yes]");
+    yes.textContent = name;
+    yes.classList.toggle("danger", button.classList.contains("danger"));
     dialog.returnValue = "";
     dialog.showModal();
     return new Promise((resolve) => {

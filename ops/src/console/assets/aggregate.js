@@ -1,12 +1,13 @@
 // The slider of one aggregate: the server renders a version, this asks for it and swaps it in.
+import { isOver } from "./live.js";
 
 const SETTLE_MS = 90; // while the slider moves, only where it rests is asked for
+const PARTS = ["timeline", "state", "steps", "of", "subject", "found"];
 
 export function aggregate() {
     const slider = document.getElementById("slider");
     if (!slider) return;
-    const range = slider.querySelector("input[type=range]");
-    const number = slider.querySelector("input[type=number]");
+    const [range, number, time] = ["range", "at", "time"].map((id) => document.getElementById(id));
     let waiting = 0;
     let asked = null;
 
@@ -15,31 +16,49 @@ export function aggregate() {
         range.value = version;
         number.value = version;
         clearTimeout(waiting);
-        waiting = setTimeout(() => show(version), soon ? SETTLE_MS : 0);
+        waiting = setTimeout(() => show({ at: version }), soon ? SETTLE_MS : 0);
     }
 
-    async function show(version) {
+    // `wanted` is a version or a time, by the parameter's name.
+    async function show(wanted) {
         asked?.abort();
         asked = new AbortController();
         const address = new URL(location.href);
-        address.searchParams.set("at", version);
-        address.searchParams.delete("time");
-        const parts = ["timeline", "state", "steps", "when", "subject"];
-        document.getElementById("state").classList.add("busy");
+        for (const parameter of ["at", "time"]) address.searchParams.delete(parameter);
+        for (const [parameter, value] of Object.entries(wanted)) address.searchParams.set(parameter, value);
+        const state = document.getElementById("state");
+        state.classList.add("busy");
         try {
             const answer = await fetch(address, { signal: asked.signal });
+            if (isOver(answer)) return;
             const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-            if (!page.getElementById("state")) throw new Error(answer.statusText);
-            for (const part of parts) replace(part, page);
-            range.max = page.querySelector("#slider input[type=range]").max;
-            number.max = range.max;
-            history.replaceState(null, "", address);
+            if (!page.getElementById("state")) return failed(page.querySelector(".lead")?.textContent ?? answer.statusText);
+            swap(page, "time" in wanted);
         } catch (error) {
-            if (error.name !== "AbortError") document.getElementById("state").classList.add("busy");
+            // the banner says when the server is gone
+            if (error.name !== "AbortError") failed("The server can't be reached.");
             return;
         }
-        document.getElementById("state").classList.remove("busy");
+        history.replaceState(null, "", address);
+        state.classList.remove("busy");
         seen();
+    }
+
+    function swap(page, byTime) {
+        for (const part of PARTS) replace(part, page);
+        for (const field of [range, number, time]) {
+            const fresh = page.getElementById(field.id);
+            field.max = fresh.max;
+            // not what is being moved or typed; a time moves them all
+            if (byTime || field !== document.activeElement) field.value = fresh.value;
+        }
+    }
+
+    function failed(why) {
+        const words = document.createElement("span");
+        words.className = "wrong";
+        words.textContent = `It can't be shown: ${why}`;
+        document.getElementById("found").replaceChildren(words);
     }
 
     // With the keyboard's focus where it was.
@@ -49,7 +68,8 @@ export function aggregate() {
         const only = part.querySelector(".only-changes input")?.checked;
         part.replaceChildren(...page.getElementById(id).childNodes);
         if (focused) part.querySelector(`[data-step="${focused}"]`)?.focus();
-        if (only) part.querySelector(".only-changes input").checked = true;
+        const changes = only && part.querySelector(".only-changes input");
+        if (changes) changes.checked = true;
     }
 
     // The event of this version, inside of its list.
@@ -67,6 +87,11 @@ export function aggregate() {
         event.preventDefault();
         go(number.value, false);
     });
+    document.getElementById("moment").addEventListener("submit", (event) => {
+        event.preventDefault();
+        clearTimeout(waiting);
+        show({ time: time.value });
+    });
     document.addEventListener("click", (event) => {
         const link = event.target.closest("a[data-version]");
         if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -80,6 +105,6 @@ export function aggregate() {
         event.preventDefault();
         go(steps[event.key]);
     });
-    document.addEventListener("dormouse:acted", () => show(current()));
+    document.addEventListener("dormouse:acted", () => show({ at: current() }));
     seen();
 }

@@ -1,5 +1,6 @@
 // Charts of the last minutes, as SVG. What a page has seen it keeps, over a restart of the server too: then there is a gap.
 import { decades, label, linear } from "./ticks.js";
+import { utc } from "./utc.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MINUTE_MS = 60_000;
@@ -171,7 +172,7 @@ class Chart {
         make(svg, "line", { x1: x, x2: x, y1: TOP, y2: height - BOTTOM, class: "cross" });
         const right = x > width * 0.6;
         const words = at.map((column, number) => `${this.name(number)} ${label(row[column], this.unit)}`);
-        const lines = [new Date(row[0]).toLocaleTimeString(), ...words.filter((_, number) => this.kind !== "stack" || row[at[number]] > 0)];
+        const lines = [utc(new Date(row[0])), ...words.filter((_, number) => this.kind !== "stack" || row[at[number]] > 0)];
         const box = make(svg, "g", { class: "seen" });
         const rect = make(box, "rect", { rx: 4 });
         for (const [number, words] of lines.entries()) {

@@ -23,6 +23,7 @@ export function keys() {
             case "t": window.dormouseTheme(); break;
             case "?": list.showModal(); break;
             case "/": search(event); break;
+            case "w": when(event); break;
         }
     });
 }
@@ -32,4 +33,12 @@ function search(event) {
     const field = document.querySelector("[data-search]");
     if (field) field.select();
     else location.assign(`${document.documentElement.dataset.base}/aggregates?find`);
+}
+
+// The field for a time, on the page of one aggregate.
+function when(event) {
+    const field = document.getElementById("time");
+    if (!field) return;
+    event.preventDefault();
+    field.select();
 }

@@ -1,5 +1,7 @@
 // Parts of a page that the server renders anew every few seconds: tables that no stream carries.
 
+import { isOver } from "./live.js";
+
 export function refresh(connection) {
     for (const part of document.querySelectorAll("[data-refresh-ms]")) {
         setInterval(() => renew(part, connection), Number(part.dataset.refreshMs));
@@ -16,7 +18,7 @@ async function renew(part, connection) {
     part.dataset.asked = "yes";
     try {
         const answer = await fetch(location.href);
-        if (!answer.ok || answer.redirected) return;
+        if (isOver(answer) || !answer.ok) return;
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
         if (fresh && fresh.innerHTML !== part.innerHTML) part.replaceChildren(...fresh.childNodes);
     } catch {

@@ -85,17 +85,17 @@ async fn passivating_asks_first() {
         .open(&format!("{}aggregate?type=parcel&id=P-1", ops.url()))
         .await;
     browser.until_text("#subject", "in memory").await;
-    browser.click("[data-post$='/passivate']").await;
+    browser.click("[data-post*='/passivate']").await;
     browser.until("document.querySelector('#question').open").await;
     browser.click("#question button[value=no]").await;
     browser.until("!document.querySelector('#question').open").await;
     assert_eq!(runtime.statistics().residents, 1, "it was not meant");
-    browser.click("[data-post$='/passivate']").await;
+    browser.click("[data-post*='/passivate']").await;
     browser.click("#question button[value=yes]").await;
     browser.until_text("#told", "It is asleep.").await;
     browser.until_text("#subject", "asleep").await;
     assert_eq!(runtime.statistics().residents, 0);
-    browser.click("[data-post$='/snapshot']").await;
+    browser.click("[data-post*='/snapshot']").await;
     browser.click("#question button[value=yes]").await;
     browser.until_text("#told", "A snapshot is stored.").await;
     browser.end().await;

@@ -45,10 +45,14 @@ async fn a_runtime_that_comes_later_shows_by_itself() {
         return;
     };
     let ops = dormouse_ops::Ops::builder().bind("127.0.0.1:0").start().unwrap();
-    browser.open(&ops.url()).await;
+    browser.open(&format!("{}store", ops.url())).await;
+    browser
+        .until_text("main", "There is nothing to see before the store is open.")
+        .await;
     browser.until_text("#standing", "Opening").await;
     let runtime = super::runtime().await;
     ops.attach(&runtime);
+    browser.until_text("main", "Last durable position").await;
     browser.until_text("#standing", "Ready").await;
     runtime.shutdown().await.unwrap();
     browser.until_text("#standing", "Shut down").await;

@@ -7,6 +7,9 @@
 //! `derived/` has no write-ahead log, so its memtables, which hold snapshots, are flushed first. The log is never flushed
 //! for a copy: its newest segments are copied as they stand in the write-ahead files, and no writer waits for a new one.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -75,6 +78,12 @@ pub(super) fn make(
             stage.copy_to(target, tell)
         })?;
     }
+    stage
+        .sync_name(target)
+        .map_err(|reason| StoreError::CopyNotDurable {
+            path: target.clone(),
+            reason: Arc::new(reason),
+        })?;
     Ok(Checkpoint {
         durable: mark.offset,
         bytes: contents.bytes,
