@@ -52,8 +52,9 @@ fn moment(link: &Link<'_>, written: &str) -> Markup {
             (name(link))
             div.step {
                 label for="time" { "at" }
-                input #time type="text" name="time" value=(written) placeholder="2026-01-31 23:59:59" size="23" spellcheck="false"
-                    autocomplete="off" title="A day, or a time as exact as you know it, in UTC: Enter shows the version that was the newest then (w)";
+                input #time type="text" name="time" value=(written) placeholder="2026-01-31 23:59:59" size="23"
+                    spellcheck="false" autocomplete="off" aria-label="Time, in UTC"
+                    title="A day, or a time as exact as you know it, in UTC: Enter shows the version that was the newest then (w)";
                 span.when { "UTC" }
                 noscript { button { "Show" } }
             }
