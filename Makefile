@@ -3,15 +3,15 @@
 
 env := scripts/env.sh
 # What is tested and checked beyond the default features: traces to a collector.
-with_traces := --features dormouse-ops/otel
+with_traces := --features dormouse-ops/otel,micro/spans
 # Every crate that has a `rocksdb` feature; built alone, because members built together unify their features.
 without_rocksdb := dormouse-persistence dormouse-runtime dormouse
 # A workspace of its own: nothing but `make peers` and the benches builds it.
 peers := benches/peers/Cargo.toml
 # The scenarios that ARGS names: with none, all are run, and what they need is built.
-scenarios := $(filter limits spread hot ids open metrics mixed large tail cold resident zipf embedded flights grow peers,$(ARGS))
+scenarios := $(filter limits spread hot ids open metrics mixed large tail copies cold resident zipf embedded flights grow peers,$(ARGS))
 
-.PHONY: help setup demo demo-fast test check quickstart bench bench-full peers micro instructions torture
+.PHONY: help setup demo demo-fast test check quickstart bench bench-full peers micro instructions spans torture
 
 help:
 	@echo "make quickstart   a bank account in memory; compiles no C++"
@@ -26,8 +26,9 @@ help:
 	@echo "make peers        only builds the comparison that the benches use; make bench ARGS=peers runs it"
 	@echo "make micro        micro-benchmarks, and allocations a command (ARGS='deposit')"
 	@echo "make instructions instructions a command, counted by valgrind and compared with the checked-in table (ARGS=--update)"
+	@echo "make spans        what the spans of commands cost in processor time, sampled and not"
 	@echo "make setup        compiler, libclang, and RocksDB compiled into ~/.cache (10 to 15 minutes): once per user."
-	@echo "                  All but quickstart, peers, micro and instructions run it first"
+	@echo "                  All but quickstart, peers, micro, instructions and spans run it first"
 
 setup:
 	@scripts/setup.sh
@@ -56,13 +57,16 @@ bench-full: setup
 peers:
 	@scripts/peers.sh
 
-# Both without RocksDB: nothing in them reaches a disk.
+# These without RocksDB: nothing in them reaches a disk.
 micro:
 	cargo bench --package micro -- $(ARGS)
 
 instructions:
 	cargo build --release --package micro
 	@cargo run --quiet --release --package micro --bin instructions -- $(ARGS)
+
+spans:
+	@cargo run --release --package micro --features spans --bin spans
 
 # Short versions are among the tests. One harness alone: cargo run --release -p torture -- kill
 SCALE ?= 1

@@ -311,7 +311,8 @@
 //!
 //! - `rocksdb` (default): the durable store. Without it there is only [`Store::in_memory`], which keeps nothing beyond
 //!   the process: for trying things out, and for tests.
-//! - `ops`: metrics, health, an admin API and a web console over HTTP, as `dormouse::ops`.
+//! - `ops`: metrics, health, an admin API and a web console over HTTP, as `dormouse::ops`. It holds a clone of the runtime
+//!   that it shows: at the end of a service [shut the runtime down](Dormouse::shutdown), then stop the ops server.
 //! - `otel`: traces to an OpenTelemetry collector, as `dormouse::ops::otel`.
 
 pub use dormouse_domain::{
@@ -345,15 +346,11 @@ pub use uuid;
 pub mod store {
     pub use dormouse_persistence::{
         Admission, AppendFault, Checkpoint, CheckpointProgress, CheckpointStep, Commit, CommitBuilder,
-        CommitError, Compacted, CompactionProgress, EngineStatistics, HeldAppends, NotCommitted,
-        OpenProgress, Reached, Settled, Settlement, SettlementSink, SinkId, Snapshot, StreamWriter, Ticket,
+        CommitError, Compacted, CompactionProgress, EngineStatistics, FamilyStatistics, HeldAppends,
+        LevelStatistics, NotCommitted, OpenProgress, Reached, Settled, Settlement, SettlementSink, SinkId,
+        Snapshot, StreamWriter, Ticket,
     };
 }
 
 #[doc(hidden)]
 pub use dormouse_domain::__private;
-
-/// The page's example is compiled with the tests of the documentation.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/operations.md")]
-struct Operations;

@@ -140,7 +140,7 @@ pub enum NotDone {
     },
     /// The metadata is beyond its bounds. Send less of it.
     #[error("not done: {0}")]
-    InvalidMetadata(#[from] InvalidMetadata),
+    InvalidMetadata(InvalidMetadata),
     /// The runtime is stopping. Retry once it has started again.
     #[error("not done: the runtime is shutting down; retry once it has started again")]
     ShuttingDown,

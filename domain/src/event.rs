@@ -109,13 +109,13 @@ pub enum EventDecodeError {
         current: SchemaVersion,
     },
     /// The payload is not one of this schema version. Its fields were changed without a new version, or it is damaged.
-    #[error("event {name:?} of schema version {version} {source}")]
+    #[error("event {name:?} of schema version {version} {reason}")]
     Codec {
         /// The name in the record.
         name: String,
         /// The version in the record.
         version: SchemaVersion,
         /// What is wrong with the payload.
-        source: CodecError,
+        reason: CodecError,
     },
 }

@@ -19,10 +19,10 @@ pub fn decode_fields<T: DeserializeOwned>(
     codec: Codec,
     payload: &[u8],
 ) -> Result<T, EventDecodeError> {
-    codec.decode(payload).map_err(|source| EventDecodeError::Codec {
+    codec.decode(payload).map_err(|reason| EventDecodeError::Codec {
         name: name.to_owned(),
         version,
-        source,
+        reason,
     })
 }
 

@@ -13,12 +13,10 @@ pub(crate) mod views;
 
 use actix_web::web::{self, ServiceConfig};
 
-use crate::routes::{act, nothing_here, read};
+use crate::paths::{act, nothing_here, read};
 
 pub(crate) fn configure(api: &mut ServiceConfig) {
-    api.app_data(asked::queries())
-        .app_data(asked::paths())
-        .service(read("/openapi.json", openapi::document))
+    api.service(read("/openapi.json", openapi::document))
         .service(read("/overview", overview::overview))
         .service(read("/types", aggregates::types))
         .service(read("/residents", aggregates::residents))

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use actix_web::web::Data;
 
 use crate::attached::Attached;
+use crate::connection::Lifetimes;
 use crate::error::StartError;
 use crate::guard::{FAILURES_MAX, Guard, Hosts, Token, TokenSource, Tokens};
 use crate::ops::Ops;
 use crate::recorder;
 use crate::routes::Mounted;
 use crate::scope::Scope;
-use crate::server::Server;
+use crate::server::{LIFETIMES, Server};
 use crate::tls::{self, TlsFiles};
 
 /// Where it listens unless told otherwise: this machine only.
@@ -48,6 +49,7 @@ pub struct Builder {
     hosts: Vec<String>,
     backup_root: Option<PathBuf>,
     wrong_tokens_max: u32,
+    lifetimes: Lifetimes,
 }
 
 impl Builder {
@@ -60,6 +62,7 @@ impl Builder {
             hosts: Vec::new(),
             backup_root: None,
             wrong_tokens_max: FAILURES_MAX,
+            lifetimes: LIFETIMES,
         }
     }
 
@@ -117,6 +120,13 @@ impl Builder {
         self
     }
 
+    /// Shorter ones, since a test has no hour.
+    #[cfg(test)]
+    pub(crate) fn lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
     /// Listens, on a thread of its own. The first one in a process installs a recorder for `metrics`, unless there is one:
     /// start it before the store is opened, so that nothing goes uncounted.
     ///
@@ -130,9 +140,12 @@ impl Builder {
         }
         let tls = self.tls.as_ref().map(tls::configuration).transpose()?;
         let mounted = self.mounted_with(tokens, !loopback, self.tls.is_some())?;
+        let routes = mounted.clone();
         let server = TcpListener::bind(&*addresses)
-            .and_then(|listener| Server::start(listener, tls, mounted.clone()))
-            .map_err(|source| self.not_bound(source))?;
+            .and_then(|listener| {
+                Server::start(listener, tls, self.lifetimes, move |app| routes.configure(app))
+            })
+            .map_err(|reason| self.not_bound(reason))?;
         Ok(Ops::new(mounted, Some(server)))
     }
 
@@ -163,24 +176,34 @@ impl Builder {
         Ok((addresses, loopback))
     }
 
-    fn not_bound(&self, source: io::Error) -> StartError {
+    fn not_bound(&self, reason: io::Error) -> StartError {
         StartError::Bind {
             address: self.bind.clone(),
-            source,
+            reason,
         }
     }
 
     fn read_tokens(&self) -> Result<Tokens, StartError> {
         let read = |(scope, source): &(Scope, TokenSource)| {
-            Token::read(*scope, source).map_err(|error| StartError::Token {
+            Token::read(*scope, source).map_err(|reason| StartError::Token {
                 scope: *scope,
                 origin: source.to_string(),
-                source: error,
+                reason,
             })
         };
-        Ok(Tokens::new(
-            self.tokens.iter().map(read).collect::<Result<_, _>>()?,
-        ))
+        let tokens = Tokens::new(self.tokens.iter().map(read).collect::<Result<_, _>>()?);
+        match tokens.shared() {
+            Some((first, second)) => Err(StartError::SharedToken {
+                first: self.token_named(first),
+                second: self.token_named(second),
+            }),
+            None => Ok(tokens),
+        }
+    }
+
+    fn token_named(&self, number: usize) -> String {
+        let (scope, source) = &self.tokens[number];
+        format!("the token for the scope `{scope}` from {source}")
     }
 
     fn check_exposed(&self, tokens: &Tokens) -> Result<(), StartError> {
@@ -200,9 +223,9 @@ impl Builder {
     fn mounted_with(&self, tokens: Tokens, any_address: bool, secure: bool) -> Result<Mounted, StartError> {
         check_base_path(&self.base_path)?;
         let backup_root = self.backup_root.as_ref().map(|path| {
-            path.canonicalize().map_err(|source| StartError::BackupRoot {
+            path.canonicalize().map_err(|reason| StartError::BackupRoot {
                 path: path.clone(),
-                source,
+                reason,
             })
         });
         let hosts = Hosts {

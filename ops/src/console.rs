@@ -28,7 +28,7 @@ use actix_web::web::ServiceConfig;
 
 pub(crate) use live::Live;
 
-use crate::routes::read;
+use crate::paths::read;
 
 pub(crate) fn configure(routes: &mut ServiceConfig) {
     routes

@@ -4,6 +4,7 @@ mod answer;
 mod attempts;
 mod audit;
 mod check;
+mod head;
 pub(crate) mod headers;
 mod need;
 mod origin;
@@ -23,13 +24,16 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
+use crate::connection;
 use crate::problem::Problem;
 use crate::scope::Scope;
 use attempts::Attempts;
 use audit::Audited;
+use head::Unsent;
 use sessions::{Session, Sessions};
 use unread::Unread;
 
+pub(crate) use answer::ANSWER_TIME;
 pub(crate) use attempts::FAILURES_MAX;
 pub(crate) use need::{LOGIN, LOGOUT};
 pub(crate) use origin::Hosts;
@@ -39,6 +43,7 @@ pub(crate) use token::{Token, TokenSource, Tokens};
 
 /// What a request may carry in its body.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+
 /// What it is asked with and what it remembers of who asked.
 pub(crate) struct Guard {
     hosts: Hosts,
@@ -92,13 +97,13 @@ impl Guard {
             .headers()
             .contains_key(header::TRANSFER_ENCODING)
             .then(|| request.take_payload());
-        let audited = (request.method() == Method::POST).then(|| Audited::of(&request));
+        let asks_for_head = request.method() == Method::HEAD;
+        let mut audited = (request.method() == Method::POST).then(|| Audited::of(&request));
         let access = check::sender(&self.hosts, &request)
             .and_then(|()| self.identify(request.headers(), address(request.peer_addr())));
-        let who = match &access {
-            Ok(Some(access)) => access.who.clone(),
-            Ok(None) | Err(_) => "nobody".into(),
-        };
+        if let (Some(audited), Ok(Some(access))) = (&mut audited, &access) {
+            audited.who.clone_from(&access.who);
+        }
         let checked = access.and_then(|access| {
             check::scope(access.as_ref(), &request)?;
             Ok(access)
@@ -107,14 +112,17 @@ impl Guard {
             Ok(access) => answer::of(request, access, next).await,
             Err(problem) => Ok(answer::refusal(base, request, &problem)),
         };
-        if let Some(audited) = audited {
-            let status = match &answered {
+        if let Some(audited) = &mut audited {
+            audited.status = Some(match &answered {
                 Ok(answered) => answered.status(),
                 Err(error) => error.as_response_error().status_code(),
-            };
-            audited.log(&who, status);
+            });
         }
         let mut answered = answered?;
+        connection::answered(&answered);
+        if asks_for_head {
+            answered = answered.map_body(|_, answer| Unsent::of(&answer).boxed());
+        }
         if let Some(unread) = unread {
             answered = answered.map_body(|_, answer| Unread::new(answer, unread).boxed());
         }
@@ -127,8 +135,8 @@ impl Guard {
             return Ok(Some(Access::local()));
         }
         if let Some(authorization) = headers.get(header::AUTHORIZATION) {
-            let token = authorization.as_bytes().strip_prefix(b"Bearer ");
-            return self.offered(token.unwrap_or_default(), address).map(Some);
+            let token = bearer(authorization.as_bytes()).unwrap_or_default();
+            return self.offered(token, address).map(Some);
         }
         Ok(self.session(headers).and_then(|id| {
             let session = self.sessions.find(&id, Instant::now())?;
@@ -217,6 +225,15 @@ impl Guard {
             self.cookie_name()
         )
     }
+}
+
+/// What follows the scheme `Bearer`, whose case does not matter (RFC 9110, section 11.1).
+fn bearer(authorization: &[u8]) -> Option<&[u8]> {
+    let space = authorization.iter().position(|byte| *byte == b' ')?;
+    let (scheme, token) = authorization.split_at(space);
+    scheme
+        .eq_ignore_ascii_case(b"Bearer")
+        .then(|| token.trim_ascii_start())
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -6,14 +6,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::attached::Attached;
+use crate::paths;
 use crate::readiness::Readiness;
-use crate::routes;
 
 pub(crate) fn configure(health: &mut ServiceConfig) {
     health
-        .service(routes::read("/live", live))
-        .service(routes::read("/ready", ready))
-        .default_service(web::to(routes::nothing_here));
+        .service(paths::read("/live", live))
+        .service(paths::read("/ready", ready))
+        .default_service(web::to(paths::nothing_here));
 }
 
 /// That the process answers.

@@ -34,7 +34,7 @@ pub(crate) enum NotStarted {
     #[error("job {0} does that already")]
     Runs(JobId),
     #[error("no thread: {0}")]
-    NoThread(#[from] std::io::Error),
+    NoThread(std::io::Error),
 }
 
 impl Jobs {
@@ -49,7 +49,8 @@ impl Jobs {
         let ours = Arc::clone(&job);
         thread::Builder::new()
             .name(format!("dormouse-{kind}"))
-            .spawn(move || ours.run(|job| work.run(job)))?;
+            .spawn(move || ours.run(|job| work.run(job)))
+            .map_err(NotStarted::NoThread)?;
         known.started += 1;
         if known.jobs.len() >= KEPT_MAX
             && let Some(oldest) = known.jobs.iter().position(|job| !job.is_running())

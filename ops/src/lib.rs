@@ -29,8 +29,10 @@ mod api;
 mod aside;
 mod attached;
 mod builder;
+mod connection;
 mod console;
 mod error;
+mod exposition;
 mod guard;
 mod health;
 mod jobs;
@@ -39,6 +41,7 @@ mod metrics;
 mod ops;
 #[cfg(feature = "otel")]
 pub mod otel;
+mod paths;
 mod problem;
 mod process;
 mod readiness;
@@ -53,3 +56,8 @@ pub use error::StartError;
 pub use guard::TokenError;
 pub use ops::Ops;
 pub use scope::Scope;
+
+/// The page's examples are compiled with the tests of the documentation; here, since some are of services on actix-web.
+#[cfg(all(doctest, feature = "otel"))]
+#[doc = include_str!("../../docs/operations.md")]
+struct Operations;

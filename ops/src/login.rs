@@ -3,15 +3,17 @@
 mod destination;
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header;
-use actix_web::web::{self, Data, Form, FormConfig, Html, Query, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::error::UrlencodedError;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::{Data, Form, FormConfig, Html, Query, ServiceConfig};
+use actix_web::{Error, HttpRequest, HttpResponse};
 use maud::html;
 use serde::Deserialize;
 
 use crate::attached::Attached;
 use crate::console::layout;
 use crate::guard::{self, Guard, LOGIN, LOGOUT};
+use crate::paths::{act, read_or_act};
 use crate::problem::Problem;
 use destination::DESTINATION_BYTES_MAX;
 
@@ -20,14 +22,28 @@ use destination::DESTINATION_BYTES_MAX;
 const FORM_BYTES_MAX: usize = 4 * 1024 + 3 * DESTINATION_BYTES_MAX;
 
 pub(crate) fn configure(routes: &mut ServiceConfig) {
+    let form_limits = FormConfig::default()
+        .limit(FORM_BYTES_MAX)
+        .error_handler(not_the_form);
     routes
-        .service(
-            web::resource(LOGIN)
-                .app_data(FormConfig::default().limit(FORM_BYTES_MAX))
-                .route(web::get().to(form))
-                .route(web::post().to(log_in)),
-        )
-        .service(web::resource(LOGOUT).route(web::post().to(log_out)));
+        .service(read_or_act(LOGIN, form, log_in).app_data(form_limits))
+        .service(act(LOGOUT, log_out));
+}
+
+/// Whoever posts something else is no browser with our form before it.
+fn not_the_form(error: UrlencodedError, request: &HttpRequest) -> Error {
+    match error {
+        UrlencodedError::ContentType => {
+            Problem::content_type(request.headers(), "application/x-www-form-urlencoded").into()
+        }
+        UrlencodedError::Overflow { size, limit } => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large")
+                .of("body")
+                .sizes(size as u64, limit as u64)
+                .into()
+        }
+        error => Problem::bad("token", error.to_string()).into(),
+    }
 }
 
 /// Where who asks for a page without a session is sent: the form, which leads back to it.

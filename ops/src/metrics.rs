@@ -7,13 +7,13 @@ use dormouse_runtime::{Dormouse, metric_names};
 use crate::aside::aside;
 use crate::attached::Attached;
 use crate::problem::Problem;
-use crate::{process, recorder, routes};
+use crate::{exposition, paths, process, recorder};
 
 /// The text format of Prometheus.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(crate) fn configure(app: &mut ServiceConfig) {
-    app.service(routes::read("/metrics", scrape));
+    app.service(paths::read("/metrics", scrape));
 }
 
 /// The process's metrics, for Prometheus.
@@ -27,7 +27,7 @@ pub(crate) async fn scrape(attached: Data<Attached>) -> Result<HttpResponse, Pro
     })?;
     let text = aside(move || {
         record_gauges(attached.runtime().as_ref());
-        handle.render()
+        exposition::typed(&handle.render())
     })
     .await?;
     Ok(HttpResponse::Ok().content_type(TEXT).body(text))

@@ -28,6 +28,7 @@ impl Ops {
 
     /// For a runtime that runs already: on `127.0.0.1:7070`, all in one line. What was counted before is not in
     /// `/metrics`, so a service rather [starts](Builder::start) it first and [attaches](Self::attach) the runtime later.
+    /// It holds a clone of the runtime from here on, as [`attach`](Self::attach) says.
     ///
     /// # Errors
     /// [`StartError`].
@@ -47,11 +48,20 @@ impl Ops {
     /// For [`StoreOptions::progress`](dormouse_persistence::StoreOptions::progress): until a runtime is attached,
     /// `/health/ready` tells how far reading the log has come.
     pub fn opening(&self) -> impl Fn(OpenProgress) + Send + Sync + 'static {
-        let attached = self.mounted.attached.clone();
-        move |progress| attached.progressed(progress)
+        // weak: a store keeps it, and would never end if it led back to its own runtime
+        let attached = Arc::downgrade(&self.mounted.attached.clone().into_inner());
+        move |progress| {
+            if let Some(attached) = attached.upgrade() {
+                attached.progressed(progress);
+            }
+        }
     }
 
-    /// From here on it shows `runtime`. The runtime stays yours to shut down: its end shows, too.
+    /// From here on it shows `runtime`, or another one in place of the one before.
+    ///
+    /// It holds a clone, until the last clone of this `Ops` is dropped: dropping yours does not end the runtime meanwhile, nor
+    /// close its store. The runtime stays yours to [shut down](Dormouse::shutdown); do so first, and [stop](Self::stop) this
+    /// after it, so that `/health/ready` tells of the end, too.
     pub fn attach(&self, runtime: &Dormouse) {
         self.mounted.attached.attach(runtime);
     }

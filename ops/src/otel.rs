@@ -117,7 +117,7 @@ impl Traces {
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
             .with_sampler(sampler)
-            .with_batch_exporter(exporter.build()?)
+            .with_batch_exporter(exporter.build().map_err(TracesError::Exporter)?)
             .build();
         Ok(Sending { provider })
     }
@@ -153,7 +153,9 @@ impl Sending {
         let provider = self.provider.clone();
         // the exporter's client may not be dropped on a thread of an async runtime
         let stopped = std::thread::spawn(move || provider.shutdown_with_timeout(EXPORT_TIMEOUT)).join();
-        Ok(stopped.unwrap_or(Err(OTelSdkError::AlreadyShutdown))?)
+        stopped
+            .unwrap_or(Err(OTelSdkError::AlreadyShutdown))
+            .map_err(TracesError::Unsent)
     }
 }
 
@@ -219,8 +221,8 @@ pub enum TracesError {
     SubscriberInstalled,
     /// The collector's address is none, or its client can't be made.
     #[error("no spans can be sent: {0}")]
-    Exporter(#[from] ExporterBuildError),
+    Exporter(ExporterBuildError),
     /// Sending did not end in time, or had ended before.
     #[error("some spans may not have been sent: {0}")]
-    Unsent(#[from] OTelSdkError),
+    Unsent(OTelSdkError),
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -62,6 +63,16 @@ impl Problem {
 
     pub(crate) fn unavailable(error: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error)
+    }
+
+    /// A body of another type than the one that is expected, or of none.
+    pub(crate) fn content_type(headers: &HeaderMap, expected: &str) -> Self {
+        let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let error = match sent {
+            Some(sent) => format!("the body is of the type {sent}, and {expected} is expected"),
+            None => format!("the body does not tell its type, which is to be {expected}"),
+        };
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error).of("Content-Type")
     }
 
     pub(crate) fn of(mut self, field: &str) -> Self {

@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::KeepAlive;
+use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use parking_lot::Mutex;
 use rustls::ServerConfig;
 
-use crate::routes::Mounted;
+use crate::connection::{self, Lifetimes};
+use crate::guard::ANSWER_TIME;
 
 /// One is enough for a console and a scrape every few seconds.
 const WORKERS: usize = 1;
@@ -25,6 +27,16 @@ const BACKLOG: u32 = 64;
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// What the other end may take to close.
 const DISCONNECT_TIME: Duration = Duration::from_secs(2);
+/// What a connection may take in all. The longest answers are of a few MiB: they are read in this time at 100 KB a second.
+/// A stream of events begins anew then, which a page shows for half a second.
+pub(crate) const LIFETIMES: Lifetimes = Lifetimes {
+    answer: Duration::from_secs(120),
+    events: Duration::from_secs(60 * 60),
+};
+const _: () = assert!(
+    LIFETIMES.answer.as_secs() >= HEAD_TIME.as_secs() + 2 * ANSWER_TIME.as_secs(),
+    "an answer that took its time must leave some to read it"
+);
 /// What answers under way may take once it is stopped. A console's stream of events never ends by itself.
 const STOP_TIME_S: u64 = 3;
 
@@ -36,10 +48,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Serves what `configure` adds to an app.
     pub(crate) fn start(
         listener: TcpListener,
         tls: Option<ServerConfig>,
-        mounted: Mounted,
+        lifetimes: Lifetimes,
+        configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let is_tls = tls.is_some();
@@ -47,7 +61,7 @@ impl Server {
         let thread = thread::Builder::new()
             .name("dormouse-ops".into())
             .spawn(move || {
-                actix_web::rt::System::new().block_on(serve(listener, tls, mounted, &tell));
+                actix_web::rt::System::new().block_on(serve(listener, tls, lifetimes, configure, &tell));
             })?;
         let handle = told
             .recv()
@@ -86,10 +100,11 @@ impl Drop for Server {
 async fn serve(
     listener: TcpListener,
     tls: Option<ServerConfig>,
-    mounted: Mounted,
+    lifetimes: Lifetimes,
+    configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     tell: &mpsc::Sender<io::Result<ServerHandle>>,
 ) {
-    let app = move || App::new().configure(|app| mounted.configure(app));
+    let app = move || App::new().configure(configure.clone());
     let server = HttpServer::new(app)
         .workers(WORKERS)
         .max_connections(CONNECTIONS_MAX)
@@ -99,6 +114,7 @@ async fn serve(
         // one request a connection: actix limits the time of its first head only, and a second could dribble in for ever
         .keep_alive(KeepAlive::Disabled)
         .client_disconnect_timeout(DISCONNECT_TIME)
+        .on_connect(move |connection, data| connection::accepted(lifetimes, connection, data))
         .shutdown_timeout(STOP_TIME_S)
         .disable_signals();
     let server = match tls {

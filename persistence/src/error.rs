@@ -42,6 +42,30 @@ pub enum StoreError {
         /// What the operating system said.
         reason: Arc<std::io::Error>,
     },
+    /// There is no room for a copy of the store. Make some, or choose another place; nothing is left of it.
+    #[error(
+        "there is no room for a copy: it takes {bytes} bytes on the file system of {path:?}, which has {free_bytes} left"
+    )]
+    NoRoom {
+        /// A place on the file system that is full: the copy's, or the store's own.
+        path: PathBuf,
+        /// What the copy takes there, in all; on the store's own file system with what the store needs to write on.
+        bytes: u64,
+        /// What that file system had left when it was refused, or failed.
+        free_bytes: u64,
+    },
+    /// A copy of the store is there, whole and synced; but the directory that it is in could not be synced, so its name may
+    /// not survive a loss of power. Sync that directory, or remove the copy and make another one.
+    #[error(
+        "the copy in {path:?} is whole, but its name may not survive a loss of power: {reason}; sync the directory it is \
+         in, or make another copy"
+    )]
+    CopyNotDurable {
+        /// The copy's directory.
+        path: PathBuf,
+        /// What the operating system said.
+        reason: Arc<std::io::Error>,
+    },
     /// The store was written by a newer version of this library. Use that one.
     #[error("the store has format {found}, this version reads up to format {supported}")]
     NewerFormat {

@@ -64,8 +64,8 @@ pub const ROCKSDB_COMPACTION_PENDING_BYTES: &str = "dormouse_rocksdb_compaction_
 pub const ROCKSDB_COMPACTIONS_RUNNING: &str = "dormouse_rocksdb_compactions_running";
 /// Gauge, 1 or 0: whether RocksDB holds up writes.
 pub const ROCKSDB_WRITES_STOPPED: &str = "dormouse_rocksdb_writes_stopped";
-/// Gauge, seconds: how long it held them up in all. A gauge that only grows, since counters are whole numbers.
-pub const ROCKSDB_STALL_SECONDS: &str = "dormouse_rocksdb_stall_seconds";
+/// Counter, seconds: how long it held them up since opening. To the facade a gauge, since its counters are whole numbers.
+pub const ROCKSDB_STALL_SECONDS: &str = "dormouse_rocksdb_stall_seconds_total";
 
 /// Tells the installed recorder units and meanings, and makes what counts rare events begin at 0, so that the first one
 /// shows as a step. Called when a store opens.
@@ -136,6 +136,6 @@ fn describe_engine() {
         Unit::Count,
         "1 while RocksDB holds up writes"
     );
-    let meaning = "How long RocksDB has held up writes, in all";
+    let meaning = "How long RocksDB has held up writes since opening";
     describe_gauge!(ROCKSDB_STALL_SECONDS, Unit::Seconds, meaning);
 }

@@ -1,9 +1,10 @@
 //! Waking an aggregate: its newest good snapshot, then the rest of its stream. Runs on a reader thread, folding included.
 
+mod failed;
+
 use std::fmt;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dormouse_domain::{Aggregate, CommandId, Event, EventDecodeError, Offset, StreamId, Timestamp, Version};
@@ -11,7 +12,8 @@ use dormouse_persistence::{
     Planted, Reached, Snapshot, Store, StoreError, StoredCommit, StoredEvent, planted,
 };
 
-use crate::entity_core::panic_message;
+pub(crate) use self::failed::LoadFailed;
+use self::failed::Place;
 use crate::readers::IsWanted;
 
 /// An aggregate read from the store.
@@ -46,38 +48,6 @@ impl<A: Default> Default for Folded<A> {
             newest_command: None,
             newest: None,
             events_replayed: 0,
-        }
-    }
-}
-
-/// Why an aggregate can't be woken: what a user is told.
-#[derive(Debug)]
-pub(crate) enum LoadFailed {
-    Store(StoreError),
-    Domain(Arc<str>),
-}
-
-impl LoadFailed {
-    fn panicked(stream: &StreamId, place: &str, panic: &(dyn std::any::Any + Send)) -> Self {
-        Self::Domain(format!("{stream}: {place} panicked: {}", panic_message(panic)).into())
-    }
-}
-
-impl LoadFailed {
-    /// For the log: where it failed, without what a panic or a codec said, which may repeat a payload. The caller is told all.
-    pub(crate) fn place(&self) -> String {
-        match self {
-            Self::Store(error) => error.to_string(),
-            Self::Domain(reason) => reason.split(": ").next().unwrap_or_default().into(),
-        }
-    }
-}
-
-impl fmt::Display for LoadFailed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store(error) => error.fmt(f),
-            Self::Domain(reason) => f.write_str(reason),
         }
     }
 }
@@ -128,7 +98,13 @@ pub(crate) fn load<A: Aggregate>(
         so_far => (so_far, false),
     };
     let begin = catch_unwind(AssertUnwindSafe(|| begin.unwrap_or_default()));
-    let mut folded = begin.map_err(|panic| LoadFailed::panicked(stream, "Default", panic.as_ref()))?;
+    let mut folded = begin.map_err(|panic| {
+        let place = Place {
+            stream: stream.clone(),
+            version: None,
+        };
+        LoadFailed::panicked(place, "Default", panic.as_ref())
+    })?;
     let reached = replay(store, stream, until, &mut folded, is_wanted)?;
     Ok(Loaded {
         folded,
@@ -216,7 +192,7 @@ fn replay<A: Aggregate>(
     folded: &mut Folded<A>,
     is_wanted: IsWanted<'_>,
 ) -> Result<Reached, LoadFailed> {
-    let mut bad = None;
+    let mut failed = None;
     let from = folded.version.next();
     let read = store.read_stream(stream, from, &mut |commit| {
         if until.is_before(commit) {
@@ -224,25 +200,25 @@ fn replay<A: Aggregate>(
         }
         match fold_commit(commit, until.last_version(), folded) {
             Ok(()) if !is_wanted() => {
-                bad = Some("nobody waits for it any more".into());
+                failed = Some(LoadFailed::NotWanted);
                 ControlFlow::Break(())
             }
             Ok(()) => ControlFlow::Continue(()),
-            Err(reason) => {
-                bad = Some(reason);
+            Err(error) => {
+                failed = Some(error);
                 ControlFlow::Break(())
             }
         }
     });
-    let reached = read.map_err(LoadFailed::Store)?;
-    bad.map_or(Ok(reached), |reason| Err(LoadFailed::Domain(reason)))
+    let reached = read?;
+    failed.map_or(Ok(reached), Err)
 }
 
 fn fold_commit<A: Aggregate>(
     commit: &StoredCommit<'_>,
     last: Version,
     folded: &mut Folded<A>,
-) -> Result<(), Arc<str>> {
+) -> Result<(), LoadFailed> {
     for event in commit.events() {
         // of the commit that a snapshot ends in, or the wanted version
         if event.version <= folded.version {
@@ -252,18 +228,17 @@ fn fold_commit<A: Aggregate>(
             break;
         }
         if !event.system {
-            let place = |problem: &dyn fmt::Display| {
-                format!("event {} of {}: {problem}", event.version, commit.stream())
+            let place = || Place {
+                stream: commit.stream(),
+                version: Some(event.version),
             };
             let state = AssertUnwindSafe(&mut folded.state);
-            match catch_unwind(move || decode_and_apply(state, &event)) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(place(&error).into()),
-                Err(panic) => {
-                    let message = panic_message(panic.as_ref());
-                    return Err(place(&format_args!("decoding or applying it panicked: {message}")).into());
-                }
-            }
+            catch_unwind(move || decode_and_apply(state, &event))
+                .map_err(|panic| LoadFailed::panicked(place(), "decoding or applying it", panic.as_ref()))?
+                .map_err(|error| LoadFailed::Domain {
+                    place: place(),
+                    reason: error.to_string().into(),
+                })?;
         }
         folded.version = event.version;
         folded.events_replayed += 1;

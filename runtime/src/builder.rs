@@ -136,6 +136,8 @@ impl Builder {
 
     /// How the trace that a command is sent in gets into its events, and its spans into the trace. Default: not at all, but
     /// for what [`Execute::trace`](crate::Execute::trace) is given.
+    ///
+    /// With it, commands whose trace is not sampled have one span at most, so that they cost little more than without any.
     pub fn traces(mut self, propagation: impl TracePropagation + 'static) -> Self {
         self.options.propagation = Some(Propagation(Arc::new(propagation)));
         self
@@ -256,7 +258,7 @@ struct Crew {
 
 fn check_types(aggregates: &[(&'static str, Register)]) -> Result<(), StartError> {
     for (n, (aggregate_type, _)) in aggregates.iter().enumerate() {
-        AggregateType::new(*aggregate_type)?;
+        AggregateType::new(*aggregate_type).map_err(StartError::InvalidType)?;
         if aggregates[..n]
             .iter()
             .any(|(earlier, _)| earlier == aggregate_type)

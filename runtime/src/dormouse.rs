@@ -25,7 +25,7 @@ use crate::system::OwnSystem;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A running write model. Clones share it; the last one dropped stops it, which is no worse than a crash. To stop it
-/// gently: [`shutdown`](Self::shutdown).
+/// gently: [`shutdown`](Self::shutdown). An [`Admin`] and an ops server that shows it hold a clone, too.
 #[derive(Clone)]
 pub struct Dormouse {
     inner: Arc<Inner>,
@@ -199,7 +199,8 @@ impl Dormouse {
     }
 
     /// Stops gently: takes no more commands, finishes what is in flight within the builder's limit, takes snapshots where
-    /// they are worth it, closes the store. Every clone and entity answers *shutting down* from then on.
+    /// they are worth it, closes the store. Every clone and entity answers *shutting down* from then on. An ops server is
+    /// stopped after this: it tells of the shutdown meanwhile.
     ///
     /// # Errors
     /// [`ShutdownError`]: something was left, but nothing that was acknowledged is lost.
@@ -217,9 +218,10 @@ impl Dormouse {
                 let _ = tell.send(inner.shared.store.close());
             });
         match closing {
-            Ok(_) => told.await.unwrap_or(Err(StoreError::Closed))?,
-            Err(_) => shared.store.close()?,
+            Ok(_) => told.await.unwrap_or(Err(StoreError::Closed)),
+            Err(_) => shared.store.close(),
         }
+        .map_err(ShutdownError::Store)?;
         tracing::info!(took = ?start.elapsed(), "the runtime has shut down");
         finished
     }

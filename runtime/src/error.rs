@@ -2,6 +2,7 @@
 //! [`CommandError`](dormouse_domain::CommandError).
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 
 use dormouse_domain::{CommandError, InvalidId, Version};
@@ -19,7 +20,7 @@ pub enum StartError {
     },
     /// An aggregate's type name can't be stored.
     #[error("an aggregate's TYPE is not valid: {0}")]
-    InvalidType(#[from] InvalidId),
+    InvalidType(InvalidId),
     /// The store has stopped writing, or is closed. Reopen it, or open it anew.
     #[error("the store has stopped ({reason}): reopen it, or open it anew")]
     Stopped {
@@ -28,7 +29,13 @@ pub enum StartError {
     },
     /// A thread could not be started.
     #[error("the runtime's threads could not be started: {0}")]
-    Threads(#[from] std::io::Error),
+    Threads(io::Error),
+}
+
+impl From<io::Error> for StartError {
+    fn from(reason: io::Error) -> Self {
+        Self::Threads(reason)
+    }
 }
 
 /// Why there is no [`Entity`](crate::Entity).
@@ -60,7 +67,7 @@ pub enum ShutdownError {
     },
     /// The store did not close cleanly. What was acknowledged is safe.
     #[error("the store did not close: {0}")]
-    Store(#[from] StoreError),
+    Store(StoreError),
 }
 
 /// Why a query has no answer. A query is never refused and changes nothing, so it may always be repeated.
@@ -87,4 +94,26 @@ pub enum ReadError {
     /// The runtime is shutting down.
     #[error("the runtime is shutting down")]
     ShuttingDown,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    /// What is in the message is no source, too: a chain of errors would tell it twice.
+    #[test]
+    fn a_reason_is_told_once() {
+        let reason = io::Error::other("no more threads");
+        let invalid = dormouse_domain::AggregateType::new("").unwrap_err();
+        let errors: [Box<dyn Error>; 3] = [
+            Box::new(StartError::from(reason)),
+            Box::new(StartError::InvalidType(invalid)),
+            Box::new(ShutdownError::Store(StoreError::Closed)),
+        ];
+        for error in errors {
+            assert!(error.source().is_none(), "{error}");
+        }
+    }
 }

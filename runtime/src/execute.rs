@@ -200,7 +200,7 @@ fn prepare<C: Command>(
     metadata: Option<Box<Metadata>>,
 ) -> Result<Request, NotDone> {
     if let Some(metadata) = &metadata {
-        metadata.validate()?;
+        metadata.validate().map_err(NotDone::InvalidMetadata)?;
     }
     let identity = match id {
         None => None,

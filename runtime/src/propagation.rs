@@ -10,6 +10,9 @@ use tracing::Span;
 /// whoever sends spans to one implements this, and hands it to [`Builder::traces`](crate::Builder::traces).
 /// `dormouse_ops::otel` does, for OpenTelemetry.
 ///
+/// Where its runtime knows of traces, a command whose trace is not sampled has no spans but, at most, its own; whoever else
+/// subscribes to them sees none either. A span whose trace is not known is made with all its parts.
+///
 /// Called on the caller's thread, for each command; must not block.
 pub trait TracePropagation: Send + Sync {
     /// The span's trace, with the span's own id as whoever follows is to see it; `None` if it has none.
@@ -29,30 +32,48 @@ impl fmt::Debug for Propagation {
     }
 }
 
-/// What the command's events are to remember of the trace that it is sent in. `span`: its own, or one that is disabled.
+/// The trace of the span that a command is sent in, unless its caller gave it another.
+pub(crate) fn surrounding(
+    propagation: &dyn TracePropagation,
+    metadata: Option<&Metadata>,
+) -> Option<TraceContext> {
+    let is_given = metadata.is_some_and(|metadata| metadata.trace.is_some());
+    if is_given {
+        None
+    } else {
+        propagation.context_of(&Span::current())
+    }
+}
+
+/// Puts a command's span into the trace that its caller gave, and has its events remember theirs. `span`: its own, or one
+/// that is disabled; `surrounding`: as above. `false` if the trace is known and not sampled.
 ///
-/// A context that the caller gave is kept, with the command's own span in it if there is one. Without one, the trace of the
-/// span that it is sent in is taken, if it is sampled: what nobody records is not worth a commit's bytes.
+/// A context that the caller gave is kept, with the command's own span in it if there is one. Without one, the trace is
+/// stored if it is sampled: what nobody records is not worth a commit's bytes.
 pub(crate) fn propagate(
     propagation: &dyn TracePropagation,
     span: &Span,
+    surrounding: Option<TraceContext>,
     metadata: &mut Option<Box<Metadata>>,
-) {
+) -> bool {
     let given = metadata.as_ref().and_then(|metadata| metadata.trace.as_ref());
     if let Some(parent) = given {
         propagation.continue_from(span, parent);
     }
     let is_given = given.is_some();
-    let own = if !span.is_disabled() {
-        propagation.context_of(span)
-    } else if !is_given {
-        propagation.context_of(&Span::current())
-    } else {
+    let own = if span.is_disabled() {
         None
+    } else {
+        propagation.context_of(span)
     };
-    if let Some(own) = own.filter(|own| is_given || own.is_sampled()) {
+    let Some(own) = own.or(surrounding) else {
+        return true;
+    };
+    let is_sampled = own.is_sampled();
+    if is_given || is_sampled {
         remember(own, metadata);
     }
+    is_sampled
 }
 
 /// Telemetry must not make a command too large: what does not fit is left out.
@@ -95,7 +116,8 @@ mod tests {
 
     fn remembered(own: TraceContext, before: Metadata) -> Option<TraceContext> {
         let mut metadata = Some(Box::new(before));
-        propagate(&Always(own), &Span::none(), &mut metadata);
+        let around = surrounding(&Always(own.clone()), metadata.as_deref());
+        propagate(&Always(own), &Span::none(), around, &mut metadata);
         metadata.and_then(|metadata| metadata.trace)
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 use dormouse_domain::Moment;
 use dormouse_persistence::{Distribution, DistributionRecorder, Store};
@@ -79,18 +78,20 @@ impl Shared {
 
     /// Makes room for who is about to be read, and waits a moment for it where all residents are busy: readers must not get
     /// ahead of the arbiters, which let the aggregates in and answer. Then it is read in any case: what keeps the others
-    /// busy may wait for a reader itself. Blocking.
+    /// busy may wait for a reader itself. Under a clock that stands still, the moment lasts. Blocking.
     pub(crate) fn wait_for_room(&self) {
         self.make_room();
         if !self.residents.over_budget() {
             return;
         }
-        let until = Instant::now() + self.options.room_patience;
+        let clock = &self.options.clock;
+        let until = clock.monotonic() + self.options.room_patience;
         while self.residents.over_budget() && !self.is_stopping() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || wait(self.gauges.ended(), left).is_none() {
+            let left = until.since(clock.monotonic());
+            if left.is_zero() {
                 return;
             }
+            let _ = wait(self.gauges.ended(), left);
             self.make_room();
         }
     }

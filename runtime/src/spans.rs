@@ -7,13 +7,19 @@
 //!
 //! They are of level DEBUG: a service that logs from INFO on makes none, and pays a comparison a command. They go to the
 //! subscriber that was there when the command was sent, whatever thread they are made on.
+//!
+//! Where the runtime knows of traces ([`TracePropagation`]), a command whose trace is not sampled has no parts. In a span
+//! that is not sampled itself it has not even a span of its own; else it has one, because it takes one to ask the sampler.
 
-use dormouse_domain::{AggregateId, CommandError, CommandId, Metadata, NotDone, Position, Version};
+mod ended;
+
+use dormouse_domain::{AggregateId, CommandId, Metadata};
 use parking_lot::Mutex;
 use tracing::field::Empty;
 use tracing::{Dispatch, Level, Span, debug_span};
 
-use crate::propagation::{TracePropagation, propagate};
+pub(crate) use self::ended::{Ended, reason_name};
+use crate::propagation::{TracePropagation, propagate, surrounding};
 
 /// What to name in a filter: `dormouse::command=debug`.
 const TARGET: &str = "dormouse::command";
@@ -26,70 +32,6 @@ pub(crate) enum Part {
     Replay,
 }
 
-/// How a command ended, as its span tells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
-    pub(crate) outcome: &'static str,
-    /// Why it was not done; never the text, which may hold what a panic said.
-    pub(crate) reason: Option<&'static str>,
-    pub(crate) version: Option<Version>,
-    pub(crate) position: Option<Position>,
-}
-
-impl Ended {
-    pub(crate) fn as_error<E>(error: &CommandError<E>) -> Self {
-        let (outcome, reason) = match error {
-            CommandError::Refused(_) => ("refused", None),
-            CommandError::NotDone(reason) => ("not_done", Some(reason_name(reason))),
-            CommandError::Unknown(_) => ("unknown", None),
-            _ => ("done_reply_unreadable", None),
-        };
-        Self {
-            outcome,
-            reason,
-            version: None,
-            position: None,
-        }
-    }
-
-    fn record(&self, command: &Span) {
-        command.record("outcome", self.outcome);
-        if let Some(reason) = self.reason {
-            command.record("reason", reason);
-        }
-        if let Some(version) = self.version {
-            command.record("version", version.get());
-        }
-        if let Some(position) = self.position {
-            command.record("position", position.offset.get());
-        }
-        if matches!(self.outcome, "not_done" | "unknown") {
-            command.record("otel.status_code", "ERROR");
-        }
-    }
-}
-
-/// A reason without its text, which may repeat a payload: what a panic or a codec said.
-pub(crate) fn reason_name(reason: &NotDone) -> &'static str {
-    match reason {
-        NotDone::Overloaded { .. } => "overloaded",
-        NotDone::DeadlinePassed => "deadline_passed",
-        NotDone::VersionConflict { .. } => "version_conflict",
-        NotDone::CommandIdReused { .. } => "command_id_reused",
-        NotDone::CommandIdInFuture { .. } => "command_id_in_future",
-        NotDone::TooLarge { .. } => "too_large",
-        NotDone::TooManyEvents { .. } => "too_many_events",
-        NotDone::Unencodable { .. } => "unencodable",
-        NotDone::InvalidMetadata(_) => "invalid_metadata",
-        NotDone::ShuttingDown => "shutting_down",
-        NotDone::Stopped { .. } => "stopped",
-        NotDone::Panicked { .. } => "panicked",
-        NotDone::ActivationFailed { .. } => "activation_failed",
-        NotDone::Stale { .. } => "stale",
-        _ => "other",
-    }
-}
-
 /// A command's spans, if anybody is interested.
 pub(crate) struct CommandSpans {
     /// None once the command has ended.
@@ -97,10 +39,16 @@ pub(crate) struct CommandSpans {
 }
 
 struct Open {
-    subscriber: Option<Dispatch>,
-    command: Span,
-    /// The one that it is in at the moment.
-    part: Span,
+    subscriber: Dispatch,
+    spans: Spans,
+}
+
+enum Spans {
+    /// The command's own, and the part that it is in at the moment.
+    Recorded { command: Span, part: Span },
+    /// Nobody records its trace. Domain code runs in this span nevertheless: what it makes would be a new trace otherwise,
+    /// sampled by itself.
+    Unsampled { around: Span },
 }
 
 /// Of whom a span tells.
@@ -126,6 +74,24 @@ impl CommandSpans {
         begin(named, is_wanted, propagation, metadata)
     }
 
+    /// With all parts. None if nobody wants the command's own.
+    fn recorded(command: Span) -> Option<Box<Self>> {
+        let subscriber = subscriber_of(&command)?;
+        let part = debug_span!(target: TARGET, parent: &command, "queue");
+        Some(Self::open(subscriber, Spans::Recorded { command, part }))
+    }
+
+    /// With none. None if there is no span around it either.
+    fn unsampled(around: Span) -> Option<Box<Self>> {
+        let subscriber = subscriber_of(&around)?;
+        Some(Self::open(subscriber, Spans::Unsampled { around }))
+    }
+
+    fn open(subscriber: Dispatch, spans: Spans) -> Box<Self> {
+        let open = Mutex::new(Some(Open { subscriber, spans }));
+        Box::new(Self { open })
+    }
+
     /// Handles the command in its span, so that what domain code logs is told of with it.
     pub(crate) fn decide<T>(&self, handle: impl FnOnce() -> T) -> T {
         within(self.enter(Part::Decide), handle)
@@ -134,15 +100,15 @@ impl CommandSpans {
     /// Ends the part that it is in and begins the next.
     pub(crate) fn enter(&self, part: Part) -> Span {
         let mut open = self.open.lock();
-        let Some(Open {
-            subscriber,
-            command,
-            part: before,
-        }) = &mut *open
-        else {
+        let Some(Open { subscriber, spans }) = &mut *open else {
             return Span::none();
         };
-        under(subscriber.as_ref(), || {
+        let (command, before) = match spans {
+            Spans::Recorded { command, part } => (command, part),
+            Spans::Unsampled { around } if part == Part::Decide => return around.clone(),
+            Spans::Unsampled { .. } => return Span::none(),
+        };
+        under(subscriber, || {
             // ended before the next one begins
             drop(std::mem::replace(before, Span::none()));
             *before = match part {
@@ -157,13 +123,20 @@ impl CommandSpans {
     /// Reading the aggregate, which the command waits for.
     pub(crate) fn activation(&self) -> Span {
         let open = self.open.lock();
-        let Some(Open { subscriber, part, .. }) = &*open else {
-            return Span::none();
-        };
-        under(
-            subscriber.as_ref(),
-            || debug_span!(target: TARGET, parent: part, "activation", events = Empty),
-        )
+        match &*open {
+            None => Span::none(),
+            Some(Open {
+                spans: Spans::Unsampled { around },
+                ..
+            }) => around.clone(),
+            Some(Open {
+                subscriber,
+                spans: Spans::Recorded { part, .. },
+            }) => under(
+                subscriber,
+                || debug_span!(target: TARGET, parent: part, "activation", events = Empty),
+            ),
+        }
     }
 
     /// The command has its answer. Only the first end counts.
@@ -184,17 +157,16 @@ impl Drop for CommandSpans {
 
 impl Open {
     fn end(self, ended: Option<Ended>) {
-        let Self {
-            subscriber,
-            command,
-            part,
-        } = self;
-        under(subscriber.as_ref(), move || {
-            drop(part);
-            if let Some(ended) = ended {
-                ended.record(&command);
+        let Self { subscriber, spans } = self;
+        under(&subscriber, move || match spans {
+            Spans::Recorded { command, part } => {
+                drop(part);
+                if let Some(ended) = ended {
+                    ended.record(&command);
+                }
+                drop(command);
             }
-            drop(command);
+            Spans::Unsampled { around } => drop(around),
         });
     }
 }
@@ -206,25 +178,23 @@ fn begin(
     propagation: Option<&dyn TracePropagation>,
     metadata: &mut Option<Box<Metadata>>,
 ) -> Option<Box<CommandSpans>> {
+    let Some(propagation) = propagation else {
+        return CommandSpans::recorded(command_span(named));
+    };
+    let surrounding = surrounding(propagation, metadata.as_deref());
+    if surrounding.as_ref().is_some_and(|trace| !trace.is_sampled()) {
+        return CommandSpans::unsampled(if is_wanted { Span::current() } else { Span::none() });
+    }
     let command = if is_wanted {
         command_span(named)
     } else {
         Span::none()
     };
-    if let Some(propagation) = propagation {
-        propagate(propagation, &command, metadata);
+    if propagate(propagation, &command, surrounding, metadata) {
+        CommandSpans::recorded(command)
+    } else {
+        CommandSpans::unsampled(command)
     }
-    if command.is_disabled() {
-        return None;
-    }
-    let part = debug_span!(target: TARGET, parent: &command, "queue");
-    Some(Box::new(CommandSpans {
-        open: Mutex::new(Some(Open {
-            subscriber: subscriber_of(&command),
-            command,
-            part,
-        })),
-    }))
 }
 
 fn command_span(named: &Named<'_>) -> Span {
@@ -249,24 +219,32 @@ fn command_span(named: &Named<'_>) -> Span {
     span
 }
 
+/// How many events an activation read, for its span: who is woken may run in another.
+pub(crate) fn record_activation(events: u64) {
+    let current = Span::current();
+    if current.metadata().is_some_and(|span| span.target() == TARGET) {
+        current.record("events", events);
+    }
+}
+
 /// Runs something in a span, on whatever thread, and ends the span.
 pub(crate) fn within<T>(span: Span, run: impl FnOnce() -> T) -> T {
-    let subscriber = subscriber_of(&span);
-    under(subscriber.as_ref(), move || {
+    let Some(subscriber) = subscriber_of(&span) else {
+        return run();
+    };
+    under(&subscriber, move || {
         let made = span.in_scope(run);
         drop(span);
         made
     })
 }
 
+/// None if it is disabled.
 fn subscriber_of(span: &Span) -> Option<Dispatch> {
     span.with_subscriber(|(_, subscriber)| subscriber.clone())
 }
 
 /// With a span's subscriber as the thread's: a registry looks for itself there when a span is left, and when it closes.
-fn under<T>(subscriber: Option<&Dispatch>, run: impl FnOnce() -> T) -> T {
-    match subscriber {
-        Some(subscriber) => tracing::dispatcher::with_default(subscriber, run),
-        None => run(),
-    }
+fn under<T>(subscriber: &Dispatch, run: impl FnOnce() -> T) -> T {
+    tracing::dispatcher::with_default(subscriber, run)
 }

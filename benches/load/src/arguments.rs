@@ -44,6 +44,9 @@ pub(crate) struct Arguments {
     /// Clients of `spread` and `hot`, as in 1,64,512.
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(1..=16_384))]
     pub(crate) clients: Vec<u64>,
+    /// Accounts of all scenarios that send to many; 10,000 if not named.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..))]
+    pub(crate) accounts: Option<u64>,
     /// How often everything is measured.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) runs: Option<u32>,
@@ -53,7 +56,8 @@ pub(crate) struct Arguments {
     /// The random numbers' seed.
     #[arg(long, value_name = "N", default_value_t = 20_130_101)]
     pub(crate) seed: u64,
-    /// How many seconds, in all, to wait for other programs to end before a measurement begins.
+    /// How many seconds, in all, to wait for other programs to end before a measurement begins. 0: for nothing, the disk
+    /// neither.
     #[arg(long, value_name = "N", default_value_t = 60.0, value_parser = not_negative)]
     pub(crate) patience: f64,
     /// Where stores are made, and removed afterwards: a folder of its own in this directory.
@@ -92,6 +96,8 @@ pub(crate) enum Scenario {
     Large,
     /// Ten readers follow the log
     Tail,
+    /// `spread` while the store is copied
+    Copies,
     /// `spread` without a metrics recorder, and with the ops server
     Metrics,
     /// A store that grows, is killed and opened

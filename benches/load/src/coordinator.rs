@@ -13,7 +13,7 @@ use crate::noise;
 use crate::outcome::{Outcome, Round};
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::quiet::{self, Patience};
+use crate::quiet::Patience;
 use crate::step::{Pace, Step, Work};
 use crate::summary::{About, Summary};
 use crate::{peers, ratios, report, table};
@@ -80,7 +80,7 @@ fn round(
         set_pace(&mut step, &round)?;
         progress.begins(&step.name, number + 1, runs);
         if let Some(stores) = step.directory.parent() {
-            quiet::disk_settles(stores)?;
+            patience.wait_for_disk(stores)?;
         }
         patience.wait();
         match (measure(&step, peers), &step.work) {

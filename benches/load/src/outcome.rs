@@ -35,6 +35,10 @@ pub(crate) struct Sample {
     pub(crate) resident_mib: f64,
     pub(crate) tail_mib: f64,
     pub(crate) disk_mib: f64,
+    /// Files that no merge has taken yet, by family of the index.
+    pub(crate) level0_streams: f64,
+    pub(crate) level0_commands: f64,
+    pub(crate) level0_meta: f64,
 }
 
 /// The results of one round, by step.

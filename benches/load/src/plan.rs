@@ -104,7 +104,7 @@ impl Plan {
             add("l1", Work::Segments { from: from.clone() });
             add("l2", Work::Rows { from });
         }
-        for (scenario, name, traffic) in self.traffics() {
+        for (scenario, name, traffic) in self.traffics(directory) {
             if self.chosen(scenario) || (self.has_peers && scenario == Scenario::Hot) {
                 add(&name, Work::Traffic(traffic));
             }
@@ -145,13 +145,14 @@ impl Plan {
 
     fn traffic(&self, clients: u64) -> Traffic {
         let mut traffic = Traffic::spread(clients, self.seconds);
+        traffic.ids = self.arguments.accounts.unwrap_or(traffic.ids);
         if self.arguments.random {
             traffic.what = What::Documents { bytes: RANDOM_BYTES };
         }
         traffic
     }
 
-    fn traffics(&self) -> Vec<(Scenario, String, Traffic)> {
+    fn traffics(&self, directory: &Path) -> Vec<(Scenario, String, Traffic)> {
         let mut all = Vec::new();
         for clients in self
             .clients(&[64, 512])
@@ -230,6 +231,14 @@ impl Plan {
             "tail",
             Traffic {
                 tails: 10,
+                ..as_spread.clone()
+            },
+        );
+        add(
+            Scenario::Copies,
+            "copies",
+            Traffic {
+                copies: Some(directory.join("copies-of-the-store")),
                 ..as_spread
             },
         );

@@ -33,7 +33,7 @@ const DRAINED: &str = "drained_commands_per_s";
 const WOKEN: &str = "events_10000_warm_us";
 const WOKEN_BY_SNAPSHOT: &str = "events_10000_snapshot_warm_us";
 
-const RATIOS: [Ratio; 28] = [
+const RATIOS: [Ratio; 29] = [
     ratio("spread-512", "ratio_l1", DRAINED, "l1", DRAINED),
     ratio("spread-512", "ratio_l2", DRAINED, "l2", DRAINED),
     ratio("spread-512", "ratio_l1_acknowledged", RATE, "l1", RATE),
@@ -49,6 +49,7 @@ const RATIOS: [Ratio; 28] = [
     ratio("zipf", "ratio_spread", RATE, "spread-512", RATE),
     ratio("mixed", "ratio_spread", RATE, "spread-512", RATE),
     ratio("tail", "ratio_spread", RATE, "spread-512", RATE),
+    ratio("copies", "ratio_spread", RATE, "spread-512", RATE),
     ratio("metrics-off", "ratio_spread", RATE, "spread-512", RATE),
     ratio("operated", "ratio_metrics_off", RATE, "metrics-off", RATE),
     ratio("operated", "ratio_metrics_off_cpu", CPU, "metrics-off", CPU),

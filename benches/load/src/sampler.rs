@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use dormouse::Dormouse;
+use dormouse::store::FamilyStatistics;
 
 use crate::outcome::Sample;
 use crate::process::Usage;
@@ -63,6 +64,7 @@ struct Look {
     usage: Usage,
     tail_bytes: u64,
     disk_bytes: u64,
+    families: Vec<FamilyStatistics>,
 }
 
 impl Look {
@@ -78,6 +80,7 @@ impl Look {
             usage: Usage::now(),
             tail_bytes: now.store.tail_bytes,
             disk_bytes: now.store.disk_bytes,
+            families: now.store.engine.families,
         }
     }
 
@@ -96,7 +99,16 @@ impl Look {
             resident_mib: self.usage.resident_bytes as f64 / MIB,
             tail_mib: self.tail_bytes as f64 / MIB,
             disk_mib: self.disk_bytes as f64 / MIB,
+            level0_streams: self.level0("streams"),
+            level0_commands: self.level0("commands"),
+            level0_meta: self.level0("meta"),
         }
+    }
+
+    fn level0(&self, family: &str) -> f64 {
+        let family = self.families.iter().find(|of| of.name == family);
+        let level = family.and_then(|family| family.levels.first());
+        level.map_or(0.0, |level| level.tables as f64)
     }
 }
 

@@ -97,6 +97,8 @@ pub(crate) struct Traffic {
     pub(crate) watched: Watched,
     /// Readers that follow the log meanwhile.
     pub(crate) tails: u64,
+    /// Where copies of the store are made meanwhile, one after the other.
+    pub(crate) copies: Option<PathBuf>,
 }
 
 /// What looks at the runtime meanwhile.
@@ -147,6 +149,7 @@ impl Traffic {
             what: What::Deposits,
             watched: Watched::Recorded,
             tails: 0,
+            copies: None,
         }
     }
 }

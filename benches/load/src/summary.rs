@@ -12,7 +12,7 @@ use crate::outcome::Round;
 use crate::range::Range;
 
 /// The order in which scenarios are shown; what is not named here comes last.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 32] = [
     "l0",
     "raw-put",
     "l1",
@@ -30,6 +30,7 @@ const ORDER: [&str; 31] = [
     "mixed",
     "large",
     "tail",
+    "copies",
     "zipf",
     "cold",
     "actors",

@@ -2,6 +2,7 @@
 
 mod client;
 mod closed;
+mod copies;
 mod fill;
 mod open;
 mod tails;
@@ -14,9 +15,10 @@ use anyhow::{Result, ensure};
 use dormouse::{Dormouse, Statistics};
 
 pub(crate) use self::client::{Fleet, Keys};
+use self::copies::Copies;
 use crate::bank::{self, Settings};
 use crate::latency::Percentiles;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Sample};
 use crate::process::Usage;
 use crate::sampler::Sampler;
 use crate::step::{Pace, Traffic};
@@ -46,6 +48,8 @@ pub(crate) async fn measure(fleet: &Arc<Fleet>, traffic: &Traffic) -> Result<Out
     paced(fleet, traffic, warm_up, warm_commands).await?;
     let bank = &fleet.bank;
     let tails = tails::Tails::start(bank.store(), traffic.tails);
+    let copies = traffic.copies.as_deref();
+    let copies = copies.map(|to| Copies::start(bank.store(), to)).transpose()?;
     let expected = Duration::from_secs_f64(traffic.seconds);
     let sampler = Sampler::start(bank, expected);
     let (before, usage) = (bank.statistics(), Usage::now());
@@ -66,6 +70,16 @@ pub(crate) async fn measure(fleet: &Arc<Fleet>, traffic: &Traffic) -> Result<Out
         traffic.clients
     };
     let mut outcome = Outcome::of(clients, latency.count, seconds, latency);
+    for (name, level0) in [
+        (
+            "level0_streams_max",
+            (|at| at.level0_streams) as fn(&Sample) -> f64,
+        ),
+        ("level0_commands_max", |at| at.level0_commands),
+        ("level0_meta_max", |at| at.level0_meta),
+    ] {
+        outcome.set(name, samples.iter().map(level0).fold(0.0, f64::max));
+    }
     outcome.samples = samples;
     outcome.set("drain_s", drained.as_secs_f64());
     let commands = outcome.latency.count as f64;
@@ -82,6 +96,9 @@ pub(crate) async fn measure(fleet: &Arc<Fleet>, traffic: &Traffic) -> Result<Out
     }
     if traffic.tails > 0 {
         outcome.set("tail_events_per_s", tailed as f64 / seconds);
+    }
+    if let Some(copies) = copies {
+        copies.finish(&mut outcome)?;
     }
     outcome.set("errors", fleet.errors() as f64);
     Ok(outcome)

@@ -6,6 +6,8 @@ mod in_step;
 mod journal;
 mod replay;
 
+pub use in_step::deposits_64;
+
 /// A path that is ready to be gone so many times; it goes on where it stopped.
 pub type Go = Box<dyn FnMut(u64)>;
 

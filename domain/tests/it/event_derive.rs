@@ -218,13 +218,14 @@ fn bytes_left_after_an_event_are_refused() {
         EventDecodeError::Codec {
             name: "Noted".into(),
             version: V1,
-            source: CodecError::TrailingBytes { left: 1 }
+            reason: CodecError::TrailingBytes { left: 1 }
         }
     );
     assert_eq!(
         error.to_string(),
         "event \"Noted\" of schema version 1 can't be decoded: 1 bytes are left after the value"
     );
+    assert!(std::error::Error::source(&error).is_none(), "told twice");
 }
 
 #[test]

@@ -137,6 +137,7 @@ fn each_reason_says_what_and_what_to_do() {
         ),
     ] {
         assert_eq!(reason.to_string(), message);
+        assert!(reason.source().is_none(), "told twice: {message}");
         assert_eq!(CommandError::<Overdrawn>::from(reason).to_string(), message);
     }
 }

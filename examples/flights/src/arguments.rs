@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "1..12", value_parser = parse_months)]
     months: Months,
     /// January only.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "months")]
     fast: bool,
     /// Clients; each owns the aggregates whose ids hash to it.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=16_384))]
@@ -153,6 +153,8 @@ mod tests {
         for wrong in ["0", "13", "5..3", "x", "1..", ""] {
             assert!(parse(&["--months", wrong]).is_err(), "{wrong}");
         }
+        let both = parse(&["--fast", "--months", "1..6"]).unwrap_err().to_string();
+        assert!(both.contains("cannot be used with"), "{both}");
     }
 
     #[test]

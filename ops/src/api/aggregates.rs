@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Json, Query};
 use dormouse_runtime::admin::{ResidentOrder, ResidentsWanted, limits};
 use serde::Deserialize;
+use serde::de::{IntoDeserializer, value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::asked;
@@ -25,12 +26,11 @@ pub(crate) struct ResidentsAsked {
     #[param(required = false, max_length = 512)]
     prefix: String,
     /// Which come first. Default: the hottest.
-    #[serde(default)]
-    #[param(required = false, inline)]
-    order: Order,
+    #[param(value_type = Order, required = false, inline)]
+    order: Option<String>,
     /// How many. Default: 50.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 1000)]
+    limit: Option<String>,
 }
 
 /// Which residents come first.
@@ -46,6 +46,14 @@ pub(crate) enum Order {
     Oldest,
     /// By type, then id.
     Id,
+}
+
+impl Order {
+    fn asked(order: Option<String>) -> Result<Self, Problem> {
+        let order = order.map(|order| Self::deserialize(order.into_deserializer()));
+        let order: Result<_, value::Error> = order.unwrap_or(Ok(Self::default()));
+        order.map_err(|error| Problem::bad("order", error.to_string()))
+    }
 }
 
 impl From<Order> for ResidentOrder {
@@ -66,7 +74,8 @@ pub(crate) async fn types(attached: Data<Attached>) -> Result<Json<Types>, Probl
     Ok(Json(Types::of(asked::admin(&attached)?.aggregate_types())))
 }
 
-/// Who is in memory: the first of them in the order asked for. Looks at every resident.
+/// Who is in memory: the first of them in the order asked for. Looks at every resident. 404 for a type that is neither
+/// registered nor stored.
 #[utoipa::path(get, path = "/api/v1/residents", tag = "aggregates", operation_id = "residents", params(ResidentsAsked),
     responses((status = 200, description = "Aggregates in memory", body = Residents)))]
 pub(crate) async fn residents(
@@ -82,10 +91,13 @@ pub(crate) async fn residents(
     let wanted = ResidentsWanted {
         aggregate_type: aggregate_type.map(asked::type_named).transpose()?,
         id_prefix: asked::prefix(prefix)?,
-        order: order.into(),
-        limit: asked::limit(limit, limits::RESIDENTS_MAX)?,
+        order: Order::asked(order)?.into(),
+        limit: asked::limit(limit.as_deref(), limits::RESIDENTS_MAX)?,
     };
     let admin = asked::admin(&attached)?;
+    if let Some(aggregate_type) = &wanted.aggregate_type {
+        asked::known_type(&admin, aggregate_type).await?;
+    }
     let found = aside(move || admin.residents(&wanted)).await?;
     Ok(Json(Residents::of(&found)))
 }

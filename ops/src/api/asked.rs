@@ -4,6 +4,7 @@ use actix_web::error::{PathError, QueryPayloadError};
 use actix_web::web::{Data, Path, PathConfig, QueryConfig};
 use actix_web::{Error, HttpRequest};
 use dormouse_domain::{AggregateId, AggregateType, StreamId, Version};
+use dormouse_runtime::admin::StreamsWanted;
 use dormouse_runtime::{Admin, Dormouse};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -55,22 +56,40 @@ pub(crate) fn prefix(prefix: String) -> Result<String, Problem> {
     Err(Problem::bad("prefix", error).sizes(bytes as u64, most as u64))
 }
 
-/// How many items are asked for: from 1 to `most`.
-pub(crate) fn limit(asked: Option<usize>, most: usize) -> Result<usize, Problem> {
-    let limit = asked.unwrap_or(PAGE.min(most));
-    if (1..=most).contains(&limit) {
-        return Ok(limit);
-    }
-    let error = format!("a page has 1 to {most} items");
-    Err(Problem::bad("limit", error).sizes(limit as u64, most as u64))
+/// A whole number, if there is any. Taken as text until here, where its name is known: a problem names it.
+fn number(field: &str, asked: Option<&str>) -> Result<Option<u64>, Problem> {
+    let parsed = asked.map(|text| {
+        text.parse().map_err(|error| {
+            let error = format!("`{text}` is no whole number from 0 on: {error}");
+            Problem::bad(field, error)
+        })
+    });
+    parsed.transpose()
 }
 
-/// A version that is asked for: within what any JSON reader has exactly.
-pub(crate) fn version(field: &str, version: u64) -> Result<Version, Problem> {
-    if version <= NUMBER_MAX {
-        return Ok(Version::new(version));
+/// How many items are asked for: from 1 to `most`.
+pub(crate) fn limit(asked: Option<&str>, most: usize) -> Result<usize, Problem> {
+    let limit = match number("limit", asked)? {
+        None => PAGE.min(most) as u64,
+        Some(limit) => limit,
+    };
+    match usize::try_from(limit) {
+        Ok(limit) if (1..=most).contains(&limit) => Ok(limit),
+        _ => {
+            let error = format!("a page has 1 to {most} items");
+            Err(Problem::bad("limit", error).sizes(limit, most as u64))
+        }
     }
-    Err(Problem::bad(field, "no stream has so many events").sizes(version, NUMBER_MAX))
+}
+
+/// A version that is asked for, if any: within what any JSON reader has exactly.
+pub(crate) fn version(field: &str, asked: Option<&str>) -> Result<Option<Version>, Problem> {
+    match number(field, asked)? {
+        Some(version) if version > NUMBER_MAX => {
+            Err(Problem::bad(field, "no stream has so many events").sizes(version, NUMBER_MAX))
+        }
+        version => Ok(version.map(Version::new)),
+    }
 }
 
 /// The runtime, once it is there.
@@ -83,11 +102,56 @@ pub(crate) fn admin(attached: &Data<Attached>) -> Result<Admin, Problem> {
     Ok(runtime(attached)?.admin())
 }
 
-/// What is wrong with a query is told like everything else.
+/// A type that is registered, or has streams in the store: what was registered once can still be read.
+///
+/// A seek, and a look at every commit that is not indexed yet, for a type that is not registered.
+pub(crate) async fn known_type(admin: &Admin, aggregate_type: &AggregateType) -> Result<(), Problem> {
+    let registered = admin.aggregate_types();
+    if registered
+        .iter()
+        .any(|known| known.name == aggregate_type.as_str())
+    {
+        return Ok(());
+    }
+    let first = StreamsWanted {
+        limit: 1,
+        ..StreamsWanted::of(aggregate_type.clone())
+    };
+    if !admin.streams(&first).await?.streams.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = registered.iter().map(|known| known.name).collect();
+    let error = format!(
+        "no stream of the type `{}` is stored, nor is it registered; registered: {}",
+        aggregate_type.as_str(),
+        names.join(", ")
+    );
+    Err(Problem::not_found(error).of("type"))
+}
+
+/// What is wrong with a query's parameters is told like everything else.
 pub(crate) fn queries() -> QueryConfig {
-    QueryConfig::default().error_handler(|error: QueryPayloadError, _: &HttpRequest| -> Error {
-        Problem::bad("query", error.to_string()).into()
-    })
+    QueryConfig::default()
+        .error_handler(|error: QueryPayloadError, _: &HttpRequest| -> Error { bad_query(error).into() })
+}
+
+/// The same for a query that is read by hand.
+pub(crate) fn bad_query(error: QueryPayloadError) -> Problem {
+    let text = match error {
+        QueryPayloadError::Deserialize(reason) => reason.to_string(),
+        other => other.to_string(),
+    };
+    Problem::bad(parameter_of(&text).unwrap_or("query"), text.as_str())
+}
+
+/// The parameter that serde says is missing, not known, or there twice. It tells so in words only.
+fn parameter_of(text: &str) -> Option<&str> {
+    let ["missing field " | "unknown field " | "duplicate field ", name, ..] =
+        text.split('`').collect::<Vec<_>>()[..]
+    else {
+        return None;
+    };
+    Some(name)
 }
 
 /// The same for what stands in a path: such a thing does not exist.

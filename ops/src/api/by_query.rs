@@ -73,9 +73,7 @@ impl<T: DeserializeOwned> Of<T> {
 
 fn parsed<T: DeserializeOwned>(pairs: &[&str]) -> Result<T, Problem> {
     let parsed = Query::from_query(&pairs.join("&"));
-    parsed
-        .map(Query::into_inner)
-        .map_err(|error| Problem::bad("query", error.to_string()))
+    parsed.map(Query::into_inner).map_err(asked::bad_query)
 }
 
 /// A page of a stream's events, oldest first. A stream without events has an empty page.
@@ -151,8 +149,8 @@ mod tests {
             ("id=1", "type"),
             ("type=account&id=", "id"),
             ("type=account&id=%0A", "id"),
-            ("type=account&id=1&id=2", "query"),
-            ("type=account&id=1&idd=2", "query"),
+            ("type=account&id=1&id=2", "id"),
+            ("type=account&id=1&idd=2", "idd"),
         ] {
             assert_eq!(read(query), Err(Some(field.into())), "{query}");
         }

@@ -1,9 +1,9 @@
 //! Starting jobs, following and cancelling them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, LOCATION};
 use actix_web::web::{self, Bytes, Data, Json, ReqData};
 use actix_web::{HttpRequest, HttpResponse};
@@ -15,7 +15,7 @@ use crate::api::asked;
 use crate::api::views::{JobView, Jobs as JobsView};
 use crate::attached::Attached;
 use crate::guard::Access;
-use crate::jobs::{JobId, Jobs, NotStarted, Work};
+use crate::jobs::{Job, JobId, Jobs, NotStarted, Work};
 use crate::problem::Problem;
 
 /// A directory's name: within what every file system takes.
@@ -36,8 +36,8 @@ pub(crate) struct CheckpointAsked {
 #[into_params(parameter_in = Path)]
 pub(crate) struct JobPath {
     /// Its id.
-    #[param(minimum = 0)]
-    id: u64,
+    #[param(value_type = u64, minimum = 0)]
+    id: String,
 }
 
 /// Makes a copy of the running store, in a new directory below the configured backup root.
@@ -100,8 +100,7 @@ pub(crate) async fn all(jobs: Data<Jobs>) -> Json<JobsView> {
 #[utoipa::path(get, path = "/api/v1/jobs/{id}", tag = "jobs", operation_id = "job", params(JobPath),
     responses((status = 200, description = "The job", body = JobView)))]
 pub(crate) async fn one(jobs: Data<Jobs>, path: web::Path<JobPath>) -> Result<Json<JobView>, Problem> {
-    let job = jobs.find(JobId(path.id)).ok_or_else(|| unknown(path.id))?;
-    Ok(Json(JobView::of(&job)))
+    Ok(Json(JobView::of(&*found(&jobs, &path)?)))
 }
 
 /// Asks a job to give up at its next step. One that is over stays as it is.
@@ -109,15 +108,16 @@ pub(crate) async fn one(jobs: Data<Jobs>, path: web::Path<JobPath>) -> Result<Js
     params(JobPath),
     responses((status = 200, description = "The job", body = JobView)))]
 pub(crate) async fn cancel(jobs: Data<Jobs>, path: web::Path<JobPath>) -> Result<Json<JobView>, Problem> {
-    let job = jobs.find(JobId(path.id)).ok_or_else(|| unknown(path.id))?;
+    let job = found(&jobs, &path)?;
     if !job.cancel() {
         return Err(Problem::conflict(format!("a {} can't be cancelled", job.kind)));
     }
     Ok(Json(JobView::of(&job)))
 }
 
-fn unknown(id: u64) -> Problem {
-    Problem::not_found(format!("no job {id}: it never was, or is forgotten")).of("id")
+fn found(jobs: &Jobs, JobPath { id }: &JobPath) -> Result<Arc<Job>, Problem> {
+    let job = id.parse().ok().and_then(|id| jobs.find(JobId(id)));
+    job.ok_or_else(|| Problem::not_found(format!("no job {id}: it never was, or is forgotten")).of("id"))
 }
 
 fn start(attached: &Attached, jobs: &Jobs, access: &Access, work: Work) -> Result<HttpResponse, Problem> {
@@ -147,8 +147,7 @@ fn json_or_default<T: Default + for<'de> Deserialize<'de>>(
         .and_then(|value| value.split(';').next())
         .unwrap_or_default();
     if !media_type.trim().eq_ignore_ascii_case("application/json") {
-        let error = "a body is of the type application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error).of("Content-Type"));
+        return Err(Problem::content_type(request.headers(), "application/json"));
     }
     let asked: Option<T> =
         serde_json::from_slice(body).map_err(|error| Problem::bad("body", error.to_string()))?;

@@ -1,7 +1,7 @@
 //! Streams: which there are, their events, and the states that these lead to.
 
 use actix_web::web::{Data, Json, Path, Query};
-use dormouse_domain::{EventId, StreamId, Timestamp};
+use dormouse_domain::{EventId, StreamId, Timestamp, Version};
 use dormouse_persistence::Store;
 use dormouse_runtime::admin::{AsOf, StreamsWanted, limits};
 use serde::Deserialize;
@@ -31,8 +31,8 @@ pub(crate) struct StreamsAsked {
     #[param(min_length = 1, max_length = 512, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]+$")]
     after: Option<String>,
     /// How many. Default: 50.
-    #[param(minimum = 1, maximum = 1000)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 1000)]
+    limit: Option<String>,
 }
 
 /// Which events of a stream are asked for.
@@ -41,11 +41,11 @@ pub(crate) struct StreamsAsked {
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventsAsked {
     /// The first version. Default: 1.
-    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
-    from: Option<u64>,
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
+    from: Option<String>,
     /// How many. Default: 50. A page ends early with the event that brings it to 4 MiB.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<usize>,
+    #[param(value_type = Option<usize>, minimum = 1, maximum = 500)]
+    limit: Option<String>,
 }
 
 /// Which state of an aggregate is asked for; the newest durable one if neither is given.
@@ -54,8 +54,8 @@ pub(crate) struct EventsAsked {
 #[into_params(parameter_in = Query)]
 pub(crate) struct StateAsked {
     /// After this version; 0 is the state before the first event.
-    #[param(minimum = 0, maximum = 9_007_199_254_740_991_u64)]
-    version: Option<u64>,
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 9_007_199_254_740_991_u64)]
+    version: Option<String>,
     /// After the last event that was stored at this time or before: RFC 3339 in UTC, `2026-01-31T23:59:59.999999Z`. Not
     /// together with `version`.
     #[param(
@@ -64,7 +64,7 @@ pub(crate) struct StateAsked {
     time: Option<String>,
 }
 
-/// Streams of one type, in the order of their ids, in memory or not.
+/// Streams of one type, in the order of their ids, in memory or not. 404 for a type that is neither registered nor stored.
 #[utoipa::path(get, path = "/api/v1/streams", tag = "streams", operation_id = "streams", params(StreamsAsked),
     responses((status = 200, description = "A page of streams", body = Streams)))]
 pub(crate) async fn streams(
@@ -81,13 +81,18 @@ pub(crate) async fn streams(
         aggregate_type: asked::type_named(aggregate_type)?,
         id_prefix: asked::prefix(prefix)?,
         after: after.map(|after| asked::id_named("after", after)).transpose()?,
-        limit: asked::limit(limit, Store::STREAMS_PAGE_MAX)?,
+        limit: asked::limit(limit.as_deref(), Store::STREAMS_PAGE_MAX)?,
     };
-    let page = asked::admin(&attached)?.streams(&wanted).await?;
+    let admin = asked::admin(&attached)?;
+    let page = admin.streams(&wanted).await?;
+    if page.streams.is_empty() {
+        asked::known_type(&admin, &wanted.aggregate_type).await?;
+    }
     Ok(Json(Streams::of(page)))
 }
 
-/// A page of a stream's events, oldest first. A stream without events has an empty page.
+/// A page of a stream's events, oldest first. A stream without events has an empty page; 404 for a type that is neither
+/// registered nor stored.
 #[utoipa::path(get, path = "/api/v1/streams/{type}/{id}/events", tag = "streams", operation_id = "events",
     params(StreamPath, EventsAsked),
     responses((status = 200, description = "A page of events", body = Events)))]
@@ -104,9 +109,13 @@ pub(super) async fn events_of(
     stream: &StreamId,
     asked: &EventsAsked,
 ) -> Result<Json<Events>, Problem> {
-    let limit = asked::limit(asked.limit, limits::EVENTS_PAGE_MAX)?;
-    let from = asked::version("from", asked.from.unwrap_or(1))?;
-    let page = asked::admin(attached)?.events(stream, from, limit).await?;
+    let limit = asked::limit(asked.limit.as_deref(), limits::EVENTS_PAGE_MAX)?;
+    let from = asked::version("from", asked.from.as_deref())?.unwrap_or(Version::new(1));
+    let admin = asked::admin(attached)?;
+    let page = admin.events(stream, from, limit).await?;
+    if page.events.is_empty() {
+        asked::known_type(&admin, &stream.aggregate_type).await?;
+    }
     Ok(Json(aside(move || Events::of(page)).await?))
 }
 
@@ -133,9 +142,10 @@ pub(super) async fn state_of(
 
 impl StateAsked {
     fn as_of(&self) -> Result<AsOf, Problem> {
-        match (self.version, &self.time) {
+        let version = asked::version("version", self.version.as_deref())?;
+        match (version, &self.time) {
             (None, None) => Ok(AsOf::Latest),
-            (Some(version), None) => Ok(AsOf::Version(asked::version("version", version)?)),
+            (Some(version), None) => Ok(AsOf::Version(version)),
             (None, Some(time)) => {
                 let time: Result<Timestamp, _> = time.parse();
                 let time = time.map_err(|error| Problem::bad("time", error.to_string()))?;

@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use maud::{Markup, html};
 
-use crate::console::json::{Json, kind};
+use crate::console::json::{Json, brief, kind};
+
+/// Larger values are not laid out: a list of numbers takes thirty times as much as a page. The admin API has them whole.
+const PRETTY_BYTES_MAX: usize = 16 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
@@ -27,6 +30,21 @@ pub(crate) struct Row<'a> {
 enum Value<'a> {
     Scalar(&'a str),
     Bracket(&'static str),
+}
+
+/// A value with line breaks, coloured; of a large one the beginning, as it is written.
+pub(crate) fn pretty(text: &str) -> Markup {
+    let parsed = (text.len() <= PRETTY_BYTES_MAX)
+        .then(|| Json::parse(text))
+        .flatten();
+    html! {
+        pre.json tabindex="0" {
+            @match &parsed {
+                Some(json) => @for row in unchanged(json) { (row.text()) "\n" },
+                None => (brief(text, PRETTY_BYTES_MAX)),
+            }
+        }
+    }
 }
 
 /// All of a value, nothing marked.
@@ -239,5 +257,15 @@ mod tests {
                 .iter()
                 .all(|row| row.mark == Mark::Same)
         );
+    }
+
+    #[test]
+    fn of_a_large_value_the_beginning_is_shown_as_it_is_written() {
+        let list = |items: usize| format!("[{}1]", "1,".repeat(items));
+        let shown = |items| pretty(&list(items)).into_string();
+        assert!(shown(1_000).contains("<span"));
+        let large = shown(1 << 20);
+        assert!(large.len() < 2 * PRETTY_BYTES_MAX && large.contains('…'));
+        assert!(!large.contains("<span"));
     }
 }

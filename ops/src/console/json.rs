@@ -2,17 +2,12 @@
 
 use std::fmt;
 
-use maud::{Markup, html};
 use serde::Deserialize;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::console::difference::unchanged;
-
 /// Deeper parts are shown on one line, as they are written: a bound for recursion.
 const DEPTH_MAX: usize = 48;
-/// Larger values are not laid out: a list of numbers takes thirty times as much as a page. The admin API has them whole.
-const PRETTY_BYTES_MAX: usize = 16 * 1024;
 
 /// A value, its scalars as text.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,21 +59,6 @@ pub(crate) fn kind(scalar: &str) -> &'static str {
         Some(b'"') => "string",
         Some(b'-' | b'0'..=b'9') => "number",
         _ => "word",
-    }
-}
-
-/// A value with line breaks, coloured; of a large one the beginning, as it is written.
-pub(crate) fn pretty(text: &str) -> Markup {
-    let parsed = (text.len() <= PRETTY_BYTES_MAX)
-        .then(|| Json::parse(text))
-        .flatten();
-    html! {
-        pre.json tabindex="0" {
-            @match &parsed {
-                Some(json) => @for row in unchanged(json) { (row.text()) "\n" },
-                None => (brief(text, PRETTY_BYTES_MAX)),
-            }
-        }
     }
 }
 
@@ -164,16 +144,6 @@ mod tests {
         for text in ["", "{", "[1,]", "{\"a\":}", "nonsense"] {
             assert_eq!(Json::parse(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn of_a_large_value_the_beginning_is_shown_as_it_is_written() {
-        let list = |items: usize| format!("[{}1]", "1,".repeat(items));
-        let shown = |items| pretty(&list(items)).into_string();
-        assert!(shown(1_000).contains("<span"));
-        let large = shown(1 << 20);
-        assert!(large.len() < 2 * PRETTY_BYTES_MAX && large.contains('…'));
-        assert!(!large.contains("<span"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use dormouse_domain::Version;
 use dormouse_runtime::admin::{EventRecord, EventsPage, Payload};
 use maud::{Markup, html};
 
+use crate::console::difference::pretty;
 use crate::console::{format, json, links, time};
 
 /// Events on a page: what a person looks through. A longer one would make the slider slow.
@@ -93,7 +94,7 @@ fn detail(event: &EventRecord, base: &str) -> Markup {
     let metadata = &event.metadata;
     html! {
         @match &event.payload {
-            Payload::Json(text) => (json::pretty(text)),
+            Payload::Json(text) => (pretty(text)),
             Payload::Raw { bytes, reason } => {
                 p.soft { "Its fields can't be shown: " (reason) }
                 pre.json tabindex="0" { (hex(bytes)) }

@@ -18,7 +18,7 @@ use crate::login;
 use crate::problem::Problem;
 
 /// What an answer may take until its first byte, the reading of the request's body included. A stream of events goes on.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// Lets the handler answer: within its time, and whatever it does.
 pub(super) async fn of(
@@ -39,7 +39,9 @@ pub(super) async fn of(
             },
         );
     match tokio::time::timeout(ANSWER_TIME, unpanicked).await {
-        Ok(Ok(answered)) => Ok(answered?.map_into_boxed_body()),
+        Ok(Ok(answered)) => answered
+            .map(|answered| as_problem(answered.map_into_boxed_body()))
+            .map_err(|error| problem_of(&error).map_or(error, Error::from)),
         Ok(Err(_)) => {
             tracing::error!(path, "a handler of the ops server panicked");
             Err(Problem::new(
@@ -53,6 +55,22 @@ pub(super) async fn of(
             Err(Problem::unavailable(error).into())
         }
     }
+}
+
+/// An answer of actix-web's own, in place of a handler's whose arguments it could not make, says in plain text what is
+/// wrong: told as everything else is.
+fn as_problem(answered: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    match answered.response().error().and_then(problem_of) {
+        Some(problem) => answered.into_response(HttpResponse::from(problem)),
+        None => answered,
+    }
+}
+
+/// None: it is one already.
+fn problem_of(error: &Error) -> Option<Problem> {
+    let status = error.as_response_error().status_code();
+    let is_ours = error.as_error::<Problem>().is_some();
+    (!is_ours).then(|| Problem::new(status, error.to_string()))
 }
 
 /// A person who has yet to log in is shown where; everyone else is told.

@@ -7,24 +7,46 @@ use actix_web::http::StatusCode;
 
 use crate::guard::address;
 
-/// What the audit log says of one request.
+/// What the audit log says of one request. Logged when it is dropped, so also if nobody waits for the answer any more: a
+/// client that resets its connection has its handler dropped in the midst of what it does.
 pub(super) struct Audited {
+    /// Nobody, until it is known.
+    pub(super) who: String,
     what: String,
     address: IpAddr,
+    /// None until it is answered.
+    pub(super) status: Option<StatusCode>,
 }
 
 impl Audited {
     pub(super) fn of(request: &ServiceRequest) -> Self {
         Self {
+            who: "nobody".into(),
             what: what(request.path(), request.query_string()),
             address: address(request.peer_addr()),
+            status: None,
         }
     }
+}
 
-    pub(super) fn log(&self, who: &str, status: StatusCode) {
-        let Self { what, address } = self;
-        let status = status.as_u16();
-        tracing::info!(target: "dormouse::audit", who, %address, what, status, "action");
+impl Drop for Audited {
+    fn drop(&mut self) {
+        let Self {
+            who,
+            what,
+            address,
+            status,
+        } = self;
+        match status {
+            Some(status) => {
+                let status = status.as_u16();
+                tracing::info!(target: "dormouse::audit", who, %address, what, status, "action");
+            }
+            None => {
+                let message = "action, not answered: nobody waits for it any more, and it may have been done";
+                tracing::info!(target: "dormouse::audit", who, %address, what, "{message}");
+            }
+        }
     }
 }
 

@@ -37,7 +37,7 @@ impl fmt::Display for TokenSource {
 pub enum TokenError {
     /// The file can't be read.
     #[error("it can't be read: {0}")]
-    Unreadable(#[from] io::Error),
+    Unreadable(io::Error),
     /// There is no such variable, or it is not text.
     #[error("it is not set")]
     NotSet,
@@ -106,6 +106,17 @@ impl Tokens {
         self.0.iter().any(|token| token.scope == scope)
     }
 
+    /// The numbers of two tokens of different scopes that are the same, if there are such: who holds the one for less holds
+    /// the other.
+    pub(crate) fn shared(&self) -> Option<(usize, usize)> {
+        let tokens = self.0.iter().enumerate();
+        tokens.clone().find_map(|(first, token)| {
+            let same = |other: &Token| other.scope != token.scope && bool::from(token.is(&other.secret));
+            let second = tokens.clone().find(|(_, other)| same(other));
+            second.map(|(second, _)| (first, second))
+        })
+    }
+
     /// Looks at every token, whether one before it fitted or not.
     pub(crate) fn find(&self, offered: &[u8]) -> Option<&Token> {
         let mut found = None;
@@ -126,11 +137,11 @@ fn file_name(path: &Path) -> String {
 }
 
 fn read_file(path: &Path) -> Result<String, TokenError> {
-    let length = fs::metadata(path)?.len();
+    let length = fs::metadata(path).map_err(TokenError::Unreadable)?.len();
     if length > TOKEN_BYTES_MAX {
         return Err(TokenError::NotEncoded);
     }
-    Ok(fs::read_to_string(path)?)
+    fs::read_to_string(path).map_err(TokenError::Unreadable)
 }
 
 /// Hexadecimal counts 4 bits a digit, base64 (either alphabet, padded or not) 6 a character: what it says in words

@@ -3,6 +3,9 @@
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
+use dormouse_persistence::Store;
+use dormouse_runtime::Dormouse;
+
 use super::job::{Ended, Kind};
 use super::{Job, JobId, JobState, Jobs, KEPT_MAX, NotStarted, Progress, Work};
 
@@ -61,6 +64,30 @@ fn a_cancelled_job_gives_up_at_its_next_step() {
     let drain = jobs.start(work, "me").unwrap();
     assert!(!drain.cancel() && !drain.is_cancelled(), "there is no way back");
     tell.send(Ok(String::new())).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_after_a_cancel_is_a_failure() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let on_disk = Store::open(directory.path().join("store")).unwrap();
+    for (store, wanted) in [
+        (
+            Store::in_memory(),
+            JobState::Failed("the store refuses to copy itself: it is in memory".into()),
+        ),
+        (on_disk, JobState::Cancelled),
+    ] {
+        let runtime = Dormouse::builder(store).start().await.unwrap();
+        let work = Work::Checkpoint {
+            runtime: runtime.clone(),
+            directory: directory.path().join("copy"),
+        };
+        let job = Job::new(JobId(1), work.kind(), work.what(), "me");
+        assert!(job.cancel());
+        tokio::task::block_in_place(|| job.run(|job| work.run(job)));
+        assert_eq!(job.state(), wanted);
+        runtime.shutdown().await.unwrap();
+    }
 }
 
 #[test]

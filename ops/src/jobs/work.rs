@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dormouse_persistence::StoreError;
 use dormouse_runtime::Dormouse;
 use tokio::runtime;
 
@@ -64,7 +65,7 @@ fn checkpoint(runtime: &Dormouse, directory: &Path, job: &Job) -> Result<String,
             bytes_total: progress.bytes_total,
         })
     });
-    let copied = copied.map_err(|error| ended(job, &error))?;
+    let copied = copied.map_err(|error| ended(&error))?;
     Ok(format!(
         "all up to offset {} in {} bytes and {} files, {}",
         copied.durable,
@@ -85,7 +86,7 @@ fn compact(runtime: &Dormouse, job: &Job) -> Result<String, Ended> {
             bytes_total: progress.bytes_total,
         })
     });
-    let compacted = compacted.map_err(|error| ended(job, &error))?;
+    let compacted = compacted.map_err(|error| ended(&error))?;
     if compacted.is_cancelled {
         return Err(Ended::Cancelled);
     }
@@ -106,10 +107,10 @@ fn drain(dormouse: &Dormouse) -> Result<String, Ended> {
     Ok("nothing is in flight, nothing in memory; a restart takes commands again".into())
 }
 
-fn ended(job: &Job, error: &dyn std::error::Error) -> Ended {
-    if job.is_cancelled() {
-        Ended::Cancelled
-    } else {
-        Ended::Failed(error.to_string())
+/// What fails after it was asked to give up has failed all the same.
+fn ended(error: &StoreError) -> Ended {
+    match error {
+        StoreError::Cancelled { .. } => Ended::Cancelled,
+        error => Ended::Failed(error.to_string()),
     }
 }

@@ -13,7 +13,7 @@ use crate::client::{Answer, get, open, send};
 
 const ACT: [&str; 1] = ["X-Dormouse-Action: 1"];
 
-async fn with_bank() -> (Ops, Dormouse) {
+pub(crate) async fn with_bank() -> (Ops, Dormouse) {
     let ops = open();
     let bank = start(Store::in_memory()).await;
     ops.attach(&bank);
@@ -32,12 +32,12 @@ fn read(ops: &Ops, path: &str) -> Value {
 }
 
 #[track_caller]
-fn act(ops: &Ops, path: &str) -> Answer {
+pub(crate) fn act(ops: &Ops, path: &str) -> Answer {
     send(ops, &format!("POST /api/v1{path}"), &ACT, "")
 }
 
 #[track_caller]
-fn refused(answer: &Answer, status: u16, field: Option<&str>) {
+pub(crate) fn refused(answer: &Answer, status: u16, field: Option<&str>) {
     let json = answer.json();
     let told = (answer.status, json["status"].as_u64(), json["field"].as_str());
     assert_eq!(told, (status, Some(status.into()), field), "{json}");
@@ -126,7 +126,6 @@ async fn types_and_residents_are_listed() {
     assert_eq!(ids(""), (json!(["b", "bb", "a"]), json!(3)));
     assert_eq!(ids("?order=id&limit=2"), (json!(["a", "b"]), json!(3)));
     assert_eq!(ids("?prefix=b&type=account"), (json!(["b", "bb"]), json!(2)));
-    assert_eq!(ids("?type=other"), (json!([]), json!(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +145,8 @@ async fn streams_are_listed_in_pages() {
         (next["streams"].as_array().unwrap().len(), &next["more"]),
         (1, &json!(false))
     );
-    assert_eq!(read(&ops, "/streams?type=nobody")["streams"], json!([]));
+    let none = read(&ops, "/streams?type=account&prefix=nobody");
+    assert_eq!(none["streams"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,10 +281,10 @@ async fn a_state_is_shown_at_any_version_and_time() {
         );
     };
     refuses("?version=4", 404, Some("version"));
-    refuses("?version=-1", 400, Some("query"));
+    refuses("?version=-1", 400, Some("version"));
     refuses("?version=1&time=1999-01-01T00:00:00Z", 409, Some("time"));
     refuses("?time=yesterday", 400, Some("time"));
-    refuses("?versoin=1", 400, Some("query"));
+    refuses("?versoin=1", 400, Some("versoin"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -310,6 +310,15 @@ async fn events_of_an_unknown_type_are_shown_raw() {
         "{event}"
     );
     assert!(event["raw"]["hex"].as_str().unwrap().len() >= 2);
+    // what was registered once is known as long as any stream of it is stored
+    assert_eq!(read(&ops, "/streams?type=account")["streams"][0]["id"], "acc-1");
+    for empty in [
+        "/streams?type=account&prefix=b",
+        "/residents?type=account",
+        "/streams/account/b/events",
+    ] {
+        read(&ops, empty);
+    }
     refused(
         &get(&ops, "/api/v1/streams/account/acc-1/state", &[]),
         404,
@@ -339,38 +348,6 @@ async fn an_aggregate_is_passivated_and_snapshotted() {
     );
     let without = send(&ops, "POST /api/v1/streams/account/acc-1/passivate", &[], "");
     refused(&without, 403, Some("X-Dormouse-Action"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_as_described_is_told() {
-    let (ops, _bank) = with_bank().await;
-    let asked = |path: &str| get(&ops, &format!("/api/v1{path}"), &[]);
-    for path in [
-        "/residents?limit=0",
-        "/residents?limit=1001",
-        "/streams?type=account&limit=1001",
-    ] {
-        let answer = asked(path);
-        refused(&answer, 400, Some("limit"));
-        assert_eq!(answer.json()["limit"], 1000);
-    }
-    refused(
-        &asked("/streams/account/acc-1/events?limit=501"),
-        400,
-        Some("limit"),
-    );
-    refused(&asked("/streams"), 400, Some("query"));
-    refused(&asked("/streams?type="), 400, Some("type"));
-    let long = "a".repeat(513);
-    refused(
-        &asked(&format!("/streams/account/{long}/events")),
-        400,
-        Some("id"),
-    );
-    refused(&asked("/streams/account/%00/events"), 400, Some("id"));
-    refused(&asked("/residents?order=coldest"), 400, Some("query"));
-    refused(&asked("/nowhere"), 404, None);
-    refused(&act(&ops, "/types"), 405, None);
 }
 
 #[test]

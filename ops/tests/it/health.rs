@@ -1,6 +1,7 @@
 //! What an orchestrator is told, from the first moment to the last.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use dormouse_domain::Offset;
 use dormouse_persistence::{AppendFault, MemoryDisk, OpenProgress, Store, StoreOptions};
@@ -73,6 +74,29 @@ async fn an_overloaded_and_a_stopped_runtime_are_not_ready() {
     assert_eq!(status(), "stopped");
     bank.reopen().await.unwrap();
     assert_eq!(status(), "ready");
+}
+
+/// Whether a store of this memory can be opened: by one at a time.
+fn opens(disk: &MemoryDisk) -> bool {
+    Store::on_memory(disk, StoreOptions::default()).is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runtime_ends_with_the_last_who_holds_it_and_the_server_is_one_of_them() {
+    let (ops, disk) = (open(), MemoryDisk::new());
+    let options = StoreOptions::default().progress(ops.opening());
+    let store = Store::on_memory(&disk, options).unwrap();
+    let runtime = Dormouse::builder(store).start().await.unwrap();
+    ops.attach(&runtime);
+    drop(runtime);
+    assert_eq!(get(&ops, "/health/ready", &[]).status, 200);
+    assert!(!opens(&disk), "the server holds it");
+    drop(ops);
+    let until = Instant::now() + Duration::from_secs(30);
+    while !opens(&disk) {
+        assert!(Instant::now() < until, "it never ends");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

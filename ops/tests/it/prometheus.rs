@@ -1,7 +1,9 @@
 //! A real Prometheus scrapes a runtime under load: every query of the dashboard has data, every alert rule is evaluated.
 
+mod configuration;
 mod dashboard;
 mod load;
+mod secured;
 mod server;
 
 use std::process::Command;
@@ -9,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use self::configuration::{RULES, plain};
 use self::load::Bank;
-use self::server::{Prometheus, RULES};
-use crate::client::{get, open};
+use self::server::Prometheus;
+use crate::client::{authority, get, open};
 
 /// For all of what is waited for. On a quiet machine a few seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -38,7 +41,7 @@ async fn a_real_prometheus_has_data_for_each_query_and_rule() {
     let ops = open();
     let bank = Bank::under_load().await;
     ops.attach(&bank.runtime);
-    let prometheus = Prometheus::scraping(&ops);
+    let prometheus = Prometheus::start(&plain(&authority(&ops)));
     until("it was scraped five times", || {
         let scrapes = prometheus.query("sum_over_time(up{job=\"bank\"}[1m])")?;
         if number(&scrapes) >= Some(5.0) {
@@ -148,6 +151,8 @@ async fn the_process_is_measured_and_not_ready_while_the_store_is_opened() {
         let line = format!("\n{name} ");
         assert!(answer.body.contains(&line), "{name} is missing: {}", answer.body);
     }
+    let counter = "\n# TYPE process_cpu_seconds_total counter\n";
+    assert!(answer.body.contains(counter), "{}", answer.body);
     // other tests of this process may have a runtime, and say so meanwhile
     until("it is not ready", || {
         let told = get(&ops, "/metrics", &[]).body;

@@ -15,14 +15,14 @@ use tempfile::TempDir;
 use crate::client::{Answer, authority, connect, read_all, request};
 use crate::tokens::{ACT, METRICS, READ, bearer, file};
 
-struct Files {
-    directory: TempDir,
-    certificates: PathBuf,
+pub(crate) struct Files {
+    pub(crate) directory: TempDir,
+    pub(crate) certificates: PathBuf,
     key: PathBuf,
     roots: RootCertStore,
 }
 
-fn files() -> Files {
+pub(crate) fn files() -> Files {
     let directory = TempDir::new().unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let mut roots = RootCertStore::empty();
@@ -35,7 +35,7 @@ fn files() -> Files {
     }
 }
 
-fn builder(files: &Files) -> Builder {
+pub(crate) fn builder(files: &Files) -> Builder {
     Ops::builder()
         .tls_files(&files.certificates, &files.key)
         .token_file(Scope::Metrics, file(&files.directory, "metrics", METRICS))

@@ -58,6 +58,45 @@ fn each_scope_opens_its_part_and_those_below() {
 }
 
 #[test]
+fn the_case_of_the_scheme_does_not_matter() {
+    let (ops, _directory) = with_tokens();
+    for (header, status) in [
+        (format!("Authorization: bearer {READ}"), 200),
+        (format!("Authorization: BEARER  {READ}"), 200),
+        (format!("Authorization: Bearer{READ}"), 401),
+        (format!("Authorization: {READ}"), 401),
+        (format!("Authorization: bearer {}", READ.to_uppercase()), 401),
+    ] {
+        assert_eq!(
+            get(&ops, "/api/v1/overview", &[&header]).status,
+            status,
+            "{header}"
+        );
+    }
+}
+
+#[test]
+fn two_scopes_need_two_tokens() {
+    let directory = TempDir::new().unwrap();
+    let with = |act: &str| {
+        Ops::builder()
+            .bind("127.0.0.1:0")
+            .token_file(Scope::Metrics, file(&directory, "metrics-token", METRICS))
+            .token_file(Scope::Read, file(&directory, "read-token", &format!("{READ}\n")))
+            .token_file(Scope::Act, file(&directory, "act-token", act))
+            // the next one, in both places while it is changed
+            .token_file(Scope::Metrics, file(&directory, "metrics-token-again", METRICS))
+            .start()
+    };
+    let error = with(READ).unwrap_err().to_string();
+    for part in ["`read`", "read-token", "`act`", "act-token"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    assert!(!error.contains(READ), "it tells the token: {error}");
+    assert!(with(ACT).is_ok());
+}
+
+#[test]
 fn a_token_in_the_address_is_worth_nothing() {
     let (ops, _directory) = with_tokens();
     assert_eq!(

@@ -12,6 +12,7 @@ mod compact;
 mod ingest;
 mod iterate;
 mod reaper;
+mod room;
 mod statistics;
 pub(crate) mod tuning;
 

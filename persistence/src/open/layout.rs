@@ -270,7 +270,33 @@ fn unreadable(path: &Path, error: &io::Error) -> StoreError {
 
 /// Makes renames, creations and removals in a directory durable.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    unsyncable::check(directory)?;
     File::open(directory)?.sync_all()
+}
+
+/// For tests: directories whose sync fails on this thread. No file system makes that happen when it is wanted.
+#[cfg(test)]
+pub(crate) mod unsyncable {
+    use std::cell::RefCell;
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    thread_local! {
+        static DIRECTORIES: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(crate) fn add(directory: &Path) {
+        DIRECTORIES.with_borrow_mut(|known| known.push(directory.canonicalize().unwrap()));
+    }
+
+    pub(super) fn check(directory: &Path) -> io::Result<()> {
+        let fails = DIRECTORIES.with_borrow(|known| known.iter().any(|known| known == directory));
+        if fails {
+            return Err(io::Error::other("this directory can't be synced"));
+        }
+        Ok(())
+    }
 }
 
 /// Removes a directory and what is in it, if it is there.

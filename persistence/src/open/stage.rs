@@ -5,7 +5,7 @@
 //! it is copied under a name of its own, and renamed there.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,10 @@ use dormouse_domain::ShardId;
 const STAGE_DIRECTORY: &str = "unfinished-checkpoint";
 /// What the name of a copy ends with that is being made on another file system.
 const UNFINISHED: &str = "unfinished";
+
+/// What is copied at a time, and synced: what a writer's sync may meet on its way to the disk. As what is freed at a time
+/// (docs/decisions/0007).
+const SLICE_BYTES: u64 = 2 * 1024 * 1024;
 
 /// A copy in the making. Dropping it removes it.
 pub(crate) struct Stage {
@@ -60,7 +64,7 @@ impl Stage {
         for wal in wal_files(&self.layout.log())? {
             if fs::metadata(&wal)?.nlink() > 1 {
                 let own = wal.with_extension("own");
-                fs::copy(&wal, &own)?;
+                copy_file(&wal, &own)?;
                 fs::rename(&own, &wal)?;
             }
         }
@@ -80,20 +84,17 @@ impl Stage {
         contents(self.layout.root())
     }
 
-    /// Gives it the name `target` by a rename; durable on return. `false`: that is on another file system.
+    /// Gives it the name `target` by a rename, which is durable after [`Stage::sync_name`]. `false`: that is on another file
+    /// system.
     pub(crate) fn move_to(&self, target: &Path) -> io::Result<bool> {
         match fs::rename(self.layout.root(), target) {
-            Ok(()) => {
-                sync_parent(target)?;
-                sync_parent(self.layout.root())?;
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::CrossesDevices => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// Copies all of it, and gives the copy the name `target`; durable on return.
+    /// Copies all of it, and gives the copy the name `target`, which is durable after [`Stage::sync_name`].
     pub(crate) fn copy_to(&self, target: &Path, tell: TellBytes<'_>) -> io::Result<()> {
         let root = self.layout.root();
         let mut copy = Unfinished::begin(unfinished(target))?;
@@ -108,7 +109,13 @@ impl Stage {
         sync_directory(&copy.path)?;
         fs::rename(&copy.path, target)?;
         copy.is_done = true;
-        sync_parent(target)
+        Ok(())
+    }
+
+    /// Makes the name durable that it was given. Whether that works or not, the copy stands whole under it.
+    pub(crate) fn sync_name(&self, target: &Path) -> io::Result<()> {
+        sync_parent(target)?;
+        sync_parent(self.layout.root())
     }
 }
 
@@ -179,11 +186,29 @@ fn copy_directory(from: &Path, to: &Path, tell: TellBytes<'_>) -> io::Result<()>
     sync_directory(to)
 }
 
-/// Copies a file; synced. Answers its size.
+/// Copies a file into a new one, slice by slice; synced. Answers its size; an error names the new file and how far it got.
 fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
-    let bytes = fs::copy(from, to)?;
-    File::open(to)?.sync_all()?;
-    Ok(bytes)
+    let mut bytes = 0;
+    match copy_slices(from, to, &mut bytes) {
+        Ok(()) => Ok(bytes),
+        Err(error) => {
+            let place = format!("{} at byte {bytes}: {error}", to.display());
+            Err(io::Error::new(error.kind(), place))
+        }
+    }
+}
+
+fn copy_slices(from: &Path, to: &Path, bytes: &mut u64) -> io::Result<()> {
+    let (source, mut copy) = (File::open(from)?, File::create(to)?);
+    copy.set_permissions(source.metadata()?.permissions())?;
+    loop {
+        let slice = io::copy(&mut (&source).take(SLICE_BYTES), &mut copy)?;
+        *bytes += slice;
+        if slice < SLICE_BYTES {
+            return copy.sync_all();
+        }
+        copy.sync_data()?;
+    }
 }
 
 fn format_bytes(root: &Path) -> io::Result<u64> {

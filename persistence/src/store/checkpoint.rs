@@ -23,16 +23,18 @@ impl Store {
     /// newest part of the log, at most about 256 MiB, and some syncs; elsewhere it costs what the store takes. `directory`
     /// appears under its name when all of it is there, and never before: a copy that was given up or failed leaves nothing,
     /// one that the process did not survive is removed when the store is opened again (or, on another file system, is called
-    /// `directory` with `.unfinished`, and is to be removed).
+    /// `directory` with `.unfinished`, and is to be removed). Only [`StoreError::CopyNotDurable`] tells of a copy that stays.
     ///
     /// Blocks on the disk, for as long as it takes. `progress` is told before each step and after each file; its `Break` gives
     /// up, and it must not close or reopen the store, which waits for the copy to end.
     ///
     /// # Errors
     /// `NotWritable` if `directory` is there already, is inside the store, or the directory it is to be in is not there;
-    /// `Refused` while another copy is made, and for a store in memory; `Stopped`; `Cancelled` after a `Break`; `Closed`;
-    /// `Engine` for what the system refuses, a full disk for example. The store goes on in each case, unless the disk that
-    /// is full is its own and its next write fails, too.
+    /// `NoRoom`, before anything is written there, where the copy does not fit or would leave the store's own file system
+    /// less than 128 MiB to write on, and where others take the room meanwhile; `Refused` while another copy is made, and
+    /// for a store in memory; `Stopped`; `Cancelled` after a `Break`; `Closed`; `CopyNotDurable` where the copy is there all
+    /// the same; `Engine` for what else the system refuses. The store goes on in each case, unless the disk that others fill
+    /// is its own and its next write fails, too.
     ///
     /// ```no_run
     /// use std::ops::ControlFlow;
@@ -62,6 +64,10 @@ impl Store {
                 Ok(copy)
             }
             Err(StoreError::Cancelled { .. }) if session.ended() => Err(StoreError::Closed),
+            Err(error @ StoreError::CopyNotDurable { .. }) => {
+                tracing::warn!(%path, %error, "a copy of the store was made, and may lose its name");
+                Err(error)
+            }
             Err(error) => {
                 tracing::warn!(%path, %error, "no copy of the store was made");
                 Err(error)

@@ -15,7 +15,7 @@ use crate::directory::Directory;
 use crate::entity_core::{CommandIds, EntityCore};
 use crate::metric_names;
 use crate::options::FAILED_ACTIVATION_REMEMBERED;
-use crate::spans::within;
+use crate::spans::{record_activation, within};
 
 /// Times to read on if the stream was found to be further than what was read: each reads only what came since.
 const ATTEMPTS_MAX: usize = 100;
@@ -104,7 +104,7 @@ fn attempt<A: Aggregate>(
             so_far: loaded.folded,
             because,
         }),
-        Err(error) => Err(LoadFailed::Store(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -148,8 +148,7 @@ impl<A: Aggregate> EntityActor<A> {
                 self.phase = Phase::Asleep;
             }
             Err(failed) => {
-                let place = failed.place();
-                tracing::error!(stream = %self.stream(), place, "an aggregate can't be woken; its caller is told why");
+                tracing::error!(stream = %self.stream(), place = %failed.place(), "an aggregate can't be woken; its caller is told why");
                 shared.counters.activations_failed.add(1);
                 metrics::counter!(metric_names::ACTIVATIONS, "outcome" => "failed").increment(1);
                 let until = self.now() + FAILED_ACTIVATION_REMEMBERED;
@@ -179,13 +178,10 @@ async fn activate<A: Aggregate>(
             .shared
             .readers
             .run(move || within(span, || attempt(&reading, &id, known)));
-        let attempted = read
-            .await
-            .map_err(|_| LoadFailed::Domain("the runtime is shutting down".into()))?;
-        match attempted? {
+        match read.await.map_err(|_| LoadFailed::ShuttingDown)?? {
             Attempt::Woken(woken) => return Ok(woken),
             Attempt::Again { because, .. } if attempts == ATTEMPTS_MAX => {
-                return Err(LoadFailed::Store(because));
+                return Err(because.into());
             }
             // it moved on since it was read, or may have: only what is new is read again
             Attempt::Again { so_far, because } => {
@@ -211,7 +207,7 @@ async fn pause(time: Duration) {
 fn count<A>(counters: &crate::statistics::RuntimeCounters, loaded: &Loaded<A>) {
     counters.activations.add(1);
     counters.events_replayed.add(loaded.folded.events_replayed);
-    Span::current().record("events", loaded.folded.events_replayed);
+    record_activation(loaded.folded.events_replayed);
     counters
         .activation_micros
         .add(u64::try_from(loaded.took.as_micros()).unwrap_or(u64::MAX));

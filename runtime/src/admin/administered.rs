@@ -173,9 +173,9 @@ impl<A: Aggregate> Directory<A> {
         match loaded {
             Ok(loaded) => Ok(loaded.folded),
             Err(LoadFailed::Store(error)) => Err(error.into()),
-            Err(LoadFailed::Domain(reason)) => Err(AdminError::Domain {
+            Err(failed) => Err(AdminError::Domain {
                 stream: stream.clone(),
-                reason,
+                reason: failed.to_string().into(),
             }),
         }
     }

@@ -4,3 +4,4 @@ mod answers;
 mod load;
 mod odd;
 mod panics;
+mod witness;

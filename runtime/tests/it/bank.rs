@@ -66,7 +66,7 @@ pub(crate) struct NoteOften {
     pub bytes: usize,
 }
 
-/// No event at all.
+/// No event at all; logs a line.
 #[derive(Debug, Clone, Serialize, Deserialize, Command)]
 #[command(reply = String)]
 pub(crate) struct Look;
@@ -143,6 +143,7 @@ impl Handle<NoteOften> for Account {
 
 impl Handle<Look> for Account {
     fn handle(&self, _: Look, context: &CommandContext<'_>) -> Decided<Self, Look> {
+        tracing::debug!("looked");
         let seen = format!(
             "{} at {}, new: {}",
             context.id(),

@@ -15,6 +15,7 @@ mod overload;
 mod panics;
 mod passivation;
 mod property;
+mod sampling;
 mod secrets;
 mod settings;
 mod shutdown;

@@ -28,6 +28,11 @@ impl Seen {
     fn field(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
     }
+
+    /// Whether an event says this.
+    pub(crate) fn is(&self, message: &str) -> bool {
+        self.field("message") == Some(message)
+    }
 }
 
 impl Visit for Seen {
@@ -95,7 +100,7 @@ impl Recorder {
     }
 }
 
-fn recorded(level: LevelFilter) -> (Recorder, tracing::subscriber::DefaultGuard) {
+pub(crate) fn recorded(level: LevelFilter) -> (Recorder, tracing::subscriber::DefaultGuard) {
     let recorder = Recorder::default();
     let subscriber = tracing_subscriber::registry().with(recorder.clone().with_filter(level));
     (recorder, tracing::subscriber::set_default(subscriber))

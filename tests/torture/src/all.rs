@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
+use crate::copies::{self, Copies};
 use crate::fuzz::{self, Fuzz};
 use crate::holes::{self, Holes};
 use crate::ioerr::{self, IoErrors};
@@ -30,6 +31,7 @@ const KILL_POINTS: u32 = 1_000;
 const ROT_CASES: u32 = 6_000;
 const POWER_CUTS: u32 = 1_000;
 const IO_ERRORS: u32 = 500;
+const COPIES: u32 = 110;
 const SIMULATED_SEEDS: u32 = 100_000;
 const HISTORIES: u32 = 1_000;
 const HOLES: u32 = 1_000;
@@ -80,6 +82,10 @@ pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
     done.add(
         "ioerr",
         ioerr::run(&IoErrors::new(all.scaled(IO_ERRORS), seed)).await,
+    )?;
+    done.add(
+        "copies",
+        copies::run(&Copies::new(all.scaled(COPIES), seed)).await,
     )?;
     done.add(
         "rot",

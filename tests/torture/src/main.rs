@@ -5,6 +5,7 @@
 mod all;
 mod cargo;
 mod child;
+mod copies;
 mod counter;
 mod derived;
 mod findings;
@@ -56,6 +57,8 @@ struct Arguments {
 enum Harness {
     /// Runs all of the others and writes a summary
     All(all::All),
+    /// Copies running stores to places that fill up or fail; takes root
+    Copies(copies::Copies),
     /// Deletes rows of a store beneath it
     Holes(holes::Holes),
     /// Kills a process under load at random instants and at exact system calls
@@ -111,6 +114,7 @@ async fn main() -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Harness::All(all) => all::run(&all).await?,
+        Harness::Copies(copies) => vec![copies::run(&copies).await?],
         Harness::Holes(holes) => vec![holes::run(&holes).await?],
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
         Harness::Rot(rot) => vec![rot::run(&rot).await?],

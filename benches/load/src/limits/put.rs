@@ -13,7 +13,7 @@ use crate::random::Random;
 /// About what a segment with one deposit takes.
 const RECORD_BYTES: usize = 290;
 
-/// One thread, for so long.
+/// One thread, for so long, and once at least.
 pub(crate) fn run(directory: &Path, seconds: f64, seed: u64) -> Result<Outcome> {
     let db = rocks::create(directory, &rocks::log_options()?)?;
     let synced = rocks::synced();
@@ -21,11 +21,14 @@ pub(crate) fn run(directory: &Path, seconds: f64, seed: u64) -> Result<Outcome> 
     let latencies = Latencies::new();
     let (started, limit) = (Instant::now(), Duration::from_secs_f64(seconds));
     let mut puts: u64 = 0;
-    while started.elapsed() < limit {
+    loop {
         let began = Instant::now();
         db.put_opt(puts.to_be_bytes(), &record, &synced)?;
         latencies.record(0, began.elapsed());
         puts += 1;
+        if started.elapsed() >= limit {
+            break;
+        }
     }
     Ok(Outcome::of(
         1,

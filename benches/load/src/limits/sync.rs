@@ -14,7 +14,7 @@ const PAGE_BYTES: usize = 4_096;
 /// Written over and over: allocating space is no part of it.
 const FILE_PAGES: u64 = 4_096;
 
-/// One thread, for so long.
+/// One thread, for so long, and once at least.
 pub(crate) fn run(directory: &Path, seconds: f64) -> Result<Outcome> {
     fs::create_dir_all(directory)?;
     let file = File::create(directory.join("sync"))?;
@@ -26,12 +26,15 @@ pub(crate) fn run(directory: &Path, seconds: f64) -> Result<Outcome> {
     let latencies = Latencies::new();
     let (started, limit) = (Instant::now(), Duration::from_secs_f64(seconds));
     let mut syncs = 0;
-    while started.elapsed() < limit {
+    loop {
         let began = Instant::now();
         file.write_all_at(&page, syncs % FILE_PAGES * PAGE_BYTES as u64)?;
         file.sync_data()?;
         latencies.record(0, began.elapsed());
         syncs += 1;
+        if started.elapsed() >= limit {
+            break;
+        }
     }
     Ok(Outcome::of(
         1,

@@ -23,7 +23,7 @@ struct Flight {
     commands: AtomicUsize,
 }
 
-/// Sends for `seconds`, then waits for the last answers.
+/// Sends for `seconds`, one command at least, then waits for the last answers.
 pub(crate) async fn run(fleet: &Arc<Fleet>, per_second: f64, seconds: f64) -> Result<Percentiles> {
     let flight = Arc::new(Flight {
         fleet: Arc::clone(fleet),
@@ -56,8 +56,9 @@ impl Flight {
     fn keep_time(&self, arrivals: Arrivals, seconds: f64, send: &mpsc::UnboundedSender<Vec<Instant>>) {
         let started = Instant::now();
         let mut arrivals = arrivals
-            .take_while(|at| at.as_secs_f64() <= seconds)
-            .map(|at| started + at)
+            .enumerate()
+            .take_while(|(number, at)| *number == 0 || at.as_secs_f64() <= seconds)
+            .map(|(_, at)| started + at)
             .peekable();
         while let Some(next) = arrivals.peek() {
             std::thread::sleep(next.saturating_duration_since(Instant::now()));

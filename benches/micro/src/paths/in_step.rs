@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Waker};
 
-use dormouse::{CommandId, Entity, Executing, MemoryDisk};
+use dormouse::{Builder, CommandId, Entity, Executing, MemoryDisk};
 use uuid::Uuid;
 
 use super::Go;
@@ -129,9 +129,17 @@ fn command_id(number: u64) -> CommandId {
 }
 
 /// The path that `step` goes so many times, warmed up.
-fn path(mut step: impl AsyncFnMut(&mut InStep, u64) + 'static) -> Go {
+fn path(step: impl AsyncFnMut(&mut InStep, u64) + 'static) -> Go {
+    path_with(|builder| builder, step)
+}
+
+/// The same, of a bank with these settings.
+fn path_with(
+    settings: impl FnOnce(Builder) -> Builder,
+    mut step: impl AsyncFnMut(&mut InStep, u64) + 'static,
+) -> Go {
     let disk = MemoryDisk::new();
-    let (client, bank) = start_on(&disk, |builder| builder);
+    let (client, bank) = start_on(&disk, settings);
     let named = |id| bank.dormouse.entity(id).expect("a valid id of a known type");
     let mut in_step = InStep {
         gate: named("gate"),
@@ -159,7 +167,12 @@ pub(super) fn query_64() -> Go {
 }
 
 pub(super) fn deposit_64() -> Go {
-    path(async |bank, at_once| bank.deposit(at_once, false).await)
+    deposits_64(|builder| builder)
+}
+
+/// [`Path::Deposit64`](crate::Path::Deposit64), of a bank with these settings.
+pub fn deposits_64(settings: impl FnOnce(Builder) -> Builder) -> Go {
+    path_with(settings, async |bank, at_once| bank.deposit(at_once, false).await)
 }
 
 pub(super) fn deposit_id_64() -> Go {

@@ -3,18 +3,25 @@
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
-use dormouse_ops::Ops;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::client::{authority, request, send_raw};
-
-pub(crate) const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/prometheus/rules.yml");
+use super::configuration::check;
+use crate::client::{request, send_raw};
 
 pub(crate) struct Prometheus {
     process: Child,
     authority: String,
     _directory: TempDir,
+}
+
+/// How its only target stands.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) url: String,
+    /// `up`, `down`, or `unknown` before the first scrape.
+    pub(crate) health: String,
+    pub(crate) error: String,
 }
 
 /// How an alert rule stands.
@@ -27,21 +34,16 @@ pub(crate) struct Rule {
 }
 
 impl Prometheus {
-    /// Scrapes `ops` twice a second, as the job `bank`, and evaluates the alert rules as often.
-    pub(crate) fn scraping(ops: &Ops) -> Self {
+    /// With this configuration.
+    pub(crate) fn start(configuration: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let configuration = directory.path().join("prometheus.yml");
-        let text = format!(
-            "global: {{ scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms }}\n\
-             rule_files: [ {RULES:?} ]\n\
-             scrape_configs: [ {{ job_name: bank, static_configs: [ {{ targets: [ {:?} ] }} ] }} ]\n",
-            authority(ops)
-        );
-        std::fs::write(&configuration, text).unwrap();
+        let file = directory.path().join("prometheus.yml");
+        std::fs::write(&file, configuration).unwrap();
+        check(&file);
         let authority = free_address();
         let log = std::fs::File::create(directory.path().join("log")).unwrap();
         let process = Command::new("prometheus")
-            .arg(format!("--config.file={}", configuration.display()))
+            .arg(format!("--config.file={}", file.display()))
             .arg(format!(
                 "--storage.tsdb.path={}",
                 directory.path().join("data").display()
@@ -66,12 +68,25 @@ impl Prometheus {
         Ok(answer["data"]["result"].clone())
     }
 
+    /// What it scrapes.
+    pub(crate) fn target(&self) -> Result<Target, String> {
+        let answer = self.send("GET /api/v1/targets", &[], "")?;
+        let targets = answer["data"]["activeTargets"].as_array();
+        let [target] = targets.map_or(&[][..], Vec::as_slice) else {
+            return Err(answer.to_string());
+        };
+        Ok(Target {
+            url: text(target, "scrapeUrl"),
+            health: text(target, "health"),
+            error: text(target, "lastError"),
+        })
+    }
+
     /// All alert rules.
     pub(crate) fn rules(&self) -> Result<Vec<Rule>, String> {
         let answer = self.send("GET /api/v1/rules?type=alert", &[], "")?;
         let groups = answer["data"]["groups"].as_array().into_iter().flatten();
         let rules = groups.flat_map(|group| group["rules"].as_array().into_iter().flatten());
-        let text = |rule: &Value, key: &str| rule[key].as_str().unwrap_or_default().to_owned();
         Ok(rules
             .map(|rule| Rule {
                 name: text(rule, "name"),
@@ -102,6 +117,10 @@ impl Drop for Prometheus {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn text(of: &Value, key: &str) -> String {
+    of[key].as_str().unwrap_or_default().to_owned()
 }
 
 /// Nobody else takes it in the moment until Prometheus does, most likely: it can't be told to choose one itself.

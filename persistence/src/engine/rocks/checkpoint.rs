@@ -7,6 +7,9 @@
 //! `derived/` has no write-ahead log, so its memtables, which hold snapshots, are flushed first. The log is never flushed
 //! for a copy: its newest segments are copied as they stand in the write-ahead files, and no writer waits for a new one.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -15,6 +18,8 @@ use std::sync::Arc;
 use rocksdb::DB;
 use rocksdb::checkpoint::Checkpoint as RocksCheckpoint;
 
+use super::room::{Need, is_full};
+use super::statistics::wal_bytes;
 use super::{Databases, RocksEngine};
 use crate::checkpoint::{Checkpoint, CheckpointProgress, CheckpointStep, TellCheckpoint};
 use crate::engine::{COPYING, Watermark};
@@ -25,6 +30,9 @@ use crate::open::stage::Stage;
 /// How large the write-ahead files may be before RocksDB flushes for a checkpoint.
 const ALWAYS_FLUSH: u64 = 0;
 const NEVER_FLUSH: u64 = u64::MAX;
+/// What must be left on the store's own file system beside the copy: the store writes on meanwhile, and a full disk stops
+/// it. RocksDB alone reserves 70 MiB for its next write-ahead file.
+const SPARED_BYTES: u64 = 128 * 1024 * 1024;
 
 /// Makes the copy. One at a time.
 pub(super) fn make(
@@ -35,33 +43,47 @@ pub(super) fn make(
 ) -> Result<Checkpoint, StoreError> {
     let target = &free_place(&engine.directory, target)?;
     let store = read_format(&engine.directory)?;
+    let here = Need {
+        path: &engine.directory,
+        bytes: wal_bytes(&engine.directory.join("log")) + SPARED_BYTES,
+    };
+    here.check()?;
     let mut steps = Steps { target, tell };
-    let stage = Stage::begin(&engine.directory).map_err(|error| steps.failed(&error))?;
+    let stage = Stage::begin(&engine.directory).map_err(|error| steps.failed(&here, &error))?;
     {
         let databases = engine.databases.read_recursive();
         let Databases { log, derived } = databases.as_ref().ok_or(StoreError::Closed)?;
-        steps.link(
-            CheckpointStep::Index,
-            derived,
-            &stage.layout().derived(),
-            ALWAYS_FLUSH,
-        )?;
-        steps.link(CheckpointStep::Log, log, &stage.layout().log(), NEVER_FLUSH)?;
+        let (index, segments) = (stage.layout().derived(), stage.layout().log());
+        steps.link(CheckpointStep::Index, derived, &index, ALWAYS_FLUSH, &here)?;
+        steps.link(CheckpointStep::Log, log, &segments, NEVER_FLUSH, &here)?;
     }
     let made = stage
         .unshare_wals()
         .and_then(|()| stage.contents())
-        .map_err(|error| steps.failed(&error))?;
-    steps.each_file(CheckpointStep::Syncing, made.bytes, |tell| {
+        .map_err(|error| steps.failed(&here, &error))?;
+    steps.each_file(CheckpointStep::Syncing, made.bytes, &here, |tell| {
         stage.finish(store, mark, tell)
     })?;
-    let contents = stage.contents().map_err(|error| steps.failed(&error))?;
-    let is_moved = stage.move_to(target).map_err(|error| steps.failed(&error))?;
+    let contents = stage.contents().map_err(|error| steps.failed(&here, &error))?;
+    let is_moved = stage
+        .move_to(target)
+        .map_err(|error| steps.failed(&here, &error))?;
     if !is_moved {
-        steps.each_file(CheckpointStep::Copying, contents.bytes, |tell| {
+        let there = Need {
+            path: target.parent().unwrap_or(target),
+            bytes: contents.bytes,
+        };
+        there.check()?;
+        steps.each_file(CheckpointStep::Copying, contents.bytes, &there, |tell| {
             stage.copy_to(target, tell)
         })?;
     }
+    stage
+        .sync_name(target)
+        .map_err(|reason| StoreError::CopyNotDurable {
+            path: target.clone(),
+            reason: Arc::new(reason),
+        })?;
     Ok(Checkpoint {
         durable: mark.offset,
         bytes: contents.bytes,
@@ -82,11 +104,12 @@ impl Steps<'_> {
         database: &DB,
         to: &Path,
         log_size_for_flush: u64,
+        need: &Need<'_>,
     ) -> Result<(), StoreError> {
         self.tell(step, 0, 0)?;
         RocksCheckpoint::new(database)
             .and_then(|checkpoint| checkpoint.create_checkpoint_with_log_size(to, log_size_for_flush))
-            .map_err(|error| self.failed(&error))
+            .map_err(|error| self.refused_by_rocksdb(need, &error))
     }
 
     /// Does what is done file by file, and tells of it.
@@ -94,6 +117,7 @@ impl Steps<'_> {
         &mut self,
         step: CheckpointStep,
         bytes_total: u64,
+        need: &Need<'_>,
         work: impl FnOnce(&mut dyn FnMut(u64) -> io::Result<()>) -> io::Result<()>,
     ) -> Result<(), StoreError> {
         self.tell(step, 0, bytes_total)?;
@@ -106,7 +130,7 @@ impl Steps<'_> {
                     io::Error::other(COPYING)
                 })
         });
-        worked.map_err(|error| given_up.unwrap_or_else(|| self.failed(&error)))
+        worked.map_err(|error| given_up.unwrap_or_else(|| self.failed(need, &error)))
     }
 
     fn tell(&mut self, step: CheckpointStep, bytes: u64, bytes_total: u64) -> Result<(), StoreError> {
@@ -121,7 +145,22 @@ impl Steps<'_> {
         }
     }
 
-    fn failed(&self, error: &dyn std::fmt::Display) -> StoreError {
+    fn failed(&self, need: &Need<'_>, error: &io::Error) -> StoreError {
+        match is_full(error) {
+            true => need.ran_out(),
+            false => self.engine_failed(error),
+        }
+    }
+
+    /// RocksDB tells in words what the system said.
+    fn refused_by_rocksdb(&self, need: &Need<'_>, error: &rocksdb::Error) -> StoreError {
+        match error.to_string().contains("No space left on device") {
+            true => need.ran_out(),
+            false => self.engine_failed(error),
+        }
+    }
+
+    fn engine_failed(&self, error: &dyn std::fmt::Display) -> StoreError {
         StoreError::Engine {
             context: format!("copy the store to {}", self.target.display()),
             reason: error.to_string().into(),

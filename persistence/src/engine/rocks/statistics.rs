@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rocksdb::{ColumnFamily, DB};
 
-use super::{Databases, handle};
+use super::{Databases, handle, room};
 use crate::engine::{EngineStatistics, Family, FamilyStatistics, LevelStatistics};
 
 /// What RocksDB answers.
@@ -31,7 +31,7 @@ pub(crate) fn read(databases: &Databases) -> EngineStatistics {
         log_level0_tables: of_log("rocksdb.num-files-at-level0"),
         derived_table_bytes: of_derived("rocksdb.total-sst-files-size"),
         families: families(databases),
-        disk_free_bytes: disk_free_bytes(log.path()),
+        disk_free_bytes: room::free_bytes(log.path()).unwrap_or_default(),
         memtable_bytes: of_both("rocksdb.size-all-mem-tables"),
         cache_bytes: of_log("rocksdb.block-cache-usage"),
         cache_pinned_bytes: of_log("rocksdb.block-cache-pinned-usage"),
@@ -125,12 +125,8 @@ fn parse_stall(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(hours * 3_600.0 + minutes * 60.0 + seconds).ok()
 }
 
-fn disk_free_bytes(path: &Path) -> u64 {
-    rustix::fs::statvfs(path).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
 /// No property tells: the files' sizes, of which there are one to four.
-fn wal_bytes(log: &Path) -> u64 {
+pub(super) fn wal_bytes(log: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(log) else {
         return 0;
     };

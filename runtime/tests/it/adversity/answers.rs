@@ -7,7 +7,8 @@ use dormouse_persistence::{AppendFault, MemoryDisk, Store, StoreOptions};
 use dormouse_runtime::{Builder, Dormouse};
 use serde::{Deserialize, Serialize};
 
-use super::odd::{LONG, Odd, Slow, Touch, close, odd_bank, open};
+use super::odd::{HANG, Odd, Slow, Touch, close, odd_bank, open};
+use super::witness::Witness;
 use crate::bank::{Deposit, Withdraw, account, bank_with, not_done, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,7 +131,7 @@ async fn bank_with_a_busy_reader(
 async fn keep_the_reader_busy(bank: &Dormouse, gate: u64) -> tokio::task::JoinHandle<()> {
     close(gate);
     let (slow, activations) = (bank.entity::<Odd>("slow").unwrap(), bank.statistics().activations);
-    let busy = tokio::spawn(async move { slow.query(|_| ()).within(LONG).await.map_or((), |()| ()) });
+    let busy = tokio::spawn(async move { slow.query(|_| ()).within(HANG).await.map_or((), |()| ()) });
     until("it is on its way", || bank.statistics().in_flight == 1).await;
     assert_eq!(bank.statistics().activations, activations);
     busy
@@ -194,17 +195,22 @@ async fn who_comes_after_the_arbiter_stopped_leaves_nobody_waiting() {
     odd.execute(Touch { gate: 11 }).await.unwrap();
     bank.shutdown().await.unwrap();
     close(11);
-    let limit = Duration::from_millis(20);
-    let bank = odd_bank(&disk, StoreOptions::default(), |b| b.shutdown_limit(limit)).await;
+    let bank = odd_bank(&disk, StoreOptions::default(), |b| {
+        b.aggregate::<Witness>().shutdown_limit(Duration::from_millis(20))
+    })
+    .await;
+    let witness = bank.entity::<Witness>("w").unwrap();
+    witness.query(|_| ()).await.unwrap();
+    assert!(Witness::lives());
     let odd = bank.entity::<Odd>("late").unwrap();
     let call = tokio::spawn(async move { odd.execute(Touch { gate: 0 }).await });
     until("it is being read", || bank.statistics().in_flight == 1).await;
     let stopping = bank.clone();
     let shutdown = tokio::spawn(async move { stopping.shutdown().await });
-    // nothing can be seen of an arbiter that has stopped: if this is too early, the test checks less
-    tokio::time::sleep(10 * limit).await;
+    // nobody is passivated before what is in flight has ended: only the arbiter's end takes the witness
+    until("the arbiter has stopped", || !Witness::lives()).await;
     open(11);
-    let told = tokio::time::timeout(LONG, call).await.expect("it is told");
+    let told = tokio::time::timeout(HANG, call).await.expect("it is told");
     assert!(
         matches!(told.unwrap(), Err(CommandError::NotDone(NotDone::ShuttingDown))),
         "and told that nothing happened"
@@ -226,7 +232,7 @@ async fn abandoned_reads_of_the_past_hold_up_neither_commands_nor_the_shutdown()
         let _ = tokio::time::timeout(Duration::from_millis(1), odd.state_at(Version::new(100))).await;
     }
     let other = account(&bank, "other");
-    assert_eq!(other.execute(Deposit { cents: 1 }).within(LONG).await, Ok(1));
+    assert_eq!(other.execute(Deposit { cents: 1 }).within(HANG).await, Ok(1));
     bank.shutdown()
         .await
         .expect("what nobody waits for is not waited for");

@@ -11,7 +11,7 @@ use dormouse_persistence::{MemoryDisk, Store, StoreOptions};
 use dormouse_runtime::Dormouse;
 use serde::{Deserialize, Serialize};
 
-use super::odd::{Grow, LONG, Odd, OddEvent, Slow, Touch, close, odd_bank, open};
+use super::odd::{Grow, HANG, Odd, OddEvent, Slow, Touch, close, odd_bank, open};
 use crate::bank::{Deposit, account, bank_with, not_done, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,7 +102,7 @@ async fn space_is_always_told() {
             })
             .collect();
         for c in calls {
-            if tokio::time::timeout(LONG, c).await.is_err() {
+            if tokio::time::timeout(HANG, c).await.is_err() {
                 let s = bank.statistics();
                 std::mem::forget(bank);
                 panic!(
@@ -166,7 +166,7 @@ async fn an_absurd_weight_is_clamped() {
         .await
         .unwrap();
     let h = bank.entity::<Heavy>("h").unwrap();
-    let r = tokio::time::timeout(LONG, h.execute(Touch { gate: 0 }).into_future()).await;
+    let r = tokio::time::timeout(HANG, h.execute(Touch { gate: 0 }).into_future()).await;
     assert!(matches!(r, Ok(Ok(()))), "{r:?}");
     assert!(bank.statistics().resident_bytes < 2 << 40);
 }

@@ -114,4 +114,5 @@ pub(super) async fn odd_bank(
     .unwrap()
 }
 
-pub(super) const LONG: Duration = Duration::from_secs(3);
+/// Far longer than anything takes: a test that waits so long has found a hang.
+pub(super) const HANG: Duration = Duration::from_secs(60);

@@ -10,7 +10,7 @@ use dormouse_persistence::{MemoryDisk, Store, StoreOptions};
 use dormouse_runtime::Dormouse;
 use serde::{Deserialize, Serialize};
 
-use super::odd::{LONG, Odd, OddEvent, Touch, odd_bank};
+use super::odd::{HANG, Odd, OddEvent, Touch, odd_bank};
 use crate::bank::{Deposit, account, not_done, until};
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -39,7 +39,7 @@ async fn a_reply_whose_deserialize_panics_is_unreadable() {
     let odd = bank.entity::<Odd>("o").unwrap();
     let id = CommandId::now();
     assert_eq!(odd.execute(Break).id(id).await.unwrap(), Brittle(1));
-    let r = tokio::time::timeout(LONG, odd.execute(Break).id(id).into_future()).await;
+    let r = tokio::time::timeout(HANG, odd.execute(Break).id(id).into_future()).await;
     assert!(r.is_ok(), "hangs (ring)");
 }
 
@@ -58,8 +58,8 @@ async fn so_is_one_that_was_looked_up() {
         bank.statistics().residents == 0
     })
     .await;
-    let r = tokio::time::timeout(LONG, odd.execute(Break).id(id).into_future()).await;
-    let again = tokio::time::timeout(LONG, odd.execute(Touch { gate: 0 }).into_future()).await;
+    let r = tokio::time::timeout(HANG, odd.execute(Break).id(id).into_future()).await;
+    let again = tokio::time::timeout(HANG, odd.execute(Touch { gate: 0 }).into_future()).await;
     assert!(matches!(again, Ok(Ok(()))), "{again:?}");
     assert!(r.is_ok(), "hangs (look-up)");
 }
@@ -94,7 +94,7 @@ async fn an_abandoned_answer_whose_drop_panics_harms_nobody() {
     drop(held);
     assert_eq!(first.await.unwrap(), Ok(1));
     let other = account(&bank, "other");
-    let r = tokio::time::timeout(LONG, other.execute(Deposit { cents: 1 }).into_future()).await;
+    let r = tokio::time::timeout(HANG, other.execute(Deposit { cents: 1 }).into_future()).await;
     std::mem::forget(bank);
     assert!(r.is_ok(), "another aggregate hangs for ever (P10)");
 }
@@ -140,10 +140,10 @@ async fn settlements_never_reach_another_entity() {
     let second = tokio::spawn(async move { w1.execute(Touch { gate: 0 }).receipt().await });
     until("second is handed over", || bank.statistics().committed == 2).await;
     drop(held);
-    let r2 = tokio::time::timeout(LONG, second).await;
-    assert_eq!(tokio::time::timeout(LONG, first).await.unwrap().unwrap(), Ok(()));
+    let r2 = tokio::time::timeout(HANG, second).await;
+    assert_eq!(tokio::time::timeout(HANG, first).await.unwrap().unwrap(), Ok(()));
     let third = tokio::time::timeout(
-        LONG,
+        HANG,
         account(&bank, "z").execute(Deposit { cents: 1 }).into_future(),
     )
     .await;

@@ -4,7 +4,7 @@
 mod course;
 mod fault;
 mod injection;
-mod place;
+pub(crate) mod place;
 mod process;
 mod script;
 mod strike;

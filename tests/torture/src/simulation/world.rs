@@ -1,5 +1,8 @@
 //! One seed's world: a disk, a clock, a runtime without threads on it, and callers.
 
+mod calls;
+mod lives;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,16 +12,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use dormouse::store::AppendFault;
-use dormouse::{
-    Clock, CommandId, Dormouse, Expected, Health, MemoryDisk, Store, StoreOptions, Timestamp, Version,
-};
-use dormouse_persistence::Steps;
+use dormouse::{Clock, Dormouse, MemoryDisk, Timestamp};
 use dormouse_runtime::simulation::{Simulation, Step, TaskId};
-use uuid::Uuid;
 
-use super::account::{Account, Move, OtherAccount, Planned};
-use super::client::{Answers, Caller, Patience, Request, execute, query};
-use super::judge::{Attempt, Judge, Now, Standing};
+use super::client::{Answers, Patience};
+use super::judge::{Judge, Now};
 use super::plan::{Configuration, Kind, Operation, Plan};
 use crate::random::Random;
 use crate::violation::Violation;
@@ -29,10 +27,6 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const IDLE: Duration = Duration::from_millis(20);
 /// Steps after which what was begun must have ended.
 const SETTLED_AFTER: u32 = 20_000;
-/// One command of so many stores nothing, another one many events, others panic.
-const RARE: u64 = 24;
-/// The last attempts, which are likely to be in flight or just answered.
-const RECENT: usize = 12;
 
 /// What was done, for the tally.
 #[derive(Debug, Default, Clone, Copy)]
@@ -130,43 +124,6 @@ impl<'t> World<'t> {
         self.life().runtime()
     }
 
-    fn open(&mut self) {
-        let bounds = &self.configuration;
-        let options = StoreOptions::default()
-            .clock(self.clock.clone())
-            .generation_bytes(bounds.generation_bytes)
-            .tail_bytes_max(0)
-            .batch_commits_max(bounds.batch_commits_max)
-            .queue_commits_max(bounds.queue_commits_max);
-        let steps = Steps::new();
-        let store = Store::in_steps(&self.disk, options, &steps).expect("a sound disk opens");
-        let builder = Dormouse::builder(store)
-            .clock(self.clock.clone())
-            .mailbox(bounds.mailbox)
-            .in_flight_max(bounds.in_flight_max)
-            .memory_budget_bytes(bounds.budget_bytes)
-            .recent_ids(bounds.recent_ids)
-            .snapshot_every(bounds.snapshot_every)
-            .readers(bounds.readers)
-            .default_deadline(DEADLINE)
-            .passivate_after(IDLE);
-        let builder = match self.is_other_program {
-            false => builder.aggregate::<Account>(),
-            true => builder.aggregate::<OtherAccount>(),
-        };
-        self.life = Some(builder.simulate(steps.clone()).expect("it starts"));
-        let between = Arc::clone(&self.between);
-        self.disk.between_readings(move || {
-            let seed = between.fetch_add(1, Ordering::Relaxed);
-            match Random::new(seed, 1).below(8) {
-                0 => drop(steps.journal()),
-                1 => drop(steps.index()),
-                _ => {}
-            }
-        });
-        self.done.lives += 1;
-    }
-
     fn operate(&mut self, operation: &Operation) -> Result<(), Violation> {
         self.between.store(operation.schedule, Ordering::Relaxed);
         let choices = operation.choices;
@@ -205,210 +162,6 @@ impl<'t> World<'t> {
             Kind::Settle => self.settle()?,
         }
         self.observe()
-    }
-
-    /// A number, and with it what the command does.
-    fn new_command(&mut self, choices: [u64; 4]) -> Move {
-        self.numbers += 1;
-        let rare = choices[1] % RARE;
-        Move {
-            number: self.numbers,
-            cents: (choices[2] % 150) as i64 - 50,
-            parts: match rare {
-                0 => 0,
-                1 => 40,
-                _ => 1 + (choices[2] % 7 / 3) as u8,
-            },
-            planned: match rare {
-                2 => Planned::PanicInHandle,
-                3 => Planned::PanicInApply,
-                _ => Planned::Nothing,
-            },
-        }
-    }
-
-    fn command(&mut self, choices: [u64; 4]) {
-        let command = self.new_command(choices);
-        let stream = (choices[0] % self.configuration.streams) as usize;
-        let id = self.new_id(choices[3]);
-        let head = self.judge.truth.head(stream);
-        let expected = match choices[3] >> 32 & 15 {
-            0 => Expected::Absent,
-            1 => Expected::Exists,
-            2 => Expected::At(Version::new(head)),
-            3 => Expected::At(Version::new(head + 1)),
-            _ => Expected::Any,
-        };
-        let wait_for_room = choices[3] >> 40 & 15 == 0;
-        let request = Request {
-            command,
-            id,
-            expected,
-            wait_for_room,
-        };
-        self.send(stream, Some(request));
-    }
-
-    /// Time-ordered, mostly of now, at times of a while ago or too far ahead; of a key; or none.
-    fn new_id(&self, choice: u64) -> Option<CommandId> {
-        let now = self.clock.now().as_millis();
-        let ms = match choice % 16 {
-            0..7 => now,
-            7..9 => now - choice / 16 % (now - BEGIN.as_millis() + 1),
-            9 => now + choice / 16 % 100_000,
-            10 => now + 600_000,
-            11..14 => return Some(CommandId::from_key(&format!("key-{}", self.numbers))),
-            _ => return None,
-        };
-        const VERSION_7: u128 = 0x7 << 76 | 0b10 << 62;
-        let id = u128::from(ms) << 80 | VERSION_7 | u128::from(self.numbers);
-        Some(CommandId::from(Uuid::from_u128(id)))
-    }
-
-    /// Any earlier command that has an id.
-    fn earlier(&self, choice: u64) -> Option<(usize, Request)> {
-        let attempts = &self.judge.attempts;
-        // one of the last as often as any
-        let of = match choice % 2 {
-            0 => attempts.len().min(RECENT),
-            _ => attempts.len(),
-        };
-        let at = attempts.len() - of + (choice / 2) as usize % of.max(1);
-        let attempt = attempts.get(at)?;
-        let request = attempt.request.filter(|request| request.id.is_some())?;
-        Some((attempt.stream, request))
-    }
-
-    fn retry(&mut self, choices: [u64; 4]) {
-        if let Some((stream, request)) = self.earlier(choices[0]) {
-            self.send(stream, Some(request));
-        }
-    }
-
-    fn reuse(&mut self, choices: [u64; 4]) {
-        if let Some((stream, earlier)) = self.earlier(choices[0]) {
-            let command = self.new_command(choices);
-            self.send(stream, Some(Request { command, ..earlier }));
-        }
-    }
-
-    fn send(&mut self, stream: usize, request: Option<Request>) {
-        let pending = self
-            .callers
-            .iter()
-            .map(|(at, ..)| *at)
-            .chain(self.gone.iter().copied());
-        let beside: Vec<_> = pending.map(|at| &self.judge.attempts[at]).collect();
-        let of_stream = beside.iter().filter(|attempt| attempt.stream == stream).count();
-        let beside = (of_stream, beside.len());
-        let now = self.clock.now().as_millis();
-        let attempt = self.judge.attempts.len();
-        self.judge.attempts.push(Attempt {
-            stream,
-            request,
-            sent_ms: now,
-            deadline_ms: now + DEADLINE.as_millis() as u64,
-            patience: Patience::Waits,
-            standing: Standing::Pending,
-            reopened: self.reopened,
-            beside,
-        });
-        let patience = Rc::<Cell<Patience>>::default();
-        let caller = Caller {
-            attempt,
-            patience: Rc::clone(&patience),
-            answers: Rc::clone(&self.answers),
-        };
-        self.say(|| format!("   attempt {attempt}: to {stream}, {request:?}"));
-        let (life, runtime) = (self.life(), self.runtime().clone());
-        let task = match (request, self.is_other_program) {
-            (Some(request), false) => life.spawn(execute::<Account>(runtime, stream, request, caller)),
-            (Some(request), true) => life.spawn(execute::<OtherAccount>(runtime, stream, request, caller)),
-            (None, false) => life.spawn(query::<Account>(runtime, stream, caller)),
-            (None, true) => life.spawn(query::<OtherAccount>(runtime, stream, caller)),
-        };
-        self.callers.push((attempt, task, patience));
-        self.done.sent += 1;
-    }
-
-    fn lose_patience(&mut self, choice: u64, how: Patience) {
-        if self.callers.is_empty() {
-            return;
-        }
-        let place = choice as usize % self.callers.len();
-        let (attempt, task, patience) = self.callers[place].clone();
-        let is_query = self.judge.attempts[attempt].request.is_none();
-        let how = if is_query { Patience::Leaves } else { how };
-        patience.set(how);
-        self.judge.attempts[attempt].patience = how;
-        self.life().wake(task);
-        self.life().step(Step::Turn(task));
-        self.gone.push(attempt);
-        if how == Patience::Leaves {
-            self.callers.remove(place);
-            self.judge.attempts[attempt].standing = Standing::Unknown;
-        }
-        self.say(|| format!("   attempt {attempt}: {how:?}"));
-    }
-
-    fn is_stopped(&self) -> bool {
-        matches!(self.runtime().health(), Health::Stopped { .. })
-    }
-
-    fn reopen(&mut self) -> Result<(), Violation> {
-        self.count_stop()?;
-        self.reopened += 1;
-        let reopened = self.runtime().store().reopen();
-        reopened.map_err(|error| Violation::new("P11", format!("it does not reopen: {error}")))?;
-        self.judge.truth.read_again(self.runtime().store())
-    }
-
-    /// A store stops for a reason only.
-    fn count_stop(&mut self) -> Result<(), Violation> {
-        self.stops += u64::from(self.is_stopped());
-        if self.stops <= self.faults {
-            return Ok(());
-        }
-        Err(Violation::new(
-            "P11",
-            format!("stopped by itself: {:?}", self.runtime().health()),
-        ))
-    }
-
-    fn crash(&mut self, choices: [u64; 4]) -> Result<(), Violation> {
-        self.disk.keep_unsynced(choices[1].is_multiple_of(2));
-        self.count_stop()?;
-        self.disk.crash();
-        if choices[2].is_multiple_of(8) {
-            self.life = None;
-            self.disk.delete_derived();
-        }
-        self.begin_again(choices[0])
-    }
-
-    fn begin_again(&mut self, choice: u64) -> Result<(), Violation> {
-        self.count();
-        self.life = None;
-        self.callers.clear();
-        self.gone.clear();
-        self.answers.borrow_mut().clear();
-        self.judge.crashed();
-        if choice.is_multiple_of(3) {
-            self.is_other_program = !self.is_other_program;
-        }
-        self.open();
-        self.judge.truth.read_again(self.runtime().store())
-    }
-
-    fn count(&mut self) {
-        let Some(life) = &self.life else { return };
-        let statistics = life.runtime().statistics();
-        self.done.runs += statistics.store.runs_indexed;
-        self.done.snapshots += statistics.snapshots_written;
-        self.done.evicted += statistics.passivated_idle + statistics.passivated_memory;
-        self.done.looked_up += statistics.id_look_ups;
-        self.done.replayed += statistics.replayed;
-        self.done.commits += statistics.committed;
     }
 
     /// Some of what can happen next happens.

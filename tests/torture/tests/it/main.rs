@@ -66,6 +66,12 @@ fn a_disk_that_fails_stops_the_store_and_costs_nothing() {
 }
 
 #[test]
+fn a_copy_that_fails_costs_nothing_and_is_not_taken_for_one() {
+    // one of each kind
+    torture(&["copies", "--cases", "11", "--seed", "7"]);
+}
+
+#[test]
 fn whatever_the_order_of_steps_each_answer_is_what_the_reference_says() {
     torture(&["simulate", "--seeds", "400", "--seed", "7"]);
 }

@@ -1,0 +1,107 @@
+//! How long a connection of our own server may last.
+//!
+//! actix-web limits the time that a request's head may take, and nothing after it. An answer that its client does not
+//! read, or reads a byte now and then, waits for room in the socket for ever; neither the handler nor the body is polled
+//! meanwhile, so only the socket itself can be ended.
+
+#[cfg(test)]
+mod tests;
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::net::Shutdown;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Extensions, ServiceResponse};
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::rt;
+use actix_web::rt::net::TcpStream;
+use actix_web::rt::task::JoinHandle;
+use socket2::{SockRef, Socket};
+
+/// What a connection may take from when it was accepted until all of its answer is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetimes {
+    pub(crate) answer: Duration,
+    /// One that keeps a page of the console up to date.
+    pub(crate) events: Duration,
+}
+
+/// Ends its connection when its time is over. Lives in the connection's data, so as long as it does.
+struct Connection {
+    /// A second descriptor of the connection's: actix-web owns the first.
+    socket: Rc<Socket>,
+    lifetimes: Lifetimes,
+    timer: RefCell<JoinHandle<()>>,
+}
+
+/// For [`HttpServer::on_connect`](actix_web::HttpServer::on_connect): from here on the connection's time runs.
+pub(crate) fn accepted(lifetimes: Lifetimes, connection: &dyn Any, data: &mut Extensions) {
+    let tls = |tls: &TlsStream<TcpStream>| SockRef::from(tls.get_ref().0).try_clone();
+    let plain = |plain: &TcpStream| SockRef::from(plain).try_clone();
+    let socket = match (connection.downcast_ref(), connection.downcast_ref()) {
+        (Some(stream), _) => plain(stream),
+        (None, Some(stream)) => tls(stream),
+        (None, None) => unreachable!("it listens on TCP only, with TLS or without"),
+    };
+    match socket {
+        Ok(socket) => drop(data.insert(Connection::new(socket.into(), lifetimes))),
+        // for want of descriptors
+        Err(error) => tracing::warn!(%error, "a connection has no limit of its time"),
+    }
+}
+
+/// A stream of events, which never ends by itself, may last longer than other answers.
+pub(crate) fn answered(answer: &ServiceResponse<impl MessageBody>) {
+    let kind = answer.headers().get(CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind == "text/event-stream")
+        && let Some(connection) = answer.request().conn_data::<Connection>()
+    {
+        connection.end_in(connection.lifetimes.events);
+    }
+}
+
+impl Connection {
+    fn new(socket: Rc<Socket>, lifetimes: Lifetimes) -> Self {
+        Self {
+            timer: RefCell::new(end_in(lifetimes.answer, Rc::downgrade(&socket))),
+            socket,
+            lifetimes,
+        }
+    }
+
+    fn end_in(&self, time: Duration) {
+        let timer = end_in(time, Rc::downgrade(&self.socket));
+        self.timer.replace(timer).abort();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.timer.get_mut().abort();
+    }
+}
+
+fn end_in(time: Duration, socket: Weak<Socket>) -> JoinHandle<()> {
+    rt::spawn(async move {
+        rt::time::sleep(time).await;
+        if let Some(socket) = socket.upgrade() {
+            end(&socket);
+        }
+    })
+}
+
+/// Wakes whoever waits for room in it. What its client has not taken by now is thrown away: closed as usual, the kernel
+/// would go on offering it.
+fn end(socket: &Socket) {
+    tracing::debug!(peer = ?socket.peer_addr(), "a connection took too long, and is ended");
+    let ended = socket
+        .set_linger(Some(Duration::ZERO))
+        .and_then(|()| socket.shutdown(Shutdown::Both));
+    if let Err(error) = ended {
+        tracing::debug!(%error, "it had ended");
+    }
+}

@@ -1,0 +1,89 @@
+//! Clients that do not read what they asked for.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use actix_web::{HttpResponse, web};
+
+use super::Lifetimes;
+use crate::Ops;
+use crate::server::Server;
+
+/// More than the sockets of both ends take on loopback, which is some MiB.
+const LARGE_BYTES: usize = 64 * 1024 * 1024;
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// For what must happen, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn serve(lifetimes: Lifetimes) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let started = Server::start(listener, None, lifetimes, |app| {
+        let large = || async { HttpResponse::Ok().body(vec![b'a'; LARGE_BYTES]) };
+        let small = || async { HttpResponse::Ok().body("small") };
+        app.route("/large", web::get().to(large))
+            .route("/small", web::get().to(small));
+    });
+    started.unwrap()
+}
+
+/// Asks, and reads the beginning of the answer.
+fn ask(url: &str, path: &str) -> TcpStream {
+    let authority = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(authority).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut status = [0; "HTTP/1.1 200 OK".len()];
+    stream.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200 OK");
+    stream
+}
+
+#[test]
+fn an_answer_that_is_not_read_is_given_up_and_others_are_served_meanwhile() {
+    let server = serve(Lifetimes {
+        answer: Duration::from_millis(500),
+        events: HOUR,
+    });
+    let asleep = ask(&server.origin(), "/large");
+    let mut slow = ask(&server.origin(), "/large");
+    let began = Instant::now();
+    let (mut ended, mut byte) = (Vec::new(), [0]);
+    while ended.len() < 2 {
+        assert!(began.elapsed() < PATIENCE, "only ended: {ended:?}");
+        let mut answer = String::new();
+        ask(&server.origin(), "/small")
+            .read_to_string(&mut answer)
+            .unwrap();
+        assert!(answer.ends_with("small"), "{answer}");
+        // what has come already can be read after the end, too
+        slow.read_exact(&mut byte).unwrap();
+        ended.extend(asleep.take_error().unwrap());
+        ended.extend(slow.take_error().unwrap());
+    }
+    for error in ended {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
+fn a_stream_of_events_lasts_longer_and_ends_too() {
+    let lifetimes = Lifetimes {
+        answer: Duration::from_millis(200),
+        events: Duration::from_millis(2_500),
+    };
+    let ops = Ops::builder().bind("127.0.0.1:0").lifetimes(lifetimes).start();
+    let ops = ops.unwrap();
+    let began = Instant::now();
+    let mut events = ask(&ops.url(), "/live");
+    let (mut read, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(bytes @ 1..) = events.read(&mut buffer) {
+        read.extend_from_slice(&buffer[..bytes]);
+        assert!(began.elapsed() < PATIENCE, "it goes on");
+    }
+    let lasted = began.elapsed();
+    assert!(lasted >= lifetimes.events && lasted < PATIENCE, "{lasted:?}");
+    let samples = String::from_utf8_lossy(&read).matches("event: sample").count();
+    assert!(samples >= 2, "one a second: {samples}");
+}
