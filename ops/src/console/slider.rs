@@ -5,8 +5,9 @@ use dormouse_runtime::admin::EventsPage;
 use maud::{Markup, html};
 
 use crate::console::moment::Found;
+use crate::console::time;
 use crate::console::timeline::Link;
-use crate::console::{format, time};
+use crate::format;
 
 /// At version `at`, whose event is on the page of `events`.
 pub(crate) fn markup(link: &Link<'_>, at: Version, events: &EventsPage, found: Option<&Found>) -> Markup {
