@@ -3,7 +3,7 @@
 use crate::readiness::{Readiness, Status};
 
 /// From a stopped store: see `docs/operations.md`.
-const WAY_ON: &str = " Nothing more is stored until the service is restarted, or calls `reopen`.";
+const WAY_ON: &str = " Nothing more is stored until the service is restarted or reopens the store.";
 
 /// Shown on every page.
 #[derive(Clone, Default)]
