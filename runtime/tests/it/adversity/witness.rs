@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 
 static ALIVE: AtomicI64 = AtomicI64::new(0);
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Witness;
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Witness {
+    #[serde(skip)]
+    _life: Life,
+}
 
 impl Witness {
     pub(super) fn lives() -> bool {
@@ -16,14 +19,17 @@ impl Witness {
     }
 }
 
-impl Default for Witness {
+#[derive(Debug)]
+struct Life;
+
+impl Default for Life {
     fn default() -> Self {
         ALIVE.fetch_add(1, Ordering::SeqCst);
         Self
     }
 }
 
-impl Drop for Witness {
+impl Drop for Life {
     fn drop(&mut self) {
         ALIVE.fetch_sub(1, Ordering::SeqCst);
     }
