@@ -5,7 +5,6 @@ mod aggregate;
 mod aggregates;
 mod assets;
 mod difference;
-mod format;
 mod jobs;
 mod json;
 pub(crate) mod layout;
@@ -27,6 +26,7 @@ mod window;
 use actix_web::web::ServiceConfig;
 
 pub(crate) use live::Live;
+pub(crate) use standing::sentence;
 
 use crate::paths::read;
 

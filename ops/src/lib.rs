@@ -33,6 +33,7 @@ mod connection;
 mod console;
 mod error;
 mod exposition;
+mod format;
 mod guard;
 mod health;
 mod jobs;

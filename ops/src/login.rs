@@ -11,7 +11,7 @@ use maud::html;
 use serde::Deserialize;
 
 use crate::attached::Attached;
-use crate::console::layout;
+use crate::console::{layout, sentence};
 use crate::guard::{self, Guard, LOGIN, LOGOUT};
 use crate::paths::{act, read_or_act};
 use crate::problem::Problem;
@@ -113,7 +113,7 @@ fn markup(attached: &Attached, to: &str, error: Option<&str>) -> String {
     let content = html! {
         h1 { "Log in" }
         p.soft { "This console is open to holders of a token." }
-        @if let Some(error) = error { p.wrong role="alert" { (error) } }
+        @if let Some(error) = error { p.wrong role="alert" { (sentence(error)) } }
         form method="post" action={ (attached.base) (LOGIN) } {
             @if !to.is_empty() { input type="hidden" name="to" value=(to); }
             label for="token" { "Token" }

@@ -18,7 +18,8 @@ use crate::console::moment::Found;
 use crate::console::page::{Page, stream};
 use crate::console::state::States;
 use crate::console::timeline::{self, Link, PAGE};
-use crate::console::{acts, format, layout, links, slider};
+use crate::console::{acts, layout, links, slider};
+use crate::format;
 use crate::problem::Problem;
 
 const HERE: &str = "/aggregates";

@@ -13,7 +13,8 @@ use serde::Deserialize;
 
 use crate::aside::aside;
 use crate::console::page::Page;
-use crate::console::{format, layout, links};
+use crate::console::{layout, links};
+use crate::format;
 use crate::problem::Problem;
 
 const HERE: &str = "/aggregates";

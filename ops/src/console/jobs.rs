@@ -7,7 +7,8 @@ use actix_web::web::Data;
 use maud::{Markup, html};
 
 use crate::console::page::Page;
-use crate::console::{acts, format, layout, time};
+use crate::console::{acts, layout, time};
+use crate::format;
 use crate::jobs::{Job, JobState, Jobs};
 
 const HERE: &str = "/jobs";

@@ -4,7 +4,8 @@ use dormouse_domain::{StreamId, Timestamp, Version};
 use dormouse_runtime::admin::{Admin, AsOf};
 use maud::{Markup, html};
 
-use crate::console::{format, time};
+use crate::console::time;
+use crate::format;
 
 /// What a time led to.
 pub(crate) struct Found {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use crate::format;
 use dormouse_persistence::StoreSettings;
 use dormouse_runtime::RuntimeSettings;
 use maud::{Markup, html};
-
-use crate::console::format;
 
 /// An option's value, with its unit.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,18 +19,20 @@ enum Value {
 type Rows = Vec<(&'static str, Value)>;
 
 pub(crate) fn of_runtime(settings: &RuntimeSettings) -> Markup {
+    let (here, defaults) = (runtime(settings), runtime(&RuntimeSettings::default()));
     html! {
         section.sheet #settings {
-            header { h2 { "Options of the runtime" } (legend()) }
-            dl.options { (rows(&runtime(settings), &runtime(&RuntimeSettings::default()))) }
+            header { h2 { "Options of the runtime" } (legend(&here, &defaults)) }
+            dl.options { (rows(&here, &defaults)) }
         }
     }
 }
 
 pub(crate) fn of_store(settings: &StoreSettings) -> Markup {
+    let (here, defaults) = (store(settings), store(&StoreSettings::default()));
     html! {
         section.sheet #settings {
-            header { h2 { "Options" } (legend()) }
+            header { h2 { "Options" } (legend(&here, &defaults)) }
             dl.options {
                 div {
                     dt { "directory" }
@@ -40,14 +41,19 @@ pub(crate) fn of_store(settings: &StoreSettings) -> Markup {
                         None => dd { "none: it is in memory" },
                     }
                 }
-                (rows(&store(settings), &store(&StoreSettings::default())))
+                (rows(&here, &defaults))
             }
         }
     }
 }
 
-fn legend() -> Markup {
-    html! { span.note { "the default, unless it says " span.chip { "set" } } }
+fn legend(rows: &Rows, defaults: &Rows) -> Markup {
+    html! {
+        span.note {
+            @if rows == defaults { "all at their defaults" }
+            @else { "at their defaults, but for those " span.chip { "set" } }
+        }
+    }
 }
 
 fn rows(rows: &Rows, defaults: &Rows) -> Markup {

@@ -5,8 +5,9 @@ use dormouse_runtime::admin::EventsPage;
 use maud::{Markup, html};
 
 use crate::console::moment::Found;
+use crate::console::time;
 use crate::console::timeline::Link;
-use crate::console::{format, time};
+use crate::format;
 
 /// At version `at`, whose event is on the page of `events`.
 pub(crate) fn markup(link: &Link<'_>, at: Version, events: &EventsPage, found: Option<&Found>) -> Markup {
@@ -52,8 +53,9 @@ fn moment(link: &Link<'_>, written: &str) -> Markup {
             (name(link))
             div.step {
                 label for="time" { "at" }
-                input #time type="text" name="time" value=(written) placeholder="2026-01-31 23:59:59" size="23" spellcheck="false"
-                    autocomplete="off" title="A day, or a time as exact as you know it, in UTC: Enter shows the version that was the newest then (w)";
+                input #time type="text" name="time" value=(written) placeholder="2026-01-31 23:59:59" size="23"
+                    spellcheck="false" autocomplete="off" aria-label="Time, in UTC"
+                    title="A day, or a time as exact as you know it, in UTC: Enter shows the version that was the newest then (w)";
                 span.when { "UTC" }
                 noscript { button { "Show" } }
             }

@@ -2,6 +2,9 @@
 
 use crate::readiness::{Readiness, Status};
 
+/// From a stopped store: see `docs/operations.md`.
+const WAY_ON: &str = " Nothing more is stored until the service is restarted or reopens the store.";
+
 /// Shown on every page.
 #[derive(Clone, Default)]
 pub(crate) struct Standing {
@@ -22,16 +25,20 @@ impl From<Readiness> for Standing {
             Status::Overloaded => ("busy", "Overloaded"),
             Status::ShutDown => ("bad", "Shut down"),
         };
+        let reason = sentence(&readiness.reason);
         Self {
             kind,
             word,
-            reason: sentence(&readiness.reason),
+            reason: match readiness.status {
+                Status::Stopped => reason + WAY_ON,
+                _ => reason,
+            },
         }
     }
 }
 
 /// With a capital and a full stop.
-fn sentence(reason: &str) -> String {
+pub(crate) fn sentence(reason: &str) -> String {
     let mut chars = reason.chars();
     let first = chars.next().map(|first| first.to_uppercase().to_string());
     format!(

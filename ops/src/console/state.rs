@@ -7,8 +7,8 @@ use dormouse_runtime::admin::{Admin, AdminError, AsOf};
 use maud::{Markup, html};
 
 use crate::console::difference::{Mark, Row, difference, unchanged};
-use crate::console::format;
 use crate::console::json::{Json, brief};
+use crate::format;
 
 /// Larger states are not taken apart: their beginning is shown as it is written.
 const COMPARED_BYTES_MAX: usize = 512 * 1024;

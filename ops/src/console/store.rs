@@ -7,11 +7,11 @@ use maud::{Markup, html};
 
 use crate::aside::aside;
 use crate::console::acts;
-use crate::console::format;
 use crate::console::overview::{figure, figure_of_fault};
 use crate::console::page::Page;
 use crate::console::sample::Sample;
 use crate::console::settings;
+use crate::format;
 use crate::problem::Problem;
 
 const HERE: &str = "/store";
@@ -64,7 +64,7 @@ const SHEETS: &[Sheet] = &[
             line("Batches written", "batches_total"),
             line("Bytes written", "written_total"),
             line("Commits a batch, mean", "batch_mean"),
-            of("Largest batch", "batch_max", "commits"),
+            line("Commits in the largest batch", "batch_max"),
             line("Bytes a batch, mean", "batch_bytes"),
             line("fsyncs", "syncs_total"),
             line("fsync, p50", "sync_p50"),
@@ -162,7 +162,14 @@ fn content(page: &Page, sample: &Sample, statistics: &Statistics, settings: &Sto
             @for sheet in SHEETS { (self::sheet(sheet, sample)) }
             (bars("Memory", "by part", MEMORY, sample, statistics))
             section.sheet {
-                header { h2 { "Disk" } span.note { (figure(sample, "disk_bytes")) " in all files, " (figure(sample, "disk_free_bytes")) " free" } }
+                header {
+                    h2 { "Disk" }
+                    span.note {
+                        (figure(sample, "disk_bytes")) " in all files"
+                        // a store in memory has no disk that could be full
+                        @if settings.directory.is_some() { ", " (figure(sample, "disk_free_bytes")) " free" }
+                    }
+                }
                 (parts(DISK, sample, statistics))
             }
             (families(&statistics.store.engine.families))

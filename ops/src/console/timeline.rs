@@ -5,7 +5,8 @@ use dormouse_runtime::admin::{EventRecord, EventsPage, Payload};
 use maud::{Markup, html};
 
 use crate::console::difference::pretty;
-use crate::console::{format, json, links, time};
+use crate::console::{json, links, time};
+use crate::format;
 
 /// Events on a page: what a person looks through. A longer one would make the slider slow.
 pub(crate) const PAGE: u64 = 50;

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use crate::format;
 use dormouse_persistence::{Distribution, EngineStatistics};
 use dormouse_runtime::Statistics;
-
-use crate::console::format;
 
 /// Two looks at the runtime's statistics, and the time between them.
 pub(crate) struct Window<'a> {

@@ -6,6 +6,7 @@ use dormouse_persistence::StoreError;
 use dormouse_runtime::Dormouse;
 use tokio::runtime;
 
+use crate::format;
 use crate::jobs::job::{Ended, Job, Kind, Progress};
 
 #[cfg(test)]
@@ -67,10 +68,10 @@ fn checkpoint(runtime: &Dormouse, directory: &Path, job: &Job) -> Result<String,
     });
     let copied = copied.map_err(|error| ended(&error))?;
     Ok(format!(
-        "all up to offset {} in {} bytes and {} files, {}",
-        copied.durable,
-        copied.bytes,
-        copied.files,
+        "all up to offset {}: {} in {}, {}",
+        format::count(copied.durable.get()),
+        format::bytes(copied.bytes),
+        format::plural(copied.files, "file", "files"),
         if copied.is_linked { "linked" } else { "copied" }
     ))
 }
@@ -91,9 +92,9 @@ fn compact(runtime: &Dormouse, job: &Job) -> Result<String, Ended> {
         return Err(Ended::Cancelled);
     }
     Ok(format!(
-        "{} bytes became {}, {} runs of the streams {}",
-        compacted.bytes_before,
-        compacted.bytes_after,
+        "{} became {}; sorted runs of the streams: {} before, {} now",
+        format::bytes(compacted.bytes_before),
+        format::bytes(compacted.bytes_after),
         compacted.stream_runs_before,
         compacted.stream_runs_after
     ))

@@ -6,7 +6,8 @@ mod load;
 mod secured;
 mod server;
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -86,6 +87,7 @@ async fn a_real_prometheus_has_data_for_each_query_and_rule() {
     )
     .await;
     check_rules(&prometheus);
+    check_text(&get(&ops, "/metrics", &[]).body);
 
     bank.end().await;
     ops.stop().await;
@@ -110,6 +112,19 @@ fn check_rules(prometheus: &Prometheus) {
             panic!("{}: {error}", rule.name);
         }
     }
+}
+
+/// Names, types and units are as Prometheus would have them.
+fn check_text(metrics: &str) {
+    let mut check = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    check.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
+    let told = check.wait_with_output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn a_body_of_another_type_is_told_which_is_expected() {
 fn what_actix_would_say_in_plain_text_is_told_as_everything_else() {
     let form = ["Content-Type: application/x-www-form-urlencoded"];
     refused(&post("/login", &form, "name=monday"), 400, Some("token"));
-    let large = format!("token={}", "a".repeat(8 * 1024));
+    let large = format!("token={}", "a".repeat(32 * 1024));
     refused(&post("/login", &form, &large), 413, Some("body"));
     let json = ["Content-Type: application/json"];
     refused(

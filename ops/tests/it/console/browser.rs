@@ -108,11 +108,11 @@ impl Browser {
         }
     }
 
-    /// Waits until an element has this text.
+    /// Waits until an element that is to be seen has this text.
     pub(crate) async fn until_text(&self, selector: &str, text: &str) {
         let (selector, text) = (json!(selector), json!(text));
         self.until(&format!(
-            "[...document.querySelectorAll({selector})].some((one) => one.innerText.replaceAll('\\u00a0', ' ').includes({text}))"
+            "[...document.querySelectorAll({selector})].some((one) => one.getClientRects().length && one.innerText.replaceAll('\\u00a0', ' ').includes({text}))"
         ))
         .await;
     }

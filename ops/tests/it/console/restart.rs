@@ -17,6 +17,7 @@ async fn a_page_says_that_it_is_disconnected_and_recovers_by_itself() {
     ops.stop().await;
     first.shutdown().await.unwrap();
     browser.until_text("#offline", "Disconnected").await;
+    browser.until_text("#offline", " UTC.").await;
     browser.until("document.body.classList.contains('stale')").await;
     browser.until_text("#standing", "Disconnected").await;
     let address = url.trim_start_matches("http://").trim_end_matches('/');

@@ -1,5 +1,5 @@
-//! Numbers as people read them: grouped digits, units, one width while they change. The only place where the console
-//! turns a number into text; scripts show what is made here.
+//! Numbers as people read them: grouped digits, units, one width while they change. The only place where the console and
+//! what jobs tell turn a number into text; scripts show what is made here.
 
 use std::time::Duration;
 
