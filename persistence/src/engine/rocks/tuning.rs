@@ -34,6 +34,11 @@ const ZLIB_WINDOW_BITS: i32 = -14;
 /// Open files: the usual soft limit of a process is 1,024 descriptors, and the application wants some.
 const LOG_FILES_MAX: i32 = 96;
 const DERIVED_FILES_MAX: i32 = 256;
+/// Flushes and compactions of an instance at a time, by cores: RocksDB keeps a quarter of them, one at least, for flushes.
+/// Never fewer than two compactions: beside a merge of `streams` that takes minutes, small ones must get through
+/// (docs/decisions/0017).
+const JOBS_MIN: usize = 3;
+const JOBS_MAX: usize = 6;
 /// RocksDB's own text logs, for both instances together at most 2 × 5 × 4 MiB.
 const INFO_LOG_BYTES_MAX: usize = 4 * MIB;
 const INFO_LOG_FILES: usize = 5;
@@ -68,7 +73,7 @@ impl Shared {
             cache,
             memtables,
             env,
-            jobs: i32::try_from(cores.clamp(2, 6)).unwrap_or(2),
+            jobs: cores.clamp(JOBS_MIN, JOBS_MAX) as i32,
         })
     }
 
