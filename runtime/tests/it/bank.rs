@@ -200,15 +200,18 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     panic!("never happened: {what}");
 }
 
-/// What a call answers when its wait ends after it was handled, and before the disk has its commit: not a moment earlier,
-/// however busy the machine is. For tests on one thread.
-pub(crate) async fn end_of_wait<T>(call: impl Future<Output = T>, held: &HeldAppends, within: Duration) -> T {
+/// For how long a call may be waited for that ends by [`end_of_wait`]. Nobody waits so long: the clock is moved on.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// What a call `within` [`PATIENCE`] answers when its wait ends after it was handled, and before the disk has its commit: not
+/// a moment earlier, however busy the machine is. For tests on one thread.
+pub(crate) async fn end_of_wait<T>(call: impl Future<Output = T>, held: &HeldAppends) -> T {
     let mut call = std::pin::pin!(call);
     tokio::time::pause();
     let sent = std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context))).await;
     assert!(sent.is_pending(), "the disk is held");
     held.wait_for_append();
-    tokio::time::advance(within).await;
+    tokio::time::advance(PATIENCE).await;
     let answer = call.await;
     tokio::time::resume();
     answer

@@ -5,7 +5,7 @@ use std::time::Duration;
 use dormouse_domain::{CommandError, CommandId, NotDone, Unknown, Version};
 use dormouse_persistence::{AppendFault, Health, MemoryDisk};
 
-use crate::bank::{Deposit, Overdrawn, Withdraw, account, bank_on, end_of_wait, not_done, until};
+use crate::bank::{Deposit, Overdrawn, PATIENCE, Withdraw, account, bank_on, end_of_wait, not_done, until};
 
 const A_WHILE: Duration = Duration::from_millis(50);
 
@@ -121,8 +121,8 @@ async fn a_caller_that_stops_waiting_does_not_stop_the_commit() {
     let account = account(&bank, "acc-1");
     let id = CommandId::now();
     let held = disk.hold_appends();
-    let call = account.execute(Deposit { cents: 5 }).id(id).within(A_WHILE);
-    let late = end_of_wait(call.into_future(), &held, A_WHILE).await;
+    let call = account.execute(Deposit { cents: 5 }).id(id).within(PATIENCE);
+    let late = end_of_wait(call.into_future(), &held).await;
     assert_eq!(late, Err(CommandError::Unknown(Unknown::WaitEnded)));
     drop(held);
     let again = account

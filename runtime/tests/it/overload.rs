@@ -8,7 +8,7 @@ use dormouse_domain::{Bound, Clock, CommandError, NotDone, Timestamp, Unknown};
 use dormouse_persistence::{MemoryDisk, Store, StoreOptions};
 use dormouse_runtime::Dormouse;
 
-use crate::bank::{Account, Deposit, account, bank_on, bank_with, end_of_wait, not_done, until};
+use crate::bank::{Account, Deposit, PATIENCE, account, bank_on, bank_with, end_of_wait, not_done, until};
 
 const SHORT: Duration = Duration::from_millis(30);
 
@@ -163,8 +163,8 @@ async fn a_deadline_that_passes_after_handling_is_unknown() {
     let bank = bank_on(&disk).await;
     let account = account(&bank, "acc-1");
     let held = disk.hold_appends();
-    let call = account.execute(Deposit { cents: 1 }).within(SHORT);
-    let late = end_of_wait(call.into_future(), &held, SHORT).await;
+    let call = account.execute(Deposit { cents: 1 }).within(PATIENCE);
+    let late = end_of_wait(call.into_future(), &held).await;
     assert_eq!(late, Err(CommandError::Unknown(Unknown::WaitEnded)));
     drop(held);
     assert_eq!(account.query(|state| state.cents).await, Ok(1));
