@@ -1,26 +1,34 @@
-//! How long a connection of our own server may last.
+//! What a connection of our own server may take: how long it lasts, and one request.
 //!
 //! actix-web limits the time that a request's head may take, and nothing after it. An answer that its client does not
 //! read, or reads a byte now and then, waits for room in the socket for ever; neither the handler nor the body is polled
 //! meanwhile, so only the socket itself can be ended.
+//!
+//! Without keep-alive actix-web still handles all requests that come before the first one's answer is sent. They are
+//! refused here: else one connection could ask for all that many may.
 
 #[cfg(test)]
 mod tests;
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::Shutdown;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::body::MessageBody;
-use actix_web::dev::{Extensions, ServiceResponse};
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
 use actix_web::rt;
 use actix_web::rt::net::TcpStream;
 use actix_web::rt::task::JoinHandle;
+use actix_web::{Error, HttpResponse};
 use socket2::{SockRef, Socket};
+
+use crate::problem::Problem;
 
 /// What a connection may take from when it was accepted until all of its answer is read.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +44,8 @@ struct Connection {
     socket: Rc<Socket>,
     lifetimes: Lifetimes,
     timer: RefCell<JoinHandle<()>>,
+    /// Whether its one request has come.
+    asked: Cell<bool>,
 }
 
 /// For [`HttpServer::on_connect`](actix_web::HttpServer::on_connect): from here on the connection's time runs.
@@ -54,10 +64,28 @@ pub(crate) fn accepted(lifetimes: Lifetimes, connection: &dyn Any, data: &mut Ex
     }
 }
 
-/// A stream of events, which never ends by itself, may last longer than other answers.
-pub(crate) fn answered(answer: &ServiceResponse<impl MessageBody>) {
+/// Serves a connection's first request only; its client was told with the answer that the connection closes, and has to
+/// throw away whatever else comes (RFC 9112, section 9.6).
+pub(crate) async fn serve_once<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    if let Some(connection) = request.conn_data::<Connection>()
+        && connection.asked.replace(true)
+    {
+        let refusal = Problem::new(StatusCode::BAD_REQUEST, "a connection takes one request");
+        return Ok(request.into_response(HttpResponse::from(refusal).map_into_right_body()));
+    }
+    let answer = next.call(request).await?;
+    answered(&answer);
+    Ok(answer.map_into_left_body())
+}
+
+/// A stream of events, which never ends by itself, may last longer than other answers. One that answers HEAD is over.
+fn answered(answer: &ServiceResponse<impl MessageBody>) {
     let kind = answer.headers().get(CONTENT_TYPE);
-    if kind.is_some_and(|kind| kind == "text/event-stream")
+    if answer.request().method() == Method::GET
+        && kind.is_some_and(|kind| kind == "text/event-stream")
         && let Some(connection) = answer.request().conn_data::<Connection>()
     {
         connection.end_in(connection.lifetimes.events);
@@ -70,6 +98,7 @@ impl Connection {
             timer: RefCell::new(end_in(lifetimes.answer, Rc::downgrade(&socket))),
             socket,
             lifetimes,
+            asked: Cell::new(false),
         }
     }
 

@@ -24,7 +24,6 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage};
 
-use crate::connection;
 use crate::problem::Problem;
 use crate::scope::Scope;
 use attempts::Attempts;
@@ -119,7 +118,6 @@ impl Guard {
             });
         }
         let mut answered = answered?;
-        connection::answered(&answered);
         if asks_for_head {
             answered = answered.map_body(|_, answer| Unsent::of(&answer).boxed());
         }

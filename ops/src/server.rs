@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::http::KeepAlive;
+use actix_web::middleware::from_fn;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
 use parking_lot::Mutex;
@@ -104,14 +105,18 @@ async fn serve(
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     tell: &mpsc::Sender<io::Result<ServerHandle>>,
 ) {
-    let app = move || App::new().configure(configure.clone());
+    let app = move || {
+        App::new()
+            .wrap(from_fn(connection::serve_once))
+            .configure(configure.clone())
+    };
     let server = HttpServer::new(app)
         .workers(WORKERS)
         .max_connections(CONNECTIONS_MAX)
         .backlog(BACKLOG)
         .client_request_timeout(HEAD_TIME)
         .tls_handshake_timeout(HEAD_TIME)
-        // one request a connection: actix limits the time of its first head only, and a second could dribble in for ever
+        // one request a connection, as `serve_once` sees to: actix limits the time of its first head only, and a second could dribble in for ever
         .keep_alive(KeepAlive::Disabled)
         .client_disconnect_timeout(DISCONNECT_TIME)
         .on_connect(move |connection, data| connection::accepted(lifetimes, connection, data))

@@ -1,4 +1,4 @@
-//! Clients that do not read what they asked for.
+//! Clients that do not read what they asked for, or ask for more than they may.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -86,4 +86,33 @@ fn a_stream_of_events_lasts_longer_and_ends_too() {
     assert!(lasted >= lifetimes.events && lasted < PATIENCE, "{lasted:?}");
     let samples = String::from_utf8_lossy(&read).matches("event: sample").count();
     assert!(samples >= 2, "one a second: {samples}");
+}
+
+/// Sends all of these at once; reads until the server closes.
+fn ask_all(url: &str, requests: &[&str]) -> String {
+    let authority = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(authority).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let heads: String = requests
+        .iter()
+        .map(|request| format!("{request} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .collect();
+    stream.write_all(heads.as_bytes()).unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    answers
+}
+
+#[test]
+fn a_connection_takes_one_request() {
+    let server = serve(crate::server::LIFETIMES);
+    let answers = ask_all(&server.origin(), &["GET /small", "GET /small", "POST /small"]);
+    assert!(answers.starts_with("HTTP/1.1 200 OK"), "{answers}");
+    let first = answers.split("HTTP/1.1 ").nth(1).unwrap();
+    assert!(
+        first.to_ascii_lowercase().contains("connection: close"),
+        "{first}"
+    );
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 1, "{answers}");
+    assert_eq!(answers.matches("HTTP/1.1 400").count(), 2, "{answers}");
 }
