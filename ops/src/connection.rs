@@ -1,4 +1,4 @@
-//! What a connection of our own server may take: how long it lasts, and one request.
+//! What a connection of our own server may take: how long it lasts, one request, and a place of its address's.
 //!
 //! actix-web limits the time that a request's head may take, and nothing after it. An answer that its client does not
 //! read, or reads a byte now and then, waits for room in the socket for ever; neither the handler nor the body is polled
@@ -7,6 +7,7 @@
 //! Without keep-alive actix-web still handles all requests that come before the first one's answer is sent. They are
 //! refused here: else one connection could ask for all that many may.
 
+mod addresses;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::net::Shutdown;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
@@ -28,7 +30,11 @@ use actix_web::rt::task::JoinHandle;
 use actix_web::{Error, HttpResponse};
 use socket2::{SockRef, Socket};
 
+use crate::guard::address;
 use crate::problem::Problem;
+use addresses::Place;
+
+pub(crate) use addresses::{Addresses, OF_ADDRESS_MAX};
 
 /// What a connection may take from when it was accepted until all of its answer is read.
 #[derive(Clone, Copy, Debug)]
@@ -46,19 +52,31 @@ struct Connection {
     timer: RefCell<JoinHandle<()>>,
     /// Whether its one request has come.
     asked: Cell<bool>,
+    /// None: refused.
+    _place: Option<Place>,
 }
 
 /// For [`HttpServer::on_connect`](actix_web::HttpServer::on_connect): from here on the connection's time runs.
-pub(crate) fn accepted(lifetimes: Lifetimes, connection: &dyn Any, data: &mut Extensions) {
-    let tls = |tls: &TlsStream<TcpStream>| SockRef::from(tls.get_ref().0).try_clone();
-    let plain = |plain: &TcpStream| SockRef::from(plain).try_clone();
-    let socket = match (connection.downcast_ref(), connection.downcast_ref()) {
-        (Some(stream), _) => plain(stream),
-        (None, Some(stream)) => tls(stream),
+/// One that its address may not hold ends at once.
+pub(crate) fn accepted(
+    addresses: &Arc<Addresses>,
+    lifetimes: Lifetimes,
+    connection: &dyn Any,
+    data: &mut Extensions,
+) {
+    let tls = connection.downcast_ref::<TlsStream<TcpStream>>();
+    let stream = match (connection.downcast_ref::<TcpStream>(), tls) {
+        (Some(stream), _) => stream,
+        (None, Some(tls)) => tls.get_ref().0,
         (None, None) => unreachable!("it listens on TCP only, with TLS or without"),
     };
-    match socket {
-        Ok(socket) => drop(data.insert(Connection::new(socket.into(), lifetimes))),
+    let place = addresses.take(address(stream.peer_addr().ok()));
+    if place.is_none() {
+        tracing::debug!(peer = ?stream.peer_addr(), "its address holds as many connections as it may");
+        end(&SockRef::from(stream));
+    }
+    match SockRef::from(stream).try_clone() {
+        Ok(socket) => drop(data.insert(Connection::new(socket.into(), lifetimes, place))),
         // for want of descriptors
         Err(error) => tracing::warn!(%error, "a connection has no limit of its time"),
     }
@@ -93,12 +111,14 @@ fn answered(answer: &ServiceResponse<impl MessageBody>) {
 }
 
 impl Connection {
-    fn new(socket: Rc<Socket>, lifetimes: Lifetimes) -> Self {
+    fn new(socket: Rc<Socket>, lifetimes: Lifetimes, place: Option<Place>) -> Self {
         Self {
             timer: RefCell::new(end_in(lifetimes.answer, Rc::downgrade(&socket))),
             socket,
             lifetimes,
-            asked: Cell::new(false),
+            // what has come before a refusal can still be read
+            asked: Cell::new(place.is_none()),
+            _place: place,
         }
     }
 
@@ -118,6 +138,7 @@ fn end_in(time: Duration, socket: Weak<Socket>) -> JoinHandle<()> {
     rt::spawn(async move {
         rt::time::sleep(time).await;
         if let Some(socket) = socket.upgrade() {
+            tracing::debug!(peer = ?socket.peer_addr(), "a connection took too long, and is ended");
             end(&socket);
         }
     })
@@ -126,7 +147,6 @@ fn end_in(time: Duration, socket: Weak<Socket>) -> JoinHandle<()> {
 /// Wakes whoever waits for room in it. What its client has not taken by now is thrown away: closed as usual, the kernel
 /// would go on offering it.
 fn end(socket: &Socket) {
-    tracing::debug!(peer = ?socket.peer_addr(), "a connection took too long, and is ended");
     let ended = socket
         .set_linger(Some(Duration::ZERO))
         .and_then(|()| socket.shutdown(Shutdown::Both));

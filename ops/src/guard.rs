@@ -33,7 +33,7 @@ use sessions::{Session, Sessions};
 use unread::Unread;
 
 pub(crate) use answer::ANSWER_TIME;
-pub(crate) use attempts::FAILURES_MAX;
+pub(crate) use attempts::{FAILURES_MAX, network};
 pub(crate) use need::{LOGIN, LOGOUT};
 pub(crate) use origin::Hosts;
 pub(crate) use sessions::SessionId;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,13 +14,17 @@ use actix_web::{App, HttpServer};
 use parking_lot::Mutex;
 use rustls::ServerConfig;
 
-use crate::connection::{self, Lifetimes};
+use crate::connection::{self, Addresses, Lifetimes, OF_ADDRESS_MAX};
 use crate::guard::ANSWER_TIME;
 
 /// One is enough for a console and a scrape every few seconds.
 const WORKERS: usize = 1;
 /// Connections at once; more wait to be accepted. A console takes a handful, a scraper one.
-const CONNECTIONS_MAX: usize = 128;
+pub(crate) const CONNECTIONS_MAX: usize = 128;
+const _: () = assert!(
+    OF_ADDRESS_MAX <= CONNECTIONS_MAX / 4,
+    "a few addresses that hold all they may must leave some to others"
+);
 /// Connections that wait to be accepted; the system refuses more.
 const BACKLOG: u32 = 64;
 /// What a request's head may take to arrive, and what the TLS hand-shake may take: whoever sends a byte now and then is cut
@@ -105,6 +109,7 @@ async fn serve(
     configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
     tell: &mpsc::Sender<io::Result<ServerHandle>>,
 ) {
+    let addresses = Arc::<Addresses>::default();
     let app = move || {
         App::new()
             .wrap(from_fn(connection::serve_once))
@@ -119,7 +124,9 @@ async fn serve(
         // one request a connection, as `serve_once` sees to: actix limits the time of its first head only, and a second could dribble in for ever
         .keep_alive(KeepAlive::Disabled)
         .client_disconnect_timeout(DISCONNECT_TIME)
-        .on_connect(move |connection, data| connection::accepted(lifetimes, connection, data))
+        .on_connect(move |connection, data| {
+            connection::accepted(&addresses, lifetimes, connection, data);
+        })
         .shutdown_timeout(STOP_TIME_S)
         .disable_signals();
     let server = match tls {

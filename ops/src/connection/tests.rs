@@ -1,14 +1,15 @@
 //! Clients that do not read what they asked for, or ask for more than they may.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
+use socket2::{Domain, Socket, Type};
 
 use super::Lifetimes;
 use crate::Ops;
-use crate::server::Server;
+use crate::server::{CONNECTIONS_MAX, Server};
 
 /// More than the sockets of both ends take on loopback, which is some MiB.
 const LARGE_BYTES: usize = 64 * 1024 * 1024;
@@ -115,4 +116,45 @@ fn a_connection_takes_one_request() {
     );
     assert_eq!(answers.matches("HTTP/1.1 200").count(), 1, "{answers}");
     assert_eq!(answers.matches("HTTP/1.1 400").count(), 2, "{answers}");
+}
+
+/// From this address of this machine.
+fn connect_from(source: Ipv4Addr, url: &str) -> TcpStream {
+    let authority = url.trim_start_matches("http://").trim_end_matches('/');
+    let server: SocketAddr = authority.parse().unwrap();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&server.into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE / 2)).unwrap();
+    socket.into()
+}
+
+/// As one whose body never comes: it is waited for as long as an answer may take, which is the test's patience.
+#[test]
+fn an_address_that_holds_all_it_may_leaves_some_to_others() {
+    let ops = Ops::builder().bind("127.0.0.1:0").start().unwrap();
+    let head = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000\r\n".to_owned()
+        + "Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+    let held: Vec<_> = (0..CONNECTIONS_MAX + 1)
+        .map(|_| {
+            let mut stream = connect_from(Ipv4Addr::LOCALHOST, &ops.url());
+            // one too many may be closed already
+            let _ = stream.write_all(head.as_bytes());
+            stream
+        })
+        .collect();
+    let mut probe = connect_from(Ipv4Addr::new(127, 0, 0, 2), &ops.url());
+    probe
+        .write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    probe.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    let mut last = held.last().unwrap();
+    let mut text = String::new();
+    let refused = last.read_to_string(&mut text);
+    assert!(text.is_empty(), "{refused:?}: {text}");
+    let mut first = &held[0];
+    let waits = first.set_nonblocking(true).and_then(|()| first.read(&mut [0]));
+    assert_eq!(waits.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }

@@ -70,7 +70,7 @@ fn forget_oldest(windows: &mut HashMap<IpAddr, Window>) {
 }
 
 /// A host on the internet has at least 2⁶⁴ addresses of version 6: its network counts.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         address @ IpAddr::V4(_) => address,
