@@ -100,7 +100,7 @@ impl Guard {
         let asks_for_head = request.method() == Method::HEAD;
         let mut audited = (request.method() == Method::POST).then(|| Audited::of(&request));
         let access = check::sender(&self.hosts, &request)
-            .and_then(|()| self.identify(request.headers(), address(request.peer_addr())));
+            .and_then(|_| self.identify(request.headers(), address(request.peer_addr())));
         if let (Some(audited), Ok(Some(access))) = (&mut audited, &access) {
             audited.who.clone_from(&access.who);
         }
