@@ -75,6 +75,14 @@ impl Access {
             session: None,
         }
     }
+
+    fn of(token: &Token) -> Self {
+        Self {
+            scope: token.scope,
+            who: format!("token {}", token.name),
+            session: None,
+        }
+    }
 }
 
 impl Guard {
@@ -119,10 +127,7 @@ impl Guard {
             Err(problem) => Ok(answer::refusal(base, request, &problem)),
         };
         if let Some(audited) = &mut audited {
-            audited.status = Some(match &answered {
-                Ok(answered) => answered.status(),
-                Err(error) => error.as_response_error().status_code(),
-            });
+            audited.answered(&answered);
         }
         let mut answered = answered?;
         connection::answered(&answered);
@@ -166,12 +171,7 @@ impl Guard {
     }
 
     fn offered(&self, token: &[u8], address: IpAddr) -> Result<Access, Problem> {
-        let token = self.find(token, address)?;
-        Ok(Access {
-            scope: token.scope,
-            who: format!("token {}", token.name),
-            session: None,
-        })
+        self.find(token, address).map(Access::of)
     }
 
     /// Whose token this is; counts who tried and failed.
@@ -192,13 +192,13 @@ impl Guard {
         })
     }
 
-    /// Begins a session for who hands in this token. Answers its cookie.
+    /// Begins a session for who hands in this token. Answers who that is, and the session's cookie.
     pub(crate) fn log_in(
         &self,
         token: &str,
         address: IpAddr,
         cookie: &SessionCookie,
-    ) -> Result<String, Problem> {
+    ) -> Result<(Access, String), Problem> {
         let token = self.find(token.trim().as_bytes(), address)?;
         if token.scope < Scope::Read {
             let error = "this token is for metrics only";
@@ -210,7 +210,7 @@ impl Guard {
         };
         let id = self.sessions.begin(session, Instant::now());
         let id = id.ok_or_else(|| Problem::unavailable("the system has no random bits"))?;
-        Ok(cookie.with(id.as_str()))
+        Ok((Access::of(token), cookie.with(id.as_str())))
     }
 
     /// Ends a request's session. Answers a cookie that holds nothing.

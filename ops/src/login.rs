@@ -6,7 +6,7 @@ use actix_web::dev::ServiceRequest;
 use actix_web::error::UrlencodedError;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::{Data, Form, FormConfig, Html, Query, ReqData, ServiceConfig};
-use actix_web::{Error, HttpRequest, HttpResponse};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use maud::html;
 use serde::Deserialize;
 
@@ -79,7 +79,11 @@ async fn log_in(
     offered: Form<Offered>,
 ) -> HttpResponse {
     match guard.log_in(&offered.token, guard::address(request.peer_addr()), &cookie) {
-        Ok(cookie) => to(&destination::checked(&attached.base, &offered.to), cookie),
+        Ok((access, cookie)) => {
+            // for the audit log
+            request.extensions_mut().insert(access);
+            to(&destination::checked(&attached.base, &offered.to), cookie)
+        }
         Err(problem) => refused(&attached, &offered.to, &problem),
     }
 }

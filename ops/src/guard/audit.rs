@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
-use actix_web::dev::ServiceRequest;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::{Error, HttpMessage};
 
-use crate::guard::address;
+use crate::guard::{Access, address};
 
 /// What the audit log says of one request. Logged when it is dropped, so also if nobody waits for the answer any more: a
 /// client that resets its connection has its handler dropped in the midst of what it does.
@@ -15,7 +17,7 @@ pub(super) struct Audited {
     what: String,
     address: IpAddr,
     /// None until it is answered.
-    pub(super) status: Option<StatusCode>,
+    status: Option<StatusCode>,
 }
 
 impl Audited {
@@ -25,6 +27,19 @@ impl Audited {
             what: what(request.path(), request.query_string()),
             address: address(request.peer_addr()),
             status: None,
+        }
+    }
+
+    /// Of a login, only its handler finds out who it is.
+    pub(super) fn answered(&mut self, answered: &Result<ServiceResponse<BoxBody>, Error>) {
+        self.status = Some(match answered {
+            Ok(answered) => answered.status(),
+            Err(error) => error.as_response_error().status_code(),
+        });
+        if let Ok(answered) = answered
+            && let Some(access) = answered.request().extensions().get::<Access>()
+        {
+            self.who.clone_from(&access.who);
         }
     }
 }
