@@ -9,6 +9,11 @@ use actix_web::{Error, HttpMessage};
 
 use crate::guard::{Access, address};
 
+/// What is kept of an address: the longest type and id, percent-encoded, take 1,800 bytes.
+const WHAT_BYTES_MAX: usize = 2 * 1024;
+/// Ends what was longer.
+const CUT: &str = "… (cut)";
+
 /// What the audit log says of one request. Logged when it is dropped, so also if nobody waits for the answer any more: a
 /// client that resets its connection has its handler dropped in the midst of what it does.
 pub(super) struct Audited {
@@ -69,10 +74,16 @@ impl Drop for Audited {
 fn what(path: &str, query: &str) -> String {
     let is_name = |pair: &&str| matches!(pair.split('=').next(), Some("type" | "id"));
     let names: Vec<&str> = query.split('&').filter(is_name).collect();
-    match names.is_empty() {
+    let mut what = match names.is_empty() {
         true => path.to_owned(),
         false => format!("{path}?{}", names.join("&")),
+    };
+    if what.len() > WHAT_BYTES_MAX {
+        let end = (0..=WHAT_BYTES_MAX).rev().find(|end| what.is_char_boundary(*end));
+        what.truncate(end.unwrap_or_default());
+        what += CUT;
     }
+    what
 }
 
 #[cfg(test)]
@@ -86,6 +97,19 @@ mod tests {
         assert_eq!(
             what("/stream/passivate", "type=account&token=secret&id=.."),
             "/stream/passivate?type=account&id=.."
+        );
+    }
+
+    #[test]
+    fn what_is_long_is_cut_and_says_so() {
+        let longest = format!("/{}", "a".repeat(2_047));
+        assert_eq!(what(&longest, ""), longest);
+        assert_eq!(what(&format!("{longest}b"), ""), format!("{longest}… (cut)"));
+        let id = format!("id={}", "é".repeat(2_000));
+        let told = what("/stream/passivate", &id);
+        assert!(
+            told.ends_with("é… (cut)") && told.len() <= 2_048 + "… (cut)".len(),
+            "{told}"
         );
     }
 }
