@@ -93,6 +93,8 @@ fn logging_in_leads_nowhere_else() {
         "%2F%5Cexample.com",
         "%2F%09%2Fexample.com",
         "%2Flogin",
+        "%2Flive",
+        "%2Fapi%2Fv1%2Fjobs",
     ] {
         let answer = log_in(&ops, READ, to);
         assert_eq!(
