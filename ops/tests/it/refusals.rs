@@ -24,6 +24,9 @@ async fn a_parameter_that_is_wrong_is_named() {
         ("/streams?type=account&type=account", "type"),
         ("/streams?type=account&tpye=account", "tpye"),
         ("/streams?type=account&limit=ten", "limit"),
+        ("/streams?type=account&limit=%2B5", "limit"),
+        ("/streams?type=account&limit=", "limit"),
+        ("/streams/account/acc-1/events?from=%2B1", "from"),
         ("/streams/account/acc-1/events?limit=501", "limit"),
         (
             "/streams/account/acc-1/events?limit=99999999999999999999",
