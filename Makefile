@@ -34,7 +34,7 @@ setup:
 	@scripts/setup.sh
 
 quickstart:
-	cargo run --quiet --no-default-features --example quickstart
+	cargo run --no-default-features --example quickstart
 
 demo: setup
 	@$(env) cargo run --release --package flights -- $(ARGS)

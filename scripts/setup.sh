@@ -178,3 +178,5 @@ provide_rocksdb
 link_by_default
 say "plain cargo calls in this repository link it; for a service of your own, put this into its .cargo/config.toml:"
 cat "$repository/.cargo/rocksdb.toml"
+# checksums in hardware
+[ "$(uname -m)" != x86_64 ] || sed -n '/^\[target\./,/^rustflags/p' "$repository/.cargo/config.toml"

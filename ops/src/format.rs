@@ -54,7 +54,7 @@ pub(crate) fn duration(time: Duration) -> String {
 /// In whole seconds: for what passes while it is shown.
 pub(crate) fn whole(time: Duration) -> String {
     match time.as_secs() {
-        s @ ..100 => format!("{s}{NO_BREAK}s"),
+        s @ ..60 => format!("{s}{NO_BREAK}s"),
         s => long(s),
     }
 }
@@ -64,7 +64,7 @@ pub(crate) fn seconds(s: f64) -> String {
     if s <= 0.0 {
         return format!("0{NO_BREAK}ms");
     }
-    if s >= 99.5 {
+    if s >= 59.5 {
         return long(s.round() as u64);
     }
     let (scaled, unit) = match s {
@@ -148,6 +148,8 @@ mod tests {
             (0.000_999_6, "1.00 ms"),
             (0.001_234, "1.23 ms"),
             (12.345, "12.3 s"),
+            (59.4, "59.4 s"),
+            (59.6, "1 min 0 s"),
             (99.6, "1 min 40 s"),
             (3_725.0, "1 h 2 min"),
             (200_000.0, "2 d 7 h"),

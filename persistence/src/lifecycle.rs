@@ -67,9 +67,12 @@ pub(crate) fn open(
     }
     core.publish_durable(log_end);
     let session = Arc::new(Session::new(core, engine, recovered.tail, generation));
-    metrics::gauge!(metric_names::STORE_STOPPED).set(0.0);
     let journal = Journal::new(Arc::clone(&session), recovered.log_end);
-    let workers = Workers::start(&session, journal, run_by)?;
+    let workers = Workers::start(&session, journal, run_by).inspect_err(|_| {
+        session.engine.stop();
+        let _ = session.engine.close();
+    })?;
+    metrics::gauge!(metric_names::STORE_STOPPED).set(0.0);
     tracing::info!(
         durable = log_end.get(), recovered_events = session.index_lag(), took = ?start.elapsed(), generation,
         "the store is open"

@@ -176,8 +176,10 @@ impl Store {
         }
         let inner = &*self.inner;
         let reopened = lifecycle::open(&inner.core, &*inner.disk, session.generation + 1, &inner.run_by);
-        let (session, workers) =
-            reopened.inspect_err(|error| session.retire(&format!("reopening failed: {error}")))?;
+        let (session, workers) = reopened.inspect_err(|error| {
+            session.retire(&format!("reopening failed: {error}"));
+            metrics::gauge!(metric_names::STORE_STOPPED).set(1.0);
+        })?;
         lifecycle.workers = Some(workers);
         tracing::info!(generation = session.generation, "the store was reopened");
         self.inner.session.store(session);

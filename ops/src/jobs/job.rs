@@ -68,6 +68,18 @@ pub(crate) enum JobState {
     Cancelled,
 }
 
+impl JobState {
+    /// In a word, and in a sentence if there is one.
+    fn told(&self) -> (&'static str, &str) {
+        match self {
+            Self::Running => ("running", ""),
+            Self::Done(what) => ("done", what),
+            Self::Failed(why) => ("failed", why),
+            Self::Cancelled => ("cancelled", ""),
+        }
+    }
+}
+
 /// Why a job ended before it was done.
 pub(crate) enum Ended {
     Cancelled,
@@ -125,7 +137,8 @@ impl Job {
         let Self {
             id, kind, what, who, ..
         } = self;
-        tracing::info!(target: "dormouse::audit", %id, %kind, what, who, outcome = ?state, ?took, "job ended");
+        let (outcome, told) = state.told();
+        tracing::info!(target: "dormouse::audit", %id, %kind, what, who, outcome, told, ?took, "job ended");
         let mut inner = self.inner.lock();
         inner.state = state;
         inner.took = Some(took);

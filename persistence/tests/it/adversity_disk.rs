@@ -4,6 +4,7 @@ use std::fs;
 
 use dormouse_domain::Version;
 use dormouse_persistence::{Snapshot, Store, StoreError, StoreOptions};
+use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::child::noise;
 use crate::client::{Client, check_gapless, stream};
@@ -130,4 +131,31 @@ fn a_snapshot_of_a_lost_history_is_not_taken_for_the_new_one() {
         !matches!(found, Ok(Some(_))),
         "version 5 is another event now, and yet {found:?}"
     );
+}
+
+/// Nothing failed before, so that only the reopening can tell it.
+#[test]
+fn a_store_that_could_not_be_reopened_is_told_as_stopped() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let stopped = || {
+        let text = recorder.handle().render();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("dormouse_store_stopped "));
+        line.map(str::to_owned)
+    };
+    let home = tempfile::tempdir().unwrap();
+    let (path, elsewhere) = (home.path().join("store"), home.path().join("elsewhere"));
+    metrics::with_local_recorder(&recorder, || {
+        let store = Store::open(&path).unwrap();
+        assert_eq!(stopped().as_deref(), Some("dormouse_store_stopped 0"));
+        fs::rename(&path, &elsewhere).unwrap();
+        fs::write(&path, "in the way").unwrap();
+        store.reopen().unwrap_err();
+        assert_eq!(stopped().as_deref(), Some("dormouse_store_stopped 1"));
+        fs::remove_file(&path).unwrap();
+        fs::rename(&elsewhere, &path).unwrap();
+        store.reopen().unwrap();
+        assert_eq!(stopped().as_deref(), Some("dormouse_store_stopped 0"));
+    });
 }

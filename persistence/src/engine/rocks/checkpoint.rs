@@ -19,7 +19,7 @@ use rocksdb::DB;
 use rocksdb::checkpoint::Checkpoint as RocksCheckpoint;
 
 use super::room::{Need, is_full};
-use super::statistics::wal_bytes;
+use super::statistics::{memtable_bytes, wal_bytes};
 use super::{Databases, RocksEngine};
 use crate::checkpoint::{Checkpoint, CheckpointProgress, CheckpointStep, TellCheckpoint};
 use crate::engine::{COPYING, Watermark};
@@ -34,6 +34,9 @@ const NEVER_FLUSH: u64 = u64::MAX;
 /// it. RocksDB alone reserves 70 MiB for its next write-ahead file.
 const SPARED_BYTES: u64 = 128 * 1024 * 1024;
 
+/// What the system says of ENOSPC and EDQUOT.
+const NO_ROOM: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
 /// Makes the copy. One at a time.
 pub(super) fn make(
     engine: &RocksEngine,
@@ -45,7 +48,7 @@ pub(super) fn make(
     let store = read_format(&engine.directory)?;
     let here = Need {
         path: &engine.directory,
-        bytes: wal_bytes(&engine.directory.join("log")) + SPARED_BYTES,
+        bytes: newest_bytes(engine)? + SPARED_BYTES,
     };
     here.check()?;
     let mut steps = Steps { target, tell };
@@ -90,6 +93,13 @@ pub(super) fn make(
         files: contents.files,
         is_linked: is_moved && contents.is_linked,
     })
+}
+
+/// What is copied, or written to tables for the copy: the log's newest part, and what the index has in memory.
+fn newest_bytes(engine: &RocksEngine) -> Result<u64, StoreError> {
+    let databases = engine.databases.read_recursive();
+    let derived = &databases.as_ref().ok_or(StoreError::Closed)?.derived;
+    Ok(wal_bytes(&engine.directory.join("log")) + memtable_bytes(derived))
 }
 
 struct Steps<'s> {
@@ -154,7 +164,8 @@ impl Steps<'_> {
 
     /// RocksDB tells in words what the system said.
     fn refused_by_rocksdb(&self, need: &Need<'_>, error: &rocksdb::Error) -> StoreError {
-        match error.to_string().contains("No space left on device") {
+        let text = error.to_string();
+        match NO_ROOM.iter().any(|said| text.contains(said)) {
             true => need.ran_out(),
             false => self.engine_failed(error),
         }

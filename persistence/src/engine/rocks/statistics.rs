@@ -51,6 +51,13 @@ pub(super) fn table_bytes(derived: &DB, family: &ColumnFamily) -> u64 {
     number(derived.property_value_cf(family, "rocksdb.total-sst-files-size"))
 }
 
+/// What the memtables of all families take.
+pub(super) fn memtable_bytes(derived: &DB) -> u64 {
+    let of =
+        |family: &Family| derived.property_value_cf(handle(derived, *family), "rocksdb.size-all-mem-tables");
+    Family::ALL.iter().map(|family| number(of(family))).sum()
+}
+
 fn families(databases: &Databases) -> Vec<FamilyStatistics> {
     let Databases { log, derived } = databases;
     let of = |name, property: &dyn Fn(&str) -> Property| FamilyStatistics {
