@@ -30,6 +30,9 @@ pub(crate) use standing::sentence;
 
 use crate::paths::read;
 
+/// What a person may be led to: whatever else is below here, pages load.
+pub(crate) const PAGES: [&str; 6] = ["/", "/aggregates", "/aggregate", "/event", "/store", "/jobs"];
+
 pub(crate) fn configure(routes: &mut ServiceConfig) {
     routes
         .service(read("/", overview::page))

@@ -4,6 +4,7 @@ mod answer;
 mod attempts;
 mod audit;
 mod check;
+mod cookie;
 mod head;
 pub(crate) mod headers;
 mod need;
@@ -34,6 +35,7 @@ use unread::Unread;
 
 pub(crate) use answer::ANSWER_TIME;
 pub(crate) use attempts::{FAILURES_MAX, network};
+pub(crate) use cookie::SessionCookie;
 pub(crate) use need::{LOGIN, LOGOUT};
 pub(crate) use origin::Hosts;
 pub(crate) use sessions::SessionId;
@@ -72,6 +74,14 @@ impl Access {
             session: None,
         }
     }
+
+    fn of(token: &Token) -> Self {
+        Self {
+            scope: token.scope,
+            who: format!("token {}", token.name),
+            session: None,
+        }
+    }
 }
 
 impl Guard {
@@ -98,8 +108,12 @@ impl Guard {
             .then(|| request.take_payload());
         let asks_for_head = request.method() == Method::HEAD;
         let mut audited = (request.method() == Method::POST).then(|| Audited::of(&request));
-        let access = check::sender(&self.hosts, &request)
-            .and_then(|()| self.identify(request.headers(), address(request.peer_addr())));
+        let access = check::sender(&self.hosts, &request).and_then(|host| {
+            let cookie = SessionCookie::of(self.secure, base, host);
+            let access = self.identify(request.headers(), &cookie, address(request.peer_addr()));
+            request.extensions_mut().insert(cookie);
+            access
+        });
         if let (Some(audited), Ok(Some(access))) = (&mut audited, &access) {
             audited.who.clone_from(&access.who);
         }
@@ -112,10 +126,7 @@ impl Guard {
             Err(problem) => Ok(answer::refusal(base, request, &problem)),
         };
         if let Some(audited) = &mut audited {
-            audited.status = Some(match &answered {
-                Ok(answered) => answered.status(),
-                Err(error) => error.as_response_error().status_code(),
-            });
+            audited.answered(&answered);
         }
         let mut answered = answered?;
         if asks_for_head {
@@ -128,7 +139,12 @@ impl Guard {
         Ok(answered)
     }
 
-    fn identify(&self, headers: &HeaderMap, address: IpAddr) -> Result<Option<Access>, Problem> {
+    fn identify(
+        &self,
+        headers: &HeaderMap,
+        cookie: &SessionCookie,
+        address: IpAddr,
+    ) -> Result<Option<Access>, Problem> {
         if self.tokens.is_empty() {
             return Ok(Some(Access::local()));
         }
@@ -136,14 +152,15 @@ impl Guard {
             let token = bearer(authorization.as_bytes()).unwrap_or_default();
             return self.offered(token, address).map(Some);
         }
-        Ok(self.session(headers).and_then(|id| {
+        let access = cookie.sessions(headers).find_map(|id| {
             let session = self.sessions.find(&id, Instant::now())?;
             Some(Access {
                 scope: session.scope,
                 who: format!("session of {}", session.token),
                 session: Some(id),
             })
-        }))
+        });
+        Ok(access)
     }
 
     /// Whether a session goes on: an answer that lasts ends with it.
@@ -151,18 +168,8 @@ impl Guard {
         self.sessions.find(session, Instant::now()).is_some()
     }
 
-    /// What a request's cookie says, true or not.
-    fn session(&self, headers: &HeaderMap) -> Option<SessionId> {
-        cookie(headers, self.cookie_name()).map(SessionId::of_cookie)
-    }
-
     fn offered(&self, token: &[u8], address: IpAddr) -> Result<Access, Problem> {
-        let token = self.find(token, address)?;
-        Ok(Access {
-            scope: token.scope,
-            who: format!("token {}", token.name),
-            session: None,
-        })
+        self.find(token, address).map(Access::of)
     }
 
     /// Whose token this is; counts who tried and failed.
@@ -183,8 +190,13 @@ impl Guard {
         })
     }
 
-    /// Begins a session for who hands in this token. Answers its cookie.
-    pub(crate) fn log_in(&self, token: &str, address: IpAddr) -> Result<String, Problem> {
+    /// Begins a session for who hands in this token. Answers who that is, and the session's cookie.
+    pub(crate) fn log_in(
+        &self,
+        token: &str,
+        address: IpAddr,
+        cookie: &SessionCookie,
+    ) -> Result<(Access, String), Problem> {
         let token = self.find(token.trim().as_bytes(), address)?;
         if token.scope < Scope::Read {
             let error = "this token is for metrics only";
@@ -196,32 +208,15 @@ impl Guard {
         };
         let id = self.sessions.begin(session, Instant::now());
         let id = id.ok_or_else(|| Problem::unavailable("the system has no random bits"))?;
-        Ok(self.cookie(id.as_str()))
+        Ok((Access::of(token), cookie.with(id.as_str())))
     }
 
     /// Ends a request's session. Answers a cookie that holds nothing.
-    pub(crate) fn log_out(&self, headers: &HeaderMap) -> String {
-        if let Some(id) = self.session(headers) {
+    pub(crate) fn log_out(&self, headers: &HeaderMap, cookie: &SessionCookie) -> String {
+        for id in cookie.sessions(headers) {
             self.sessions.end(&id);
         }
-        self.cookie("") + "; Max-Age=0"
-    }
-
-    /// The prefix makes browsers refuse it from a neighbouring host, and without TLS.
-    fn cookie_name(&self) -> &'static str {
-        if self.secure {
-            "__Host-dormouse"
-        } else {
-            "dormouse"
-        }
-    }
-
-    fn cookie(&self, id: &str) -> String {
-        let secure = if self.secure { "; Secure" } else { "" };
-        format!(
-            "{}={id}; Path=/; HttpOnly; SameSite=Strict{secure}",
-            self.cookie_name()
-        )
+        cookie.ended()
     }
 }
 
@@ -232,14 +227,6 @@ fn bearer(authorization: &[u8]) -> Option<&[u8]> {
     scheme
         .eq_ignore_ascii_case(b"Bearer")
         .then(|| token.trim_ascii_start())
-}
-
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let pairs = check::text(headers, header::COOKIE.as_str())?.split(';');
-    pairs
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value)
 }
 
 /// Of the other end of the connection: a header that names another one is believed from nobody.

@@ -5,14 +5,14 @@ mod destination;
 use actix_web::dev::ServiceRequest;
 use actix_web::error::UrlencodedError;
 use actix_web::http::{StatusCode, header};
-use actix_web::web::{Data, Form, FormConfig, Html, Query, ServiceConfig};
-use actix_web::{Error, HttpRequest, HttpResponse};
+use actix_web::web::{Data, Form, FormConfig, Html, Query, ReqData, ServiceConfig};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use maud::html;
 use serde::Deserialize;
 
 use crate::attached::Attached;
 use crate::console::{layout, sentence};
-use crate::guard::{self, Guard, LOGIN, LOGOUT};
+use crate::guard::{self, Guard, LOGIN, LOGOUT, SessionCookie};
 use crate::paths::{act, read_or_act};
 use crate::problem::Problem;
 use destination::DESTINATION_BYTES_MAX;
@@ -75,18 +75,28 @@ async fn log_in(
     request: HttpRequest,
     attached: Data<Attached>,
     guard: Data<Guard>,
+    cookie: ReqData<SessionCookie>,
     offered: Form<Offered>,
 ) -> HttpResponse {
-    match guard.log_in(&offered.token, guard::address(request.peer_addr())) {
-        Ok(cookie) => to(&destination::checked(&attached.base, &offered.to), cookie),
+    match guard.log_in(&offered.token, guard::address(request.peer_addr()), &cookie) {
+        Ok((access, cookie)) => {
+            // for the audit log
+            request.extensions_mut().insert(access);
+            to(&destination::checked(&attached.base, &offered.to), cookie)
+        }
         Err(problem) => refused(&attached, &offered.to, &problem),
     }
 }
 
-async fn log_out(request: HttpRequest, attached: Data<Attached>, guard: Data<Guard>) -> HttpResponse {
+async fn log_out(
+    request: HttpRequest,
+    attached: Data<Attached>,
+    guard: Data<Guard>,
+    cookie: ReqData<SessionCookie>,
+) -> HttpResponse {
     to(
         &format!("{}{LOGIN}", attached.base),
-        guard.log_out(request.headers()),
+        guard.log_out(request.headers(), &cookie),
     )
 }
 

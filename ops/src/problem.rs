@@ -1,6 +1,7 @@
 //! How a request is told that it was not done: JSON for every status of 400 and above.
 
 use std::fmt;
+use std::ops::Not;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
@@ -13,13 +14,16 @@ use crate::guard::headers;
 /// The media type of a [`Problem`]: RFC 9457, whose own members are all optional.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Why a request was not done. Nothing has changed, unless `error` says so.
+/// Why a request was not done. Nothing has changed, unless `unknown` is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// The status code, once more.
     pub(crate) status: u16,
     /// What is wrong, in a sentence.
     pub(crate) error: String,
+    /// Whether it is not known what became of it: it may have been done.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub(crate) unknown: bool,
     /// The parameter, header or member that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -42,6 +46,7 @@ impl Problem {
         Self {
             status: status.as_u16(),
             error: error.into(),
+            unknown: false,
             field: None,
             value_size: None,
             limit: None,
@@ -77,6 +82,13 @@ impl Problem {
 
     pub(crate) fn of(mut self, field: &str) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// It may have been done.
+    pub(crate) fn unknown(mut self) -> Self {
+        self.unknown = true;
+        self.error += "; it may have been done";
         self
     }
 

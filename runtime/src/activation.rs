@@ -200,7 +200,7 @@ fn replay<A: Aggregate>(
         }
         match fold_commit(commit, until.last_version(), folded) {
             Ok(()) if !is_wanted() => {
-                failed = Some(LoadFailed::NotWanted);
+                failed = Some(LoadFailed::NotWanted.into());
                 ControlFlow::Break(())
             }
             Ok(()) => ControlFlow::Continue(()),
@@ -211,14 +211,15 @@ fn replay<A: Aggregate>(
         }
     });
     let reached = read?;
-    failed.map_or(Ok(reached), Err)
+    failed.map_or(Ok(reached), |failed: Box<_>| Err(*failed))
 }
 
+/// The error in a box: every commit answers by it, and next to none has one.
 fn fold_commit<A: Aggregate>(
     commit: &StoredCommit<'_>,
     last: Version,
     folded: &mut Folded<A>,
-) -> Result<(), LoadFailed> {
+) -> Result<(), Box<LoadFailed>> {
     for event in commit.events() {
         // of the commit that a snapshot ends in, or the wanted version
         if event.version <= folded.version {
@@ -233,12 +234,14 @@ fn fold_commit<A: Aggregate>(
                 version: Some(event.version),
             };
             let state = AssertUnwindSafe(&mut folded.state);
-            catch_unwind(move || decode_and_apply(state, &event))
-                .map_err(|panic| LoadFailed::panicked(place(), "decoding or applying it", panic.as_ref()))?
-                .map_err(|error| LoadFailed::Domain {
-                    place: place(),
-                    reason: error.to_string().into(),
-                })?;
+            match catch_unwind(move || decode_and_apply(state, &event)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(LoadFailed::refused(place(), &error).into()),
+                Err(panic) => {
+                    let doing = "decoding or applying it";
+                    return Err(LoadFailed::panicked(place(), doing, panic.as_ref()).into());
+                }
+            }
         }
         folded.version = event.version;
         folded.events_replayed += 1;

@@ -59,12 +59,16 @@ pub(crate) fn prefix(prefix: String) -> Result<String, Problem> {
 /// A whole number, if there is any. Taken as text until here, where its name is known: a problem names it.
 fn number(field: &str, asked: Option<&str>) -> Result<Option<u64>, Problem> {
     let parsed = asked.map(|text| {
-        text.parse().map_err(|error| {
-            let error = format!("`{text}` is no whole number from 0 on: {error}");
-            Problem::bad(field, error)
-        })
+        let error = || format!("`{text}` is no whole number from 0 to {}", u64::MAX);
+        whole(text).ok_or_else(|| Problem::bad(field, error()))
     });
     parsed.transpose()
+}
+
+/// Digits and nothing else: Rust's own reading takes a `+` before them, too.
+pub(crate) fn whole(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
 }
 
 /// How many items are asked for: from 1 to `most`.

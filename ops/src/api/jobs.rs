@@ -116,7 +116,7 @@ pub(crate) async fn cancel(jobs: Data<Jobs>, path: web::Path<JobPath>) -> Result
 }
 
 fn found(jobs: &Jobs, JobPath { id }: &JobPath) -> Result<Arc<Job>, Problem> {
-    let job = id.parse().ok().and_then(|id| jobs.find(JobId(id)));
+    let job = asked::whole(id).and_then(|id| jobs.find(JobId(id)));
     job.ok_or_else(|| Problem::not_found(format!("no job {id}: it never was, or is forgotten")).of("id"))
 }
 

@@ -13,6 +13,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::api::asked::whole;
 use crate::aside::aside;
 use crate::console::moment::Found;
 use crate::console::page::{Page, stream};
@@ -87,7 +88,7 @@ async fn read(
     let wanted = found
         .as_ref()
         .and_then(Found::version)
-        .or_else(|| asked.at.parse().ok().map(Version::new));
+        .or_else(|| whole(&asked.at).map(Version::new));
     let at = wanted
         .unwrap_or(head)
         .clamp(Version::new(1), head.max(Version::new(1)));

@@ -8,6 +8,8 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::Path;
 
+use crate::problem::Problem;
+
 /// A year, the longest that caches honour: the folder's name changes with the contents.
 const KEPT: &str = "public, max-age=31536000, immutable";
 
@@ -55,7 +57,7 @@ pub(crate) fn path(base: &str, name: &str) -> String {
 pub(crate) async fn file(path: Path<(String, String)>) -> HttpResponse {
     let (folder, name) = path.into_inner();
     let Some((_, kind, text)) = FILES.iter().find(|(known, ..)| *known == name) else {
-        return HttpResponse::NotFound().body("there is no such file\n");
+        return Problem::not_found("there is no such file").into();
     };
     let kept = if folder == *FOLDER { KEPT } else { "no-store" };
     HttpResponse::Ok()

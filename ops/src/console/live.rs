@@ -19,6 +19,7 @@ use crate::attached::Attached;
 use crate::console::assets;
 use crate::console::sample::{Look, Sample, Samples};
 use crate::guard::{Access, Guard, SessionId};
+use crate::problem::Problem;
 use crate::readiness::Readiness;
 
 /// How often the runtime is looked at. Also what keeps connections alive.
@@ -142,7 +143,7 @@ pub(crate) async fn stream(
                 guard: guard.into_inner(),
                 session: access.into_inner().session,
             }),
-        None => HttpResponse::ServiceUnavailable().body("as many pages are open as may be\n"),
+        None => Problem::unavailable("as many pages are open as may be").into(),
     }
 }
 

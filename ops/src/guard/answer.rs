@@ -30,6 +30,7 @@ pub(super) async fn of(
         request.extensions_mut().insert(access);
     }
     let path = request.path().to_owned();
+    let changes = request.method() == Method::POST;
     let mut called = pin!(next.call(request));
     let unpanicked =
         poll_fn(
@@ -38,23 +39,24 @@ pub(super) async fn of(
                 Err(panic) => Poll::Ready(Err(panic)),
             },
         );
-    match tokio::time::timeout(ANSWER_TIME, unpanicked).await {
-        Ok(Ok(answered)) => answered
-            .map(|answered| as_problem(answered.map_into_boxed_body()))
-            .map_err(|error| problem_of(&error).map_or(error, Error::from)),
+    let failure = match tokio::time::timeout(ANSWER_TIME, unpanicked).await {
+        Ok(Ok(answered)) => {
+            return answered
+                .map(|answered| as_problem(answered.map_into_boxed_body()))
+                .map_err(|error| problem_of(&error).map_or(error, Error::from));
+        }
         Ok(Err(_)) => {
             tracing::error!(path, "a handler of the ops server panicked");
-            Err(Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "a bug of Dormouse's: its log has the panic",
-            )
-            .into())
+            let error = "a bug of Dormouse's: its log has the panic";
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error)
         }
         Err(_) => {
             let error = format!("it took longer than {} seconds", ANSWER_TIME.as_secs());
-            Err(Problem::unavailable(error).into())
+            Problem::unavailable(error)
         }
-    }
+    };
+    // it was under way
+    Err(if changes { failure.unknown() } else { failure }.into())
 }
 
 /// An answer of actix-web's own, in place of a handler's whose arguments it could not make, says in plain text what is

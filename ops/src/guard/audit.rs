@@ -2,10 +2,17 @@
 
 use std::net::IpAddr;
 
-use actix_web::dev::ServiceRequest;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
+use actix_web::{Error, HttpMessage};
 
-use crate::guard::address;
+use crate::guard::{Access, address};
+
+/// What is kept of an address: the longest type and id, percent-encoded, take 1,800 bytes.
+const WHAT_BYTES_MAX: usize = 2 * 1024;
+/// Ends what was longer.
+const CUT: &str = "… (cut)";
 
 /// What the audit log says of one request. Logged when it is dropped, so also if nobody waits for the answer any more: a
 /// client that resets its connection has its handler dropped in the midst of what it does.
@@ -15,7 +22,7 @@ pub(super) struct Audited {
     what: String,
     address: IpAddr,
     /// None until it is answered.
-    pub(super) status: Option<StatusCode>,
+    status: Option<StatusCode>,
 }
 
 impl Audited {
@@ -25,6 +32,19 @@ impl Audited {
             what: what(request.path(), request.query_string()),
             address: address(request.peer_addr()),
             status: None,
+        }
+    }
+
+    /// Of a login, only its handler finds out who it is.
+    pub(super) fn answered(&mut self, answered: &Result<ServiceResponse<BoxBody>, Error>) {
+        self.status = Some(match answered {
+            Ok(answered) => answered.status(),
+            Err(error) => error.as_response_error().status_code(),
+        });
+        if let Ok(answered) = answered
+            && let Some(access) = answered.request().extensions().get::<Access>()
+        {
+            self.who.clone_from(&access.who);
         }
     }
 }
@@ -54,10 +74,16 @@ impl Drop for Audited {
 fn what(path: &str, query: &str) -> String {
     let is_name = |pair: &&str| matches!(pair.split('=').next(), Some("type" | "id"));
     let names: Vec<&str> = query.split('&').filter(is_name).collect();
-    match names.is_empty() {
+    let mut what = match names.is_empty() {
         true => path.to_owned(),
         false => format!("{path}?{}", names.join("&")),
+    };
+    if what.len() > WHAT_BYTES_MAX {
+        let end = (0..=WHAT_BYTES_MAX).rev().find(|end| what.is_char_boundary(*end));
+        what.truncate(end.unwrap_or_default());
+        what += CUT;
     }
+    what
 }
 
 #[cfg(test)]
@@ -71,6 +97,19 @@ mod tests {
         assert_eq!(
             what("/stream/passivate", "type=account&token=secret&id=.."),
             "/stream/passivate?type=account&id=.."
+        );
+    }
+
+    #[test]
+    fn what_is_long_is_cut_and_says_so() {
+        let longest = format!("/{}", "a".repeat(2_047));
+        assert_eq!(what(&longest, ""), longest);
+        assert_eq!(what(&format!("{longest}b"), ""), format!("{longest}… (cut)"));
+        let id = format!("id={}", "é".repeat(2_000));
+        let told = what("/stream/passivate", &id);
+        assert!(
+            told.ends_with("é… (cut)") && told.len() <= 2_048 + "… (cut)".len(),
+            "{told}"
         );
     }
 }

@@ -32,22 +32,27 @@ async fn panics() -> HttpResponse {
 
 /// What is answered at `path`, status and body.
 async fn answer(path: &str) -> (u16, Value) {
+    answer_to(TestRequest::get(), path).await
+}
+
+async fn answer_to(request: TestRequest, path: &str) -> (u16, Value) {
     let app = App::new()
         .wrap(from_fn(guarded))
-        .route("/panics", web::get().to(panics))
-        .route("/never", web::get().to(pending::<HttpResponse>))
+        .route("/panics", web::route().to(panics))
+        .route("/never", web::route().to(pending::<HttpResponse>))
         .route(
             "/good",
             web::get().to(|| async { HttpResponse::Ok().json("good") }),
         );
     let app = actix_web::test::init_service(app).await;
-    let request = |path: &str| {
-        TestRequest::get()
+    let asked = |request: TestRequest, path: &str| {
+        request
             .uri(path)
             .insert_header(("Host", "localhost"))
+            .insert_header(("X-Dormouse-Action", "1"))
             .to_request()
     };
-    let answer = match try_call_service(&app, request(path)).await {
+    let answer = match try_call_service(&app, asked(request, path)).await {
         Ok(answer) => answer.into_parts().1.map_into_boxed_body(),
         Err(error) => error.error_response(),
     };
@@ -55,7 +60,7 @@ async fn answer(path: &str) -> (u16, Value) {
         answer.headers().contains_key("content-security-policy"),
         "{answer:?}"
     );
-    let after: Value = call_and_read_body_json(&app, request("/good")).await;
+    let after: Value = call_and_read_body_json(&app, asked(TestRequest::get(), "/good")).await;
     assert_eq!(after, "good", "it goes on");
     let status = answer.status().as_u16();
     let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
@@ -79,4 +84,19 @@ async fn a_handler_that_does_not_end_is_given_up() {
         (status, body["error"].as_str()),
         (503, Some("it took longer than 30 seconds"))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_done_is_told() {
+    for (path, wanted) in [("/panics", 500), ("/never", 503)] {
+        let (status, body) = answer_to(TestRequest::post(), path).await;
+        assert_eq!((status, &body["unknown"]), (wanted, &Value::from(true)));
+        let error = body["error"].as_str().unwrap();
+        assert!(error.ends_with("it may have been done"), "{error}");
+        // reading changes nothing
+        let (status, body) = answer(path).await;
+        assert_eq!((status, body.get("unknown")), (wanted, None));
+        let error = body["error"].as_str().unwrap();
+        assert!(!error.contains("done"), "{error}");
+    }
 }

@@ -178,3 +178,22 @@ async fn whoever_does_not_wait_for_the_answer_is_in_the_log_too() {
     go_on.send(()).unwrap();
     runtime.shutdown().await.unwrap();
 }
+
+#[test]
+fn whoever_logs_in_is_in_the_log() {
+    let log = log();
+    let directory = TempDir::new().unwrap();
+    let token = file(&directory, "login-token", READ);
+    let builder = Ops::builder().bind("127.0.0.1:0").token_file(Scope::Read, token);
+    let ops = builder.start().unwrap();
+    let form = ["Content-Type: application/x-www-form-urlencoded"];
+    let answer = send(&ops, "POST /login", &form, &format!("token={READ}"));
+    assert_eq!(answer.status, 303);
+    let text = log.text();
+    let told = text.lines().find(|line| line.contains("login-token"));
+    let told = told.unwrap_or_else(|| panic!("who it was is not told: {text}"));
+    for part in ["who=\"token login-token\"", "what=\"/login\"", "status=303"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(!text.contains(READ));
+}

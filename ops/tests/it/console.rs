@@ -1,6 +1,7 @@
 //! The console in a real browser: Chromium, driven through WebDriver. Where there is none, each test says that it was
 //! skipped.
 
+mod acts;
 mod any_id;
 #[allow(dead_code, reason = "the screenshots use more of it")]
 mod browser;

@@ -1,8 +1,10 @@
 //! How requests that can't be answered are told so: as JSON, which names what is wrong.
 
+use std::io::{Read, Write};
+
 use crate::api::{act, refused, with_bank};
 use crate::bank::deposit;
-use crate::client::{Answer, get, open, send};
+use crate::client::{Answer, authority, connect, get, open, request, send};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parameter_that_is_wrong_is_named() {
@@ -24,6 +26,9 @@ async fn a_parameter_that_is_wrong_is_named() {
         ("/streams?type=account&type=account", "type"),
         ("/streams?type=account&tpye=account", "tpye"),
         ("/streams?type=account&limit=ten", "limit"),
+        ("/streams?type=account&limit=%2B5", "limit"),
+        ("/streams?type=account&limit=", "limit"),
+        ("/streams/account/acc-1/events?from=%2B1", "from"),
         ("/streams/account/acc-1/events?limit=501", "limit"),
         (
             "/streams/account/acc-1/events?limit=99999999999999999999",
@@ -128,4 +133,29 @@ fn another_method_is_told_which_are_taken() {
         refused(&answer, 405, None);
         assert_eq!(answer.header("Allow"), Some(allowed), "{line}");
     }
+}
+
+#[test]
+fn one_viewer_too_many_is_told_as_everything_else() {
+    let ops = open();
+    let authority = authority(&ops);
+    let viewers: Vec<_> = (0..64)
+        .map(|_| {
+            let mut viewer = connect(&authority);
+            let asked = request(&authority, "GET /live", &[], "");
+            viewer.write_all(asked.as_bytes()).unwrap();
+            let mut first = [0; 12];
+            viewer.read_exact(&mut first).unwrap();
+            assert_eq!(&first, b"HTTP/1.1 200");
+            viewer
+        })
+        .collect();
+    refused(&get(&ops, "/live", &[]), 503, None);
+    drop(viewers);
+}
+
+#[test]
+fn an_asset_that_is_not_there_is_told_as_everything_else() {
+    let ops = open();
+    refused(&get(&ops, "/assets/0/none.js", &[]), 404, None);
 }

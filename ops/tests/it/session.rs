@@ -93,6 +93,8 @@ fn logging_in_leads_nowhere_else() {
         "%2F%5Cexample.com",
         "%2F%09%2Fexample.com",
         "%2Flogin",
+        "%2Flive",
+        "%2Fapi%2Fv1%2Fjobs",
     ] {
         let answer = log_in(&ops, READ, to);
         assert_eq!(
@@ -101,4 +103,42 @@ fn logging_in_leads_nowhere_else() {
             "{to}"
         );
     }
+}
+
+#[test]
+fn consoles_on_one_host_keep_their_sessions_apart() {
+    let consoles = [guarded(), guarded()];
+    // as a browser does, which tells cookies by host and name, whatever the port
+    let sessions = consoles.each_ref().map(|(ops, _)| cookie(&log_in(ops, READ, "")));
+    let [one, other] = sessions.each_ref().map(|session| session.split('=').next());
+    assert_ne!(one, other);
+    for ((ops, _), session) in consoles.iter().zip(&sessions) {
+        assert_eq!(get(ops, "/api/v1/jobs", &[session]).status, 200);
+    }
+}
+
+#[test]
+fn a_session_is_found_among_whatever_else_is_sent() {
+    let (ops, _directory) = guarded();
+    let mine = cookie(&log_in(&ops, READ, ""));
+    let pair = &mine["Cookie: ".len()..];
+    let name = pair.split('=').next().unwrap();
+    for cookies in [
+        vec![format!("Cookie: other=é; {pair}")],
+        vec![format!("Cookie: {name}=stale; {pair}")],
+        vec![format!("Cookie: {name}=é; {pair}; {name}=")],
+        vec![format!("Cookie: {name}=stale"), mine.clone()],
+        vec![
+            "Cookie: no pair".into(),
+            "Cookie:".into(),
+            format!("Cookie: a=b;{pair};"),
+        ],
+    ] {
+        let headers: Vec<_> = cookies.iter().map(String::as_str).collect();
+        assert_eq!(get(&ops, "/api/v1/jobs", &headers).status, 200, "{cookies:?}");
+    }
+    let own = format!("Origin: http://{}", authority(&ops));
+    let stale = format!("Cookie: {name}=stale");
+    assert_eq!(send(&ops, "POST /logout", &[&stale, &mine, &own], "").status, 303);
+    assert_eq!(get(&ops, "/api/v1/jobs", &[&mine]).status, 401);
 }

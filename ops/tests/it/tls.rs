@@ -89,7 +89,7 @@ fn a_session_never_leaves_without_tls() {
     let begun = send(&ops, &files, "POST /login", &form, &format!("token={READ}"));
     let set = begun.header("Set-Cookie").unwrap();
     assert!(
-        set.starts_with("__Host-dormouse=") && set.contains("; Secure"),
+        set.starts_with("__Host-dormouse-") && set.contains("; Secure"),
         "{set}"
     );
 }

@@ -40,6 +40,14 @@ impl LoadFailed {
         }
     }
 
+    /// The domain's code can't take it.
+    pub(crate) fn refused(place: Place, error: &dyn fmt::Display) -> Self {
+        Self::Domain {
+            place,
+            reason: error.to_string().into(),
+        }
+    }
+
     /// For the log: where it failed, without what a panic or a codec said. The caller is told all.
     pub(crate) fn place(&self) -> &dyn fmt::Display {
         match self {

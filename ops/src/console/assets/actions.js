@@ -16,10 +16,10 @@ async function act(button) {
     button.disabled = true;
     try {
         const answer = await fetch(button.dataset.post, { method: "POST", headers: { "X-Dormouse-Action": "1" } });
-        const text = await answer.text();
+        const told = parsed(await answer.text());
         if (isOver(answer)) tell("Not done: your session has ended.", true);
-        else if (answer.ok) done(button, parsed(text));
-        else tell(`Not done: ${reason(text) || answer.statusText}`, true);
+        else if (answer.ok) done(button, told);
+        else tell(failure(answer.status, told), true);
     } catch {
         tell("The server can't be reached; whether it was done is not known.", true);
     } finally {
@@ -55,9 +55,10 @@ function done(button, answer) {
     document.dispatchEvent(new Event("dormouse:acted"));
 }
 
-function reason(text) {
-    const answer = parsed(text);
-    return answer?.error ?? text;
+// Only the server itself knows that nothing was done: a proxy may have given up on what goes on.
+function failure(status, problem) {
+    if (problem?.error && !problem.unknown) return `Not done: ${problem.error}`;
+    return `Not known whether it was done: ${problem?.error ?? status}`;
 }
 
 function parsed(text) {
