@@ -1,10 +1,11 @@
 //! A plain HTTP client that hides nothing: tests send any head they like and see every header.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use dormouse_ops::Ops;
+use socket2::{Domain, Socket, Type};
 
 /// No test waits longer for an answer: the server's own limits are shorter.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -67,6 +68,16 @@ pub(crate) fn connect(authority: &str) -> TcpStream {
     let stream = TcpStream::connect(authority).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
+}
+
+/// From this address of this machine: each may hold a part of the connections only.
+pub(crate) fn connect_from(source: [u8; 4], authority: &str) -> TcpStream {
+    let server: SocketAddr = authority.parse().unwrap();
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&server.into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
 }
 
 /// Sends `bytes` as they are; reads until the server closes.

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use crate::api::{act, refused, with_bank};
 use crate::bank::deposit;
-use crate::client::{Answer, authority, connect, get, open, request, send};
+use crate::client::{Answer, authority, connect_from, get, open, request, send};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parameter_that_is_wrong_is_named() {
@@ -139,9 +139,9 @@ fn another_method_is_told_which_are_taken() {
 fn one_viewer_too_many_is_told_as_everything_else() {
     let ops = open();
     let authority = authority(&ops);
-    let viewers: Vec<_> = (0..64)
-        .map(|_| {
-            let mut viewer = connect(&authority);
+    let viewers: Vec<_> = (1..=64)
+        .map(|host| {
+            let mut viewer = connect_from([127, 0, 1, host], &authority);
             let asked = request(&authority, "GET /live", &[], "");
             viewer.write_all(asked.as_bytes()).unwrap();
             let mut first = [0; 12];

@@ -1,13 +1,12 @@
 //! What is refused, and what every answer carries.
 
 use std::io::Write;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use dormouse_ops::Ops;
-use socket2::{Domain, Socket, Type};
 
-use crate::client::{authority, connect, get, open, read_all, request, send, send_raw};
+use crate::client::{authority, connect, connect_from, get, open, read_all, request, send, send_raw};
 
 #[test]
 fn by_default_it_listens_on_loopback_only() {
@@ -219,16 +218,11 @@ fn a_body_that_dribbles_in_is_given_up() {
 #[test]
 fn hundreds_of_slow_connections_end_by_themselves() {
     let ops = open();
-    let server: SocketAddr = authority(&ops).parse().unwrap();
     let slow: Vec<_> = (1..=20)
         .cycle()
         .take(300)
         .map(|host| {
-            let stream = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-            let source = SocketAddr::from(([127, 0, 1, host], 0));
-            stream.bind(&source.into()).unwrap();
-            stream.connect(&server.into()).unwrap();
-            let mut stream = TcpStream::from(stream);
+            let mut stream = connect_from([127, 0, 1, host], &authority(&ops));
             stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
             stream
         })
