@@ -70,6 +70,10 @@ impl Findings {
     }
 }
 
+/// A deadline for what is to be answered. The default may pass where others have the processor, and that breaks no
+/// promise; what hangs is noticed by [`answered`] and by the harness's own watch.
+pub(crate) const UNHURRIED: Duration = Duration::from_secs(3_600);
+
 /// The answer; none if there is none in good time.
 pub(crate) async fn answered<F: IntoFuture>(asked: F) -> Option<F::Output> {
     let mut asked = std::pin::pin!(asked.into_future());

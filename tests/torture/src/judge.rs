@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::child;
 use crate::counter::{Add, Counter, stream_name};
 use crate::derived::Derived;
+use crate::findings::UNHURRIED;
 use crate::model::{Answer, Heard, Model, Told};
 use crate::tally::Tally;
 use crate::violation::Violation;
@@ -86,7 +87,8 @@ async fn settle(runtime: &Dormouse, told: &Told, had_effect: Option<u64>) -> Opt
         .entity::<Counter>(stream_name(told.stream))
         .expect("a valid id");
     let id = CommandId::from(Uuid::from_u128(told.id));
-    let again = counter.execute(Add::numbered(told.number)).id(id).receipt().await;
+    let again = counter.execute(Add::numbered(told.number)).id(id);
+    let again = again.within(UNHURRIED).receipt().await;
     match (again, had_effect) {
         (Ok(receipt), Some(version)) if receipt.replayed && receipt.reply == version => None,
         (Ok(receipt), None) if !receipt.replayed && receipt.reply == receipt.version.get() => None,

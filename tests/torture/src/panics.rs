@@ -11,7 +11,7 @@ use anyhow::Result;
 use dormouse::{CommandError, CommandId, Dormouse, NotDone, Offset, Store, StoreOptions};
 
 use crate::counter::{Add, Counter};
-use crate::findings::{Findings, answered};
+use crate::findings::{Findings, UNHURRIED, answered};
 use crate::fuse::{Fuse, Light, PLANNED, Place};
 use crate::place;
 use crate::random::Random;
@@ -110,6 +110,7 @@ async fn open(store: &std::path::Path) -> Result<Dormouse> {
         .aggregate::<Counter>()
         .aggregate::<Fuse>();
     let builder = builder
+        .default_deadline(UNHURRIED)
         .memory_budget_bytes(BUDGET_BYTES)
         .snapshot_every(SNAPSHOT_EVERY)
         .passivate_after(Duration::from_millis(200));

@@ -80,10 +80,13 @@ pub(crate) fn run(planted: &Planted) -> Result<(Tally, Vec<Fate>)> {
     harnesses.dedup();
     for harness in harnesses {
         let outcome = try_harness(&binary, harness, None, planted.seed, &place)?;
-        if !matches!(outcome, Outcome::Green { .. }) {
-            let what = format!("without any bug, {harness}: {outcome:?}");
-            give_up(&mut tally, planted, &place, "none", &what);
-        }
+        let said = match outcome {
+            Outcome::Green { .. } => continue,
+            Outcome::Red { promise, what, .. } => format!("{promise} broken: {what}"),
+            Outcome::Failed(why) => why,
+        };
+        let what = format!("without any bug, {harness}: {said}");
+        give_up(&mut tally, planted, &place, "none", &what);
     }
     let mut fates = Vec::new();
     for bug in bugs {
@@ -116,6 +119,7 @@ fn catch(binary: &Path, bug: Bug, seed: u64, place: &Path, tally: &mut Tally) ->
                 promise,
                 tried,
                 seconds,
+                ..
             } => {
                 fate.tries += tried;
                 fate.seconds += seconds;

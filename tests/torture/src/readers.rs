@@ -13,7 +13,7 @@ use dormouse::{
 };
 
 use crate::counter::{Add, Counter, stream_name};
-use crate::findings::{Findings, answered};
+use crate::findings::{Findings, UNHURRIED, answered};
 use crate::model::{Answer, Model, Told};
 use crate::place;
 use crate::random::Random;
@@ -127,6 +127,7 @@ async fn open(store: &std::path::Path) -> Result<Dormouse> {
     let options = StoreOptions::default().generation_bytes(GENERATION_BYTES);
     let builder = Dormouse::builder(Store::open_with(store, options)?).aggregate::<Counter>();
     let builder = builder
+        .default_deadline(UNHURRIED)
         .memory_budget_bytes(BUDGET_BYTES)
         .snapshot_every(SNAPSHOT_EVERY)
         .passivate_after(Duration::from_millis(200))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use dormouse::{Dormouse, Store, StoreOptions};
 
-use crate::findings::answered;
+use crate::findings::{UNHURRIED, answered};
 use crate::place;
 use crate::random::Random;
 use crate::sum::{AddAmount, Sum};
@@ -110,6 +110,7 @@ async fn open<const PROGRAM: u32>(store: &Path) -> Result<Dormouse> {
     let options = StoreOptions::default().generation_bytes(GENERATION_BYTES);
     let builder = Dormouse::builder(Store::open_with(store, options)?).aggregate::<Sum<PROGRAM>>();
     let builder = builder
+        .default_deadline(UNHURRIED)
         .memory_budget_bytes(BUDGET_BYTES)
         .snapshot_every(SNAPSHOT_EVERY)
         .passivate_after(Duration::from_millis(50));

@@ -19,6 +19,8 @@ const TIME_MAX: Duration = Duration::from_secs(300);
 pub(crate) enum Outcome {
     Red {
         promise: String,
+        /// Of the first violation.
+        what: String,
         tried: u64,
         seconds: f64,
     },
@@ -75,9 +77,11 @@ fn outcome(tallies: &Value) -> Outcome {
     let tally = &tallies[0];
     let tried = tally["tried"].as_u64().unwrap_or_default();
     let seconds = tally["seconds"].as_f64().unwrap_or_default();
-    match tally["violations"][0]["promise"].as_str() {
+    let violation = &tally["violations"][0];
+    match violation["promise"].as_str() {
         Some(promise) => Outcome::Red {
             promise: promise.to_owned(),
+            what: violation["what"].as_str().unwrap_or_default().to_owned(),
             tried,
             seconds,
         },

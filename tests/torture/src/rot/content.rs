@@ -11,6 +11,7 @@ use rocksdb::{DB, IteratorMode, Options, WriteOptions};
 
 use super::wal;
 use crate::counter::{Add, Counted, Counter, stream_name};
+use crate::findings::UNHURRIED;
 
 /// Streams of a store: each has some versions, and a snapshot.
 const STREAMS: u64 = 24;
@@ -169,6 +170,7 @@ pub(crate) fn options() -> StoreOptions {
 pub(crate) async fn start(store: Store) -> Result<Dormouse> {
     let builder = Dormouse::builder(store).aggregate::<Counter>();
     let runtime = builder
+        .default_deadline(UNHURRIED)
         .snapshot_every(SNAPSHOT_EVERY)
         .arbiters(1)
         .readers(1)
