@@ -1,13 +1,10 @@
 //! What all handlers share: the runtime, once there is one, and how far its store's opening has come before.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use dormouse_persistence::OpenProgress;
 use dormouse_runtime::Dormouse;
-
-use crate::console::Live;
 
 /// Shared by all handlers of one [`Ops`](crate::Ops).
 pub(crate) struct Attached {
@@ -15,21 +12,18 @@ pub(crate) struct Attached {
     pub(crate) base: String,
     /// The only directory that checkpoints are written below. None: none are made.
     pub(crate) backup_root: Option<PathBuf>,
-    /// What the console's pages are kept up to date by.
-    pub(crate) live: Live,
     runtime: ArcSwapOption<Dormouse>,
     opening: ArcSwapOption<OpenProgress>,
 }
 
 impl Attached {
-    pub(crate) fn new(base: String, backup_root: Option<PathBuf>) -> Arc<Self> {
-        Arc::new_cyclic(|attached| Self {
+    pub(crate) fn new(base: String, backup_root: Option<PathBuf>) -> Self {
+        Self {
             base,
             backup_root,
-            live: Live::start(attached.clone()),
             runtime: ArcSwapOption::empty(),
             opening: ArcSwapOption::empty(),
-        })
+        }
     }
 
     pub(crate) fn attach(&self, runtime: &Dormouse) {

@@ -9,6 +9,7 @@ use actix_web::web::Data;
 
 use crate::attached::Attached;
 use crate::connection::Lifetimes;
+use crate::console::Live;
 use crate::error::StartError;
 use crate::guard::{FAILURES_MAX, Guard, Hosts, Token, TokenSource, Tokens};
 use crate::ops::Ops;
@@ -233,8 +234,10 @@ impl Builder {
             any_address,
         };
         recorder::install();
+        let attached = Arc::new(Attached::new(self.base_path.clone(), backup_root.transpose()?));
         Ok(Mounted {
-            attached: Data::from(Attached::new(self.base_path.clone(), backup_root.transpose()?)),
+            live: Data::new(Live::start(Arc::downgrade(&attached))),
+            attached: Data::from(attached),
             guard: Arc::new(Guard::new(hosts, tokens, secure, self.wrong_tokens_max)),
             jobs: Data::default(),
         })

@@ -35,6 +35,7 @@ use unread::Unread;
 
 pub(crate) use answer::ANSWER_TIME;
 pub(crate) use attempts::{FAILURES_MAX, network};
+pub(crate) use check::wants_page;
 pub(crate) use cookie::SessionCookie;
 pub(crate) use need::{LOGIN, LOGOUT};
 pub(crate) use origin::Hosts;

@@ -84,7 +84,7 @@ impl Ops {
     /// Stops listening; answers under way are finished, within a few seconds, and the console's pages are told. Where it
     /// is mounted in another server, this comes before that one's stop, which waits for the pages otherwise.
     pub async fn stop(self) {
-        self.mounted.attached.live.close();
+        self.mounted.live.close();
         if let Some(server) = &self.server {
             server.stop().await;
         }

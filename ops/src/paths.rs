@@ -63,5 +63,9 @@ async fn other_method(allowed: &'static str) -> HttpResponse {
 
 /// For a scope's paths that lead nowhere.
 pub(crate) async fn nothing_here(request: HttpRequest) -> HttpResponse {
-    Problem::not_found(format!("there is nothing at {}", request.path())).into()
+    Problem::not_found(nothing_at(&request)).into()
+}
+
+pub(crate) fn nothing_at(request: &HttpRequest) -> String {
+    format!("there is nothing at {}", request.path())
 }

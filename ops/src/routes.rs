@@ -9,15 +9,17 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 
 use crate::attached::Attached;
+use crate::console::Live;
 use crate::guard::Guard;
 use crate::jobs::Jobs;
-use crate::paths::nothing_here;
 use crate::{api, console, health, login, metrics};
 
 /// All routes and what they share: the same in a server of our own and in another's app.
 #[derive(Clone)]
 pub(crate) struct Mounted {
     pub(crate) attached: Data<Attached>,
+    /// What the console's pages are kept up to date by.
+    pub(crate) live: Data<Live>,
     pub(crate) guard: Arc<Guard>,
     pub(crate) jobs: Data<Jobs>,
 }
@@ -31,12 +33,13 @@ impl Mounted {
         app.service(
             web::scope(&self.attached.base)
                 .app_data(self.attached.clone())
+                .app_data(self.live.clone())
                 .app_data(Data::from(Arc::clone(&self.guard)))
                 .app_data(self.jobs.clone())
                 .app_data(api::asked::queries())
                 .app_data(api::asked::paths())
                 .configure(routes)
-                .default_service(web::to(nothing_here))
+                .default_service(web::to(console::no_such_page))
                 .wrap(guarded),
         );
     }

@@ -23,10 +23,10 @@ use dormouse_domain::{Offset, ShardId};
 use rocksdb::DB;
 use uuid::Uuid;
 
-use self::layout::{Layout, State, exists};
+use self::layout::{Layout, State, TRASH_DIRECTORY, exists};
 use self::preflight::{Promised, refused_by_rocksdb};
 use crate::engine::rocks::tuning::{Shared, without_wal};
-use crate::engine::rocks::{Databases, RocksEngine, RunWriter, TRASH_DIRECTORY, clear_trash, failed};
+use crate::engine::rocks::{Databases, RocksEngine, RunWriter, clear_trash, failed};
 use crate::engine::{Disk, Opened, Watermark};
 use crate::error::{StoreError, THE_LOG};
 use crate::lock::StoreLock;

@@ -4,7 +4,6 @@ use actix_web::HttpResponse;
 use actix_web::http::header::ContentType;
 use maud::{DOCTYPE, Markup, html};
 
-use crate::attached::Attached;
 use crate::console::assets;
 use crate::console::standing::Standing;
 use crate::guard::{LOGIN, LOGOUT};
@@ -63,14 +62,13 @@ const KEYS: &[(&str, &str)] = &[
 
 /// A page at a place of the navigation; `logged_in` if there is a session to end.
 pub(crate) fn page(
-    attached: &Attached,
+    base: &str,
+    now: &Standing,
     here: &str,
     title: &str,
     logged_in: bool,
     content: &Markup,
 ) -> HttpResponse {
-    let base = &attached.base;
-    let now = attached.live.latest(|sample| sample.standing.clone());
     let body = html! {
         a.skip href="#main" { "Skip to the content" }
         header.side {
@@ -90,7 +88,7 @@ pub(crate) fn page(
                 }
             }
             div.foot {
-                (pill(&now))
+                (pill(now))
                 div.tools {
                     button.quiet type="button" data-theme-button="" title="Light or dark (t)" { "Theme" }
                     button.quiet type="button" data-keys-button="" title="Keys (?)" { "Keys" }
@@ -101,7 +99,7 @@ pub(crate) fn page(
             }
         }
         div.page {
-            (banners(base, &now))
+            (banners(base, now))
             main #main tabindex="-1" { (content) }
         }
         (keys())

@@ -77,10 +77,7 @@ impl Live {
         drop(shared);
         if let Some((stop, thread)) = self.running.lock().take() {
             drop(stop);
-            // the sampler itself may be who lets go of what it looked at
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
+            let _ = thread.join();
         }
     }
 
@@ -129,12 +126,8 @@ fn frame(event: &str, data: &str) -> Bytes {
 }
 
 /// Samples as they are taken, after all that are kept. It ends with the session that it was asked for in.
-pub(crate) async fn stream(
-    attached: Data<Attached>,
-    guard: Data<Guard>,
-    access: ReqData<Access>,
-) -> HttpResponse {
-    match attached.live.watch() {
+pub(crate) async fn stream(live: Data<Live>, guard: Data<Guard>, access: ReqData<Access>) -> HttpResponse {
+    match live.watch() {
         Some(frames) => HttpResponse::Ok()
             .insert_header((CONTENT_TYPE, "text/event-stream"))
             .insert_header((CACHE_CONTROL, "no-store"))

@@ -159,7 +159,7 @@ pub(crate) async fn page(page: Page) -> HttpResponse {
     let heading = page.standing_heading("Overview", &html! {});
     let content = html! {
         (heading)
-        (page.attached.live.latest(now))
+        (page.live.latest(now))
         @match &settings {
             Some(settings) => (settings::of_runtime(settings)),
             // the page is loaded anew once there is a runtime

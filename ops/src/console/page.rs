@@ -13,6 +13,7 @@ use maud::{Markup, html};
 
 use crate::attached::Attached;
 use crate::console::layout;
+use crate::console::live::Live;
 use crate::console::standing::Standing;
 use crate::guard::Access;
 use crate::readiness::Readiness;
@@ -21,6 +22,8 @@ use crate::scope::Scope;
 /// A page that is asked for: what it shows, and for whom.
 pub(crate) struct Page {
     pub(crate) attached: Data<Attached>,
+    /// What the page is kept up to date by.
+    pub(crate) live: Data<Live>,
     /// Whether its reader may change anything: others see no button for it.
     pub(crate) may_act: bool,
     /// Whether there is a session, which can be ended.
@@ -34,8 +37,11 @@ impl FromRequest for Page {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let access = ReqData::<Access>::from_request(request, payload).into_inner();
         let attached = Data::<Attached>::from_request(request, payload).into_inner();
-        ready(attached.map(|attached| Self {
+        let live = Data::<Live>::from_request(request, payload).into_inner();
+        let shared = attached.and_then(|attached| Ok((attached, live?)));
+        ready(shared.map(|(attached, live)| Self {
             attached,
+            live,
             may_act: access.as_ref().is_ok_and(|access| access.scope >= Scope::Act),
             logged_in: access.is_ok_and(|access| access.session.is_some()),
         }))
@@ -69,7 +75,8 @@ impl Page {
     }
 
     pub(crate) fn show(&self, here: &str, title: &str, content: &Markup) -> HttpResponse {
-        layout::page(&self.attached, here, title, self.logged_in, content)
+        let now = self.live.latest(|sample| sample.standing.clone());
+        layout::page(self.base(), &now, here, title, self.logged_in, content)
     }
 
     /// A page that says why there is nothing to see.

@@ -149,7 +149,6 @@ pub(crate) async fn page(page: Page) -> Result<HttpResponse, Problem> {
     let settings = runtime.store().settings();
     let statistics = aside(move || runtime.statistics()).await?;
     let content = page
-        .attached
         .live
         .latest(|sample| content(&page, sample, &statistics, &settings));
     Ok(page.show(HERE, TITLE, &content))

@@ -13,7 +13,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse};
 
 use crate::guard::Access;
-use crate::guard::check::text;
+use crate::guard::check::wants_page;
 use crate::login;
 use crate::problem::Problem;
 
@@ -77,11 +77,10 @@ fn problem_of(error: &Error) -> Option<Problem> {
 
 /// A person who has yet to log in is shown where; everyone else is told.
 pub(super) fn refusal(base: &str, request: ServiceRequest, problem: &Problem) -> ServiceResponse<BoxBody> {
-    let accepts = text(request.headers(), header::ACCEPT.as_str()).unwrap_or_default();
     let person = problem.status == StatusCode::UNAUTHORIZED.as_u16()
         && request.method() == Method::GET
         && !request.headers().contains_key(header::AUTHORIZATION)
-        && accepts.contains("text/html");
+        && wants_page(request.headers());
     let response = if person {
         HttpResponse::SeeOther()
             .insert_header((header::LOCATION, login::address(base, &request)))

@@ -104,6 +104,11 @@ fn length(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// Whether a person looks at the answer.
+pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
+    text(headers, header::ACCEPT.as_str()).is_some_and(|accepts| accepts.contains("text/html"))
+}
+
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

@@ -172,3 +172,25 @@ fn before_there_is_a_runtime_a_page_waits_for_it() {
     }
     assert!(page(&ops, "/").contains("data-until-open"));
 }
+
+#[tokio::test]
+async fn a_path_that_leads_nowhere_is_a_page_for_people_and_a_problem_for_programs() {
+    let ops = open();
+    let page = get(&ops, "/nowhere/a&b", &["Accept: text/html"]);
+    assert_eq!(page.status, 404, "{page:?}");
+    assert!(
+        page.body.contains("there is nothing at /nowhere/a&amp;b"),
+        "{page:?}"
+    );
+    assert!(page.body.contains("aria-label=\"Console\""), "{page:?}");
+
+    for (path, accept) in [
+        ("/nowhere", "*/*"),
+        ("/api/v1/nowhere", "text/html"),
+        ("/health/nowhere", "text/html"),
+    ] {
+        let problem = get(&ops, path, &[&format!("Accept: {accept}")]);
+        assert_eq!(problem.status, 404, "{problem:?}");
+        assert_eq!(problem.json()["error"], format!("there is nothing at {path}"));
+    }
+}

@@ -29,7 +29,7 @@ pub(crate) use self::ingest::RunWriter;
 #[cfg(test)]
 pub(crate) use self::ingest::Step;
 use self::reaper::Reaper;
-pub(crate) use self::reaper::{TRASH_DIRECTORY, clear as clear_trash};
+pub(crate) use self::reaper::clear as clear_trash;
 use super::{
     COMPACTING, COPYING, Engine, EngineError, EngineStatistics, Family, LogRow, Run, Start, Visit, Watermark,
 };
@@ -38,6 +38,7 @@ use crate::compaction::{Compacted, TellCompaction};
 use crate::error::StoreError;
 use crate::format::keys;
 use crate::lock::StoreLock;
+use crate::open::layout::TRASH_DIRECTORY;
 use crate::watermark::WatermarkKeeper;
 
 /// The two instances of an open store.

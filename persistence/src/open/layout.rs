@@ -20,13 +20,14 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::engine::rocks::TRASH_DIRECTORY;
 use crate::error::{FORMAT_FILE, StoreError};
 use crate::lock::{LOCK_FILE, StoreLock};
 
 /// The format of the directory and of what is in `log/`.
 pub(crate) const STORE_FORMAT: u32 = 1;
 
+/// The reaper's (`engine/rocks/reaper.rs`).
+pub(crate) const TRASH_DIRECTORY: &str = "trash";
 const CREATING_FILE: &str = "CREATING";
 /// What a directory may hold and still count as empty: a mount point has the second.
 const IGNORED: [&str; 2] = [LOCK_FILE, "lost+found"];

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// The name of the directory in the store's.
-pub(crate) const TRASH_DIRECTORY: &str = "trash";
+use crate::open::layout::TRASH_DIRECTORY;
+
 /// How often new and obsolete files are looked for. A file that lives shorter is deleted at once, by RocksDB.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Pause between two slices: writers get through.
