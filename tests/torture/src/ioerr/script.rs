@@ -32,6 +32,8 @@ const DELETED_MAX: Duration = Duration::from_secs(10);
 /// Less than RocksDB reserves for a write-ahead log, so that it has to do without.
 const TIGHT_BYTES: u64 = 32 << 20;
 const CLIENTS: u32 = 32;
+/// The store of the last case, as the child left it.
+pub(crate) const AS_FOUND: &str = "as-found";
 const STREAMS: u32 = 2_000;
 
 pub(crate) struct Script<'a> {
@@ -39,6 +41,7 @@ pub(crate) struct Script<'a> {
     seed: u64,
     notes: PathBuf,
     stderr: PathBuf,
+    as_found: PathBuf,
     broken: Vec<Violation>,
     /// Beside the child, as long as the fault lasts.
     attached: Option<Attached>,
@@ -48,21 +51,34 @@ pub(crate) struct Script<'a> {
     is_healed: bool,
     /// By the signal that comes with a limit.
     is_killed: bool,
+    /// Why a store that does not reopen once the fault is gone breaks no promise.
+    excuse: Option<Excuse>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Excuse {
+    /// It misses what was acknowledged over a sync that the failing filesystem only claimed: see [`Course::doubt_since`].
+    ClaimedSync,
+    /// A file beside the store can't be written either.
+    StillBroken,
 }
 
 impl<'a> Script<'a> {
-    /// `notes`: a file for `strace`; the child's standard error goes beside it.
-    pub(crate) fn new(case: &'a Case, seed: u64, notes: &Path) -> Self {
+    /// In the directory `root` there will be `strace`'s notes and the child's standard error; and in [`AS_FOUND`] the
+    /// store, as it was before it was judged.
+    pub(crate) fn new(case: &'a Case, seed: u64, root: &Path) -> Self {
         Self {
             case,
             seed,
-            notes: notes.to_path_buf(),
-            stderr: notes.with_extension("stderr"),
+            notes: root.join("notes"),
+            stderr: root.join("notes.stderr"),
+            as_found: root.join(AS_FOUND),
             broken: Vec::new(),
             attached: None,
             failed_at: None,
             is_healed: false,
             is_killed: false,
+            excuse: None,
         }
     }
 
@@ -92,6 +108,7 @@ impl<'a> Script<'a> {
             Fault::ShutDown | Fault::ReadOnly => place.remount()?,
             _ => {}
         }
+        place.copy_store(&self.as_found)?;
         let mut course = process.course()?;
         if let Some(failed_at) = self.failed_at.filter(|_| !self.is_healed) {
             // The ext4 of today's Linux answers a sync that is under way while its journal is aborted with success, though
@@ -101,6 +118,17 @@ impl<'a> Script<'a> {
                 "acknowledged as the filesystem failed, taken for unknown",
                 doubted,
             );
+            if self.excuse == Some(Excuse::ClaimedSync) && doubted == 0 {
+                self.breaks(
+                    "P11",
+                    "the log is said to be shorter than what was durable, and nothing was acknowledged since the filesystem failed",
+                );
+            }
+        }
+        match self.excuse {
+            Some(Excuse::ClaimedSync) => tally.count("not reopened: a sync was only claimed", 1),
+            Some(Excuse::StillBroken) => tally.count("not reopened: the filesystem is broken still", 1),
+            None => {}
         }
         let but = self.weigh(&course, is_open, tally)?;
         if self.broken.is_empty() {
@@ -170,7 +198,7 @@ impl<'a> Script<'a> {
         }
         // a mount can be made anew once nobody has files open on it
         let early = self.case.reopens_early || (fails && self.case.heals);
-        if process.stopped && early && self.reopen(process) {
+        if process.stopped && early && self.reopen(process) == Some(Turn::Reopened) {
             if fails {
                 self.breaks("P11", "the store reopens on a filesystem that fails");
                 return Ok(());
@@ -183,7 +211,7 @@ impl<'a> Script<'a> {
         if self.case.heals && self.broken.is_empty() {
             self.attached = None;
             if self.case.fault.lift(process.id(), place)? {
-                self.heal(process);
+                self.heal(process, place);
             }
         }
         Ok(())
@@ -198,16 +226,10 @@ impl<'a> Script<'a> {
     }
 
     /// The fault is gone: a store that stopped is reopened, and goes on.
-    fn heal(&mut self, process: &mut Process) {
-        // a call that fails once does so in each thread: around a child there may be more to come
-        let is_over = !matches!(self.case.fault, Fault::Opening { .. });
+    fn heal(&mut self, process: &mut Process, place: &Place) {
         // twice, because the indexer may meet the fault and tell of it only now
         for _ in 0..2 {
-            if process.stopped && !self.reopen(process) {
-                // what was acknowledged over a claimed sync is missed: see `doubt_since`
-                if is_over && self.failed_at.is_none() {
-                    self.breaks("P11", "the fault is gone, and the store does not reopen");
-                }
+            if process.stopped && !self.reopens(process, place) {
                 return;
             }
             process.order(order::GO_ON);
@@ -215,16 +237,29 @@ impl<'a> Script<'a> {
                 return;
             }
             if !process.stopped {
-                self.is_healed = is_over;
+                self.is_healed = true;
                 return;
             }
         }
-        if is_over {
-            self.breaks(
+        self.breaks(
+            "P11",
+            "the fault is gone, the store was reopened, and stopped again",
+        );
+    }
+
+    /// Has a store reopened whose disk is sound again; whether it was.
+    fn reopens(&mut self, process: &mut Process, place: &Place) -> bool {
+        match self.reopen(process) {
+            Some(Turn::Reopened) => return true,
+            Some(Turn::LogShorter) if self.failed_at.is_some() => self.excuse = Some(Excuse::ClaimedSync),
+            Some(_) if !place.is_sound() => self.excuse = Some(Excuse::StillBroken),
+            Some(turn) => self.breaks(
                 "P11",
-                "the fault is gone, the store was reopened, and stopped again",
-            );
+                format!("the fault is gone, and the store does not reopen: {turn:?}"),
+            ),
+            None => {}
         }
+        false
     }
 
     /// Waits until the clients rest; they are told to after `load`. False if there is nothing more to be had of the child.
@@ -254,17 +289,17 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Has the store reopened; whether it was.
-    fn reopen(&mut self, process: &mut Process) -> bool {
+    /// Has the store reopened; what the child says of it, if it says anything.
+    fn reopen(&mut self, process: &mut Process) -> Option<Turn> {
         process.order(order::REOPEN);
         match process.next(ANSWERS_MAX) {
-            Event::Turn(Turn::Reopened) => return true,
-            Event::Turn(_) | Event::Ready => {}
+            Event::Turn(turn) => return Some(turn),
+            Event::Ready => {}
             Event::Gone if self.case.fault.kills() => {}
             Event::Gone => self.breaks("P11", "the child is gone while it reopens its store"),
             Event::Nothing => self.breaks("P11", "reopening does not end"),
         }
-        false
+        None
     }
 
     /// Has the child end, whatever state it is in.
