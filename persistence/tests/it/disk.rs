@@ -82,6 +82,25 @@ fn a_directory_with_something_else_in_it_is_refused() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
+/// A volume that is not mounted, a mistyped path.
+#[test]
+fn where_a_store_must_be_no_new_one_is_made() {
+    let directory = Directory::new();
+    let must_exist = || StoreOptions::default().create_if_missing(false);
+    let missing = directory.path().join("not/mounted");
+    for path in [directory.path(), &missing] {
+        let error = Store::open_with(path, must_exist()).unwrap_err();
+        assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
+    }
+    assert_eq!(
+        std::fs::read_dir(directory.path()).unwrap().count(),
+        0,
+        "nothing was made"
+    );
+    directory.open(StoreOptions::default()).unwrap().close().unwrap();
+    directory.open(must_exist()).unwrap().close().unwrap();
+}
+
 #[test]
 fn a_directory_that_cannot_be_made_or_written_is_named() {
     let directory = Directory::new();
