@@ -1,5 +1,8 @@
 //! One case from its beginning to its end.
 
+mod healing;
+mod weighing;
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,14 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::course::Course;
+use self::healing::Excuse;
 use super::fault::{Case, Fault};
-use super::injection::{Attached, injected};
+use super::injection::Attached;
 use super::place::Place;
 use super::process::{Event, Process};
 use super::subject::order;
-use crate::child;
-use crate::judge::judge;
 use crate::tally::Tally;
 use crate::violation::Violation;
 use crate::wire::Turn;
@@ -53,14 +54,6 @@ pub(crate) struct Script<'a> {
     is_killed: bool,
     /// Why a store that does not reopen once the fault is gone breaks no promise.
     excuse: Option<Excuse>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Excuse {
-    /// It misses what was acknowledged over a sync that the failing filesystem only claimed: see [`Course::doubt_since`].
-    ClaimedSync,
-    /// A file beside the store can't be written either.
-    StillBroken,
 }
 
 impl<'a> Script<'a> {
@@ -110,26 +103,7 @@ impl<'a> Script<'a> {
         }
         place.copy_store(&self.as_found)?;
         let mut course = process.course()?;
-        if let Some(failed_at) = self.failed_at.filter(|_| !self.is_healed) {
-            // The ext4 of today's Linux answers a sync that is under way while its journal is aborted with success, though
-            // nothing of it is kept: a disk that lies. What came in later is told apart by nobody.
-            let doubted = course.doubt_since(failed_at);
-            tally.count(
-                "acknowledged as the filesystem failed, taken for unknown",
-                doubted,
-            );
-            if self.excuse == Some(Excuse::ClaimedSync) && doubted == 0 {
-                self.breaks(
-                    "P11",
-                    "the log is said to be shorter than what was durable, and nothing was acknowledged since the filesystem failed",
-                );
-            }
-        }
-        match self.excuse {
-            Some(Excuse::ClaimedSync) => tally.count("not reopened: a sync was only claimed", 1),
-            Some(Excuse::StillBroken) => tally.count("not reopened: the filesystem is broken still", 1),
-            None => {}
-        }
+        self.doubt(&mut course, tally);
         let but = self.weigh(&course, is_open, tally)?;
         if self.broken.is_empty() {
             self.judge(place, &course, tally).await;
@@ -225,43 +199,6 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// The fault is gone: a store that stopped is reopened, and goes on.
-    fn heal(&mut self, process: &mut Process, place: &Place) {
-        // twice, because the indexer may meet the fault and tell of it only now
-        for _ in 0..2 {
-            if process.stopped && !self.reopens(process, place) {
-                return;
-            }
-            process.order(order::GO_ON);
-            if !self.rest(process, CALM) {
-                return;
-            }
-            if !process.stopped {
-                self.is_healed = true;
-                return;
-            }
-        }
-        self.breaks(
-            "P11",
-            "the fault is gone, the store was reopened, and stopped again",
-        );
-    }
-
-    /// Has a store reopened whose disk is sound again; whether it was.
-    fn reopens(&mut self, process: &mut Process, place: &Place) -> bool {
-        match self.reopen(process) {
-            Some(Turn::Reopened) => return true,
-            Some(Turn::LogShorter) if self.failed_at.is_some() => self.excuse = Some(Excuse::ClaimedSync),
-            Some(_) if !place.is_sound() => self.excuse = Some(Excuse::StillBroken),
-            Some(turn) => self.breaks(
-                "P11",
-                format!("the fault is gone, and the store does not reopen: {turn:?}"),
-            ),
-            None => {}
-        }
-        false
-    }
-
     /// Waits until the clients rest; they are told to after `load`. False if there is nothing more to be had of the child.
     fn rest(&mut self, process: &mut Process, load: Duration) -> bool {
         let mut event = process.next(load);
@@ -289,19 +226,6 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Has the store reopened; what the child says of it, if it says anything.
-    fn reopen(&mut self, process: &mut Process) -> Option<Turn> {
-        process.order(order::REOPEN);
-        match process.next(ANSWERS_MAX) {
-            Event::Turn(turn) => return Some(turn),
-            Event::Ready => {}
-            Event::Gone if self.case.fault.kills() => {}
-            Event::Gone => self.breaks("P11", "the child is gone while it reopens its store"),
-            Event::Nothing => self.breaks("P11", "reopening does not end"),
-        }
-        None
-    }
-
     /// Has the child end, whatever state it is in.
     fn end(&mut self, process: &mut Process) -> Result<()> {
         if !self.broken.is_empty() {
@@ -319,83 +243,6 @@ impl<'a> Script<'a> {
             _ => self.breaks("P11", format!("the child ends with {status}")),
         }
         Ok(())
-    }
-
-    /// Counts, and holds what was heard to the fault that was met.
-    fn weigh(&mut self, course: &Course, is_open: bool, tally: &mut Tally) -> Result<&'static str> {
-        self.broken.extend(course.broken.iter().cloned());
-        tally.count("answered unknown", course.unknown);
-        tally.count("answered not done", course.not_done);
-        tally.count("stores that stopped", course.ever_stopped.into());
-        tally.longest("longest answer, ms", course.longest.as_millis() as u64);
-        let fast = course.longest_when_stopped;
-        tally.longest("longest answer of a stopped store, ms", fast.as_millis() as u64);
-        if fast > FAST_MAX {
-            self.breaks("P11", format!("a stopped store took {fast:?} for an answer"));
-        }
-        // a log that is gone, or a sync that was only claimed, is damage
-        let fault = &self.case.fault;
-        let may_lose = fault.fails_filesystem() || matches!(fault, Fault::Deleted("store" | "log"));
-        if course.said_damaged && !may_lose {
-            self.breaks("P5", "a fault of the system is called damage");
-        }
-        if matches!(self.case.fault, Fault::Stall { .. }) && course.unknown + course.not_done > 0 {
-            self.breaks("P11", "commands failed, and the disk was only slow");
-        }
-        let is_injected = matches!(
-            self.case.fault,
-            Fault::Running(_) | Fault::Opening { .. } | Fault::Stall { .. }
-        );
-        let injected = injected(&self.notes)?;
-        let goes_on = is_open && !course.ever_stopped && !matches!(self.case.fault, Fault::Stall { .. });
-        if injected.hit_log && goes_on {
-            self.breaks(
-                "P11",
-                "a write or a sync of the log failed, and the store did not stop",
-            );
-        }
-        // where it was healed, there was time to tell of it
-        let is_told = matches!(self.case.fault, Fault::Running(_)) && self.case.heals;
-        if injected.hit_watermark && goes_on && is_told {
-            self.breaks(
-                "P11",
-                "a write or a sync of the watermark failed, and the store did not stop",
-            );
-        }
-        if injected.hit_run && goes_on && self.case.heals {
-            self.breaks(
-                "P11",
-                "a write or a sync of a run failed, and the store did not stop",
-            );
-        }
-        if self.is_killed {
-            return Ok("killed");
-        }
-        Ok(
-            match (is_injected && injected.calls == 0, is_open, course.ever_stopped) {
-                (true, ..) => "not reached",
-                (_, false, _) => "did not open",
-                (_, _, true) => "stopped",
-                (_, _, false) => "went on",
-            },
-        )
-    }
-
-    /// Opens what is left, and holds it to all that was told.
-    async fn judge(&mut self, place: &mut Place, course: &Course, tally: &mut Tally) {
-        match self.case.fault {
-            // nothing is left
-            Fault::Deleted("store") => {}
-            Fault::Deleted("log") => {
-                if child::open(&place.store).await.is_ok() {
-                    self.breaks("P5", "the log was deleted, and the store opens with less");
-                }
-            }
-            _ => {
-                let violations = judge(&place.store, &mut place.model, &course.heard, tally).await;
-                self.broken.extend(violations);
-            }
-        }
     }
 
     fn breaks(&mut self, promise: &'static str, what: impl Into<String>) {
