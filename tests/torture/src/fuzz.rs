@@ -36,21 +36,10 @@ pub(crate) struct Fuzz {
     pub(crate) directory: Option<PathBuf>,
 }
 
-impl Fuzz {
-    pub(crate) fn new(seconds: u32, seed: u64) -> Self {
-        Self {
-            seconds,
-            seed,
-            target: None,
-            directory: None,
-        }
-    }
-}
-
 pub(crate) fn run(fuzz: &Fuzz) -> Result<Tally> {
     let mut tally = Tally::new("fuzz", 0);
     if !answers(cargo("fuzz", &["+nightly", "fuzz", "--version"])) {
-        tally.note("cargo-fuzz or a nightly compiler is not installed: only the tests' corpus was tried");
+        tally.skip("cargo-fuzz or a nightly compiler is not installed: only the tests' corpus was tried");
         return Ok(tally);
     }
     let place = match &fuzz.directory {

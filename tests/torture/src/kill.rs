@@ -57,18 +57,6 @@ const POINTS_A_STORE: u32 = 100;
 /// A child that does not come to its call is killed all the same.
 const LIFE_MAX: Duration = Duration::from_secs(2);
 
-impl Kill {
-    pub(crate) fn new(points: u32, seed: u64) -> Self {
-        let (first, directory) = (0, None);
-        Self {
-            points,
-            seed,
-            first,
-            directory,
-        }
-    }
-}
-
 impl Death {
     fn of(point: u32, random: &mut Random, has_strace: bool) -> Self {
         if point.is_multiple_of(2) || !has_strace {
@@ -102,7 +90,7 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
     let has_strace = has_strace();
     let mut tally = Tally::new("kill", kill.points);
     if !has_strace {
-        tally.note("strace is not installed: all kills at random instants");
+        tally.skip("strace is not installed: all kills at random instants");
     }
     let (mut model, mut events) = (Model::default(), 0);
     for point in kill.first..kill.first + kill.points {

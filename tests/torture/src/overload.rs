@@ -77,16 +77,6 @@ struct Shared {
     not_done: Mutex<Vec<u64>>,
 }
 
-impl Overload {
-    pub(crate) fn new(commands: u32, seed: u64) -> Self {
-        Self {
-            commands,
-            seed,
-            directory: None,
-        }
-    }
-}
-
 pub(crate) async fn run(overload: &Overload) -> Result<Tally> {
     let place = place::make_in_memory(overload.directory.as_deref(), "overload")?;
     let store = place.join("store");

@@ -54,18 +54,6 @@ const ROTATION_MAX: Duration = Duration::from_secs(20);
 /// A child that does not come to its call is killed all the same.
 const CALL_MAX: Duration = Duration::from_secs(1);
 
-impl Power {
-    pub(crate) fn new(cuts: u32, seed: u64) -> Self {
-        let (first, directory) = (0, None);
-        Self {
-            cuts,
-            seed,
-            first,
-            directory,
-        }
-    }
-}
-
 pub(crate) async fn run(power: &Power) -> Result<Tally> {
     let place = match &power.directory {
         Some(directory) => directory.clone(),
@@ -76,7 +64,7 @@ pub(crate) async fn run(power: &Power) -> Result<Tally> {
     if let Err(error) =
         Disk::make(&place).and_then(|disk| disk.prepare_cut()?.now().and_then(|()| disk.power_on()))
     {
-        tally.note(format!(
+        tally.skip(format!(
             "no power was cut, which takes root, mkfs.ext4, loop mounts and xfs_io: {error:#}"
         ));
         std::fs::remove_dir_all(&place).context("remove the disk")?;
@@ -84,7 +72,7 @@ pub(crate) async fn run(power: &Power) -> Result<Tally> {
     }
     let has_strace = has_strace();
     if !has_strace {
-        tally.note("strace is not installed: no cut at a system call, and no torn write");
+        tally.skip("strace is not installed: no cut at a system call, and no torn write");
     }
     let mut store = Tortured::new(&place)?;
     for cut in power.first..power.first + power.cuts {

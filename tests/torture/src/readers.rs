@@ -60,16 +60,6 @@ struct Shared {
     told: Mutex<Vec<Told>>,
 }
 
-impl Readers {
-    pub(crate) fn new(readings: u32, seed: u64) -> Self {
-        Self {
-            readings,
-            seed,
-            directory: None,
-        }
-    }
-}
-
 pub(crate) async fn run(readers: &Readers) -> Result<Tally> {
     // many runs count here, not what a disk makes of them
     let place = place::make_in_memory(readers.directory.as_deref(), "readers")?;

@@ -50,20 +50,6 @@ pub(crate) struct Rot {
     pub(crate) texts: bool,
 }
 
-impl Rot {
-    pub(crate) fn new(cases: u32, scale: f64, seed: u64) -> Self {
-        Self {
-            cases,
-            every: ((1.0 / scale) as u32).max(1),
-            seed,
-            only: None,
-            stores: None,
-            directory: None,
-            texts: false,
-        }
-    }
-}
-
 /// Nothing takes so long: a case that does hangs. Counted in seconds that this process runs.
 const HANG_SECONDS: u32 = 120;
 /// How often each disaster comes.

@@ -32,17 +32,6 @@ pub(crate) struct Schedules {
     pub(crate) directory: Option<PathBuf>,
 }
 
-impl Schedules {
-    pub(crate) fn new(schedules: u32, seed: u64) -> Self {
-        Self {
-            schedules,
-            seed,
-            test: "schedules".to_owned(),
-            directory: None,
-        }
-    }
-}
-
 pub(crate) fn run(schedules: &Schedules) -> Result<Tally> {
     let mut tally = Tally::new("schedules", 0);
     for (package, promise) in PACKAGES {

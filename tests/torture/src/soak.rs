@@ -50,17 +50,6 @@ pub(crate) const BUDGET_BYTES: usize = 8 << 20;
 const CACHE_BYTES: usize = 32 << 20;
 const GENERATION_BYTES: usize = 8 << 20;
 
-impl Soak {
-    pub(crate) fn new(minutes: f64, seed: u64) -> Self {
-        Self {
-            minutes,
-            seed,
-            directory: None,
-            samples: PathBuf::from("target/torture/soak.json"),
-        }
-    }
-}
-
 pub(crate) async fn run(soak: &Soak) -> Result<Tally> {
     let place = place::make(soak.directory.as_deref(), "soak")?;
     let store = place.join("store");

@@ -43,18 +43,6 @@ pub(crate) struct IoErrors {
     pub(crate) directory: Option<PathBuf>,
 }
 
-impl IoErrors {
-    pub(crate) fn new(cases: u32, seed: u64) -> Self {
-        Self {
-            cases,
-            seed,
-            first: 0,
-            stall_ms: 30_000,
-            directory: None,
-        }
-    }
-}
-
 pub(crate) async fn run(settings: &IoErrors) -> Result<Tally> {
     let root = match &settings.directory {
         Some(directory) => {
@@ -76,10 +64,10 @@ pub(crate) async fn run(settings: &IoErrors) -> Result<Tally> {
         stall: Duration::from_millis(settings.stall_ms),
     };
     if !means.strace {
-        tally.note("strace is not installed: no call fails by itself");
+        tally.skip("strace is not installed: no call fails by itself");
     }
     if !means.mounts {
-        tally.note("no ext4 in a file can be mounted (root and xfs_io are needed): no full, read-only or failed disk");
+        tally.skip("no ext4 in a file can be mounted (root and xfs_io are needed): no full, read-only or failed disk");
     }
     let mut places = Places {
         root: root.clone(),
