@@ -104,6 +104,7 @@ fn catch(binary: &Path, bug: Bug, seed: u64, place: &Path, tally: &mut Tally) ->
         tries: 0,
         seconds: 0.0,
     };
+    let mut not_tried = Vec::new();
     for seed in seed..seed + SEEDS {
         match try_harness(binary, bug.harness, Some(bug.name), seed, place)? {
             Outcome::Red {
@@ -134,20 +135,35 @@ fn catch(binary: &Path, bug: Bug, seed: u64, place: &Path, tally: &mut Tally) ->
                 fate.promise = Some(promise.to_owned());
                 return Ok(fate);
             }
-            Outcome::Green { tried, seconds } => {
+            Outcome::Green {
+                tried,
+                seconds,
+                skipped,
+            } => {
                 fate.tries += tried;
                 fate.seconds += seconds;
+                not_tried = skipped;
             }
             Outcome::NotTried(why) => {
-                tally.skip(format!("{}: {} tried nothing: {why}", bug.name, bug.harness));
-                fate.was_tried = false;
-                return Ok(fate);
+                not_tried = vec![why];
+                break;
             }
             // something is wrong, but nobody knows what: that is not seeing
             Outcome::Failed(why) => tally.note(format!("{}: {} ended with {why}", bug.name, bug.harness)),
         }
     }
-    tally.tried(bug.name, "not caught");
+    if not_tried.is_empty() {
+        tally.tried(bug.name, "not caught");
+    } else {
+        // what would see it may be among that
+        tally.skip(format!(
+            "{}, by {}: {}",
+            bug.name,
+            bug.harness,
+            not_tried.join("; ")
+        ));
+        fate.was_tried = false;
+    }
     Ok(fate)
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Outcome {
     Green {
         tried: u64,
         seconds: f64,
+        /// What can't be tried on this machine, and why.
+        skipped: Vec<String>,
     },
     /// It can't run on this machine, for this reason: that it found nothing says nothing.
     NotTried(String),
@@ -102,7 +104,12 @@ fn outcome(tally: &[u8]) -> Result<Outcome> {
     } else if tried == 0 {
         Outcome::NotTried(told.skipped.join("; "))
     } else {
-        Outcome::Green { tried, seconds }
+        let skipped = told.skipped;
+        Outcome::Green {
+            tried,
+            seconds,
+            skipped,
+        }
     })
 }
 
