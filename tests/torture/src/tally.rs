@@ -96,6 +96,7 @@ impl Tally {
     pub(crate) fn require_tries(&mut self) {
         if self.tried == 0 && self.violations.is_empty() && self.skipped.is_empty() {
             let what = format!("{} tried nothing", self.harness);
+            eprintln!("{what}");
             self.violations.push(Violation::new("none", what));
         }
     }
