@@ -132,7 +132,7 @@ pub(crate) fn check(
                 broken.push(Violation::new("P5", what));
             }
             let said = error.to_string();
-            if !is_named(&said, allowed) {
+            if !is_named(&said, known, allowed) {
                 broken.push(Violation::new(
                     "P5",
                     format!("a refusal that names nothing: {said}"),
@@ -160,15 +160,21 @@ pub(crate) fn check(
     }
 }
 
-/// A file by its name or its number, or the kind of what is damaged with a place in it.
-fn is_named(said: &str, allowed: &Allowed) -> bool {
+/// A file by its name or its number, or an offset of the log that there is.
+fn is_named(said: &str, known: &Known, allowed: &Allowed) -> bool {
     let is_file_named = allowed.names.iter().any(|name| {
         // `000018.log`: RocksDB says "log number: 18"
         let number = name.split('.').next().unwrap_or_default().trim_start_matches('0');
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         said.contains(name.as_str()) || is_number && said.contains(&format!(" {number}."))
     });
-    let is_place_named = false;
+    let offsets = ["offset ", "up to "]
+        .iter()
+        .flat_map(|word| said.split(word).skip(1));
+    let mut offsets =
+        offsets.filter_map(|text| text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+    let is_place_named =
+        said.contains("the log") && offsets.any(|offset| (1..=known.end()).contains(&offset));
     // Of a table's damaged properties RocksDB says only this, and blames its manifest.
     let others = [
         "the store has format",
@@ -245,7 +251,7 @@ impl Hold<'_> {
             }
             // It may stop where its own work meets the damage, and must say so.
             dormouse::Health::Stopped { reason } => {
-                if !named && !is_named(&reason, allowed) {
+                if !named && !is_named(&reason, self.known, allowed) {
                     self.broken(
                         "P5",
                         format!("it stopped by itself and names no damage: {reason}"),
@@ -263,7 +269,7 @@ impl Hold<'_> {
 
     fn named_on_reading(&mut self, error: &StoreError, allowed: &Allowed) {
         let said = error.to_string();
-        if !is_named(&said, allowed) {
+        if !is_named(&said, self.known, allowed) {
             self.broken("P5", format!("an error on reading that names nothing: {said}"));
         }
     }
