@@ -202,11 +202,14 @@ fn a_mark_that_moved_waits_for_the_interval() {
     let shared = Shared {
         state: Mutex::new(State {
             durable: mark(1),
+            written: Offset::NONE,
+            awaited: Offset::NONE,
             is_idle: false,
             ending: None,
             failed: None,
         }),
         changed: Condvar::new(),
+        written: Condvar::new(),
         has_failed: AtomicBool::new(false),
     };
     let (durable, ending) = shared.wait_for_change(mark(0), interval);
