@@ -11,6 +11,7 @@ use crate::derived::Derived;
 use crate::judge::{hold_sound, judge};
 use crate::life::{Life, child, child_under_strace, has_strace};
 use crate::model::{Heard, Model};
+use crate::place;
 use crate::random::Random;
 use crate::tally::Tally;
 use crate::violation::Violation;
@@ -26,7 +27,7 @@ pub(crate) struct Kill {
     /// Begins with this point; with the seed of a failure it runs that one again, on a new store.
     #[arg(long, default_value_t = 0)]
     pub(crate) first: u32,
-    /// Where the store is made; removed if nothing is found. Default: a temporary directory.
+    /// Where the store is made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -82,10 +83,7 @@ impl Death {
 }
 
 pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
-    let place = match &kill.directory {
-        Some(directory) => directory.clone(),
-        None => tempfile::Builder::new().prefix("torture-kill").tempdir()?.keep(),
-    };
+    let place = place::make(kill.directory.as_deref(), "kill")?;
     let store = place.join("store");
     let has_strace = has_strace();
     let mut tally = Tally::new("kill", kill.points);
@@ -122,7 +120,7 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
         }
     }
     tally.count("events in the logs", events + model.events());
-    std::fs::remove_dir_all(&place).context("remove the store")?;
+    place::remove(&place)?;
     Ok(tally)
 }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use self::disk::{Cut, Disk};
 use self::moment::Moment;
@@ -23,6 +23,7 @@ use crate::derived::Derived;
 use crate::judge::{hold_sound, judge};
 use crate::life::{Life, child, child_under_strace, has_strace};
 use crate::model::{Heard, Model};
+use crate::place;
 use crate::random::Random;
 use crate::tally::Tally;
 use crate::violation::Violation;
@@ -38,7 +39,7 @@ pub(crate) struct Power {
     /// Begins with this cut, on a new store.
     #[arg(long, default_value_t = 0)]
     pub(crate) first: u32,
-    /// Where the disk's image is made; removed if nothing is found. Default: a temporary directory.
+    /// Where the disk's image is made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -55,11 +56,7 @@ const ROTATION_MAX: Duration = Duration::from_secs(20);
 const CALL_MAX: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(power: &Power) -> Result<Tally> {
-    let place = match &power.directory {
-        Some(directory) => directory.clone(),
-        None => tempfile::Builder::new().prefix("torture-power").tempdir()?.keep(),
-    };
-    std::fs::create_dir_all(&place)?;
+    let place = place::make(power.directory.as_deref(), "power")?;
     let mut tally = Tally::new("power", power.cuts);
     if let Err(error) =
         Disk::make(&place).and_then(|disk| disk.prepare_cut()?.now().and_then(|()| disk.power_on()))
@@ -67,7 +64,7 @@ pub(crate) async fn run(power: &Power) -> Result<Tally> {
         tally.skip(format!(
             "no power was cut, which takes root, mkfs.ext4, loop mounts and xfs_io: {error:#}"
         ));
-        std::fs::remove_dir_all(&place).context("remove the disk")?;
+        place::remove(&place)?;
         return Ok(tally);
     }
     let has_strace = has_strace();
@@ -99,7 +96,7 @@ pub(crate) async fn run(power: &Power) -> Result<Tally> {
     }
     tally.count("events in the logs", store.model.events());
     drop(store);
-    std::fs::remove_dir_all(&place).context("remove the disk")?;
+    place::remove(&place)?;
     Ok(tally)
 }
 
