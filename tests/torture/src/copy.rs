@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// Copies a store that a child left, in place of an earlier copy. Its tables, which RocksDB never changes, are the same
-/// files under second names; nothing is copied where there is no store.
+/// files under second names; what it has thrown away is left out. Nothing is copied where there is no store.
 pub(crate) fn as_left(store: &Path, to: &Path) -> Result<()> {
     if to.exists() {
         std::fs::remove_dir_all(to).context("remove an earlier copy")?;
@@ -16,6 +16,9 @@ pub(crate) fn as_left(store: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Files that are about to be freed; no opening reads them.
+const TRASH: &str = "trash";
+
 fn below(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -24,6 +27,9 @@ fn below(from: &Path, to: &Path) -> Result<()> {
             (entry.file_type()?, entry.path())
         };
         let to = to.join(from.file_name().context("an entry has a name")?);
+        if from.ends_with(TRASH) {
+            continue;
+        }
         if entry.is_dir() {
             below(&from, &to)?;
         } else if !(is_table(&from) && std::fs::hard_link(&from, &to).is_ok()) {

@@ -122,3 +122,31 @@ async fn settle(runtime: &Dormouse, told: &Told, had_effect: Option<Effect>) -> 
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::wire::Word;
+
+    #[test]
+    fn only_stopping_is_excused_and_only_without_derived() {
+        let mut heard = Heard::default();
+        heard.word(Word::Turn(Turn::Stopped));
+        heard.word(Word::Unknown { number: 1 });
+        let deleted = Derived::DeletedRunning(Duration::ZERO);
+        assert!(hold_sound(&heard, None, deleted).is_none());
+        assert!(hold_sound(&heard, None, Derived::DeletedBefore).is_some());
+        heard.word(Word::Turn(Turn::NotFollowed));
+        assert!(
+            hold_sound(&heard, None, deleted).is_some(),
+            "a later turn is held, too"
+        );
+
+        let mut heard = Heard::default();
+        assert!(hold_sound(&heard, None, Derived::Kept).is_none());
+        heard.word(Word::Unknown { number: 1 });
+        assert!(hold_sound(&heard, None, Derived::Kept).is_some());
+    }
+}

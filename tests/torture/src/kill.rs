@@ -42,6 +42,8 @@ enum Death {
     Opening(Duration),
     /// Some time after it is ready.
     After(Duration),
+    /// A second after it is ready, once all its clients were answered.
+    Late,
     /// As it begins the nth call of this name, counted in each of its threads.
     Call(Nth),
 }
@@ -62,6 +64,9 @@ const CALLS: [(&str, u64, u64); 8] = [
 const OPENING_ONE_IN: u64 = 4;
 /// An opening takes about so long; a child that is ready sooner is killed under load.
 const OPENING_MAX: Duration = Duration::from_millis(120);
+/// Of so many random instants one comes late: a client that is not answered can't be told from a slow one before.
+const LATE_ONE_IN: u64 = 20;
+const LATE: Duration = Duration::from_secs(1);
 const LOAD_MAX: Duration = Duration::from_millis(250);
 /// A new store after so many: what is judged and built anew grows with the log, and low call numbers are its making.
 const POINTS_A_STORE: u32 = 100;
@@ -83,6 +88,9 @@ impl Kill {
 impl Death {
     fn of(point: u32, random: &mut Random, has_strace: bool) -> Self {
         if point.is_multiple_of(2) || !has_strace {
+            if random.below(LATE_ONE_IN) == 0 {
+                return Self::Late;
+            }
             let is_opening = random.below(OPENING_ONE_IN) == 0;
             let most = if is_opening { OPENING_MAX } else { LOAD_MAX };
             let time = Duration::from_micros(random.below(most.as_micros() as u64));
@@ -107,6 +115,7 @@ impl Death {
         match self {
             Self::Opening(_) => "a random instant of an opening",
             Self::After(_) => "a random instant under load",
+            Self::Late => "after a second, once all were answered",
             Self::Call(Nth(call, _)) => call,
         }
     }
@@ -205,7 +214,7 @@ impl Tortured {
         let store = &self.store;
         let command = match death {
             Death::Call(at) => child_under_strace(store, seed, at, &self.notes)?,
-            Death::Opening(_) | Death::After(_) => child(store, seed)?,
+            _ => child(store, seed)?,
         };
         let mut life = Life::start(command)?;
         derived.while_opening(&mut life, store, tally)?;
@@ -222,6 +231,13 @@ impl Tortured {
                 }
                 derived.while_running(&mut life, store, tally)?;
                 life.ends_within(time)?;
+                life.is_ready()
+            }
+            Death::Late => {
+                unsound.extend(life.wait_until_ready()?);
+                derived.while_running(&mut life, store, tally)?;
+                life.ends_within(LATE)?;
+                unsound.extend(life.wait_for_answers()?);
                 life.is_ready()
             }
             Death::Call(_) => {
@@ -249,7 +265,7 @@ impl Tortured {
     fn struck(&self, death: Death) -> Option<strace::Struck> {
         match death {
             Death::Call(at) => at.struck(&self.notes),
-            Death::Opening(_) | Death::After(_) => None,
+            _ => None,
         }
     }
 }
