@@ -28,7 +28,7 @@ use self::preflight::{Promised, refused_by_rocksdb};
 use crate::engine::rocks::tuning::{Shared, without_wal};
 use crate::engine::rocks::{Databases, RocksEngine, RunWriter, clear_trash, failed};
 use crate::engine::{Disk, Opened, Watermark};
-use crate::error::{StoreError, THE_LOG};
+use crate::error::{FORMAT_FILE, StoreError, THE_LOG};
 use crate::lock::StoreLock;
 use crate::options::StoreOptions;
 use crate::watermark::{WatermarkFile, WatermarkKeeper};
@@ -82,6 +82,12 @@ impl Disk for RocksDisk {
     }
 
     fn open(&self, options: &StoreOptions) -> Result<Opened, StoreError> {
+        if !options.create_if_missing && !exists(&self.path.join(FORMAT_FILE))? {
+            return Err(StoreError::NotAStore {
+                path: self.path.clone(),
+                missing: FORMAT_FILE,
+            });
+        }
         let (layout, lock, state) = self.claim()?;
         let shared = Shared::new(options.cache_bytes)?;
         let trash = layout.root().join(TRASH_DIRECTORY);

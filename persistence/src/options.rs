@@ -40,6 +40,7 @@ pub struct StoreOptions {
     pub(crate) queue_commits_max: usize,
     pub(crate) cache_bytes: usize,
     pub(crate) watermark_every_ms: u64,
+    pub(crate) create_if_missing: bool,
     pub(crate) progress: Option<Progress>,
 }
 
@@ -70,6 +71,7 @@ impl Default for StoreOptions {
             queue_commits_max: QUEUE_COMMITS_MAX,
             cache_bytes: 128 * 1024 * 1024,
             watermark_every_ms: 100,
+            create_if_missing: true,
             progress: None,
         }
     }
@@ -148,6 +150,15 @@ impl StoreOptions {
     #[must_use]
     pub fn watermark_every_ms(mut self, ms: u64) -> StoreOptions {
         self.watermark_every_ms = ms.max(1);
+        self
+    }
+
+    /// Whether a directory that is empty, or not there, becomes a new store (default true). With `false` it is
+    /// [`StoreError::NotAStore`](crate::StoreError::NotAStore): a service whose volume is not mounted, or whose path is
+    /// mistyped, does not begin anew with nothing. The memory store makes no use of it.
+    #[must_use]
+    pub fn create_if_missing(mut self, create: bool) -> StoreOptions {
+        self.create_if_missing = create;
         self
     }
 

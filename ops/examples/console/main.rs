@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(140);
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let directory = tempfile::tempdir()?;
+    let directory = tempfile::Builder::new().prefix("parcels-").tempdir()?;
     match arguments[..] {
         [] => run(&directory, Ops::builder()).await,
         ["--pictures", pictures] => take(&directory, Path::new(pictures)).await,

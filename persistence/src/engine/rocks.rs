@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, RwLock};
+use rocksdb::properties::MIN_LOG_NUMBER_TO_KEEP;
 use rocksdb::{ColumnFamily, DB, ErrorKind, ReadOptions, WriteOptions};
 
 use self::cache_use::CacheUse;
@@ -49,7 +50,7 @@ pub(crate) struct Databases {
 
 /// An open store's engine.
 pub(crate) struct RocksEngine {
-    databases: RwLock<Option<Databases>>,
+    databases: Arc<RwLock<Option<Databases>>>,
     cache_use: CacheUse,
     runs: RunWriter,
     synced: WriteOptions,
@@ -78,14 +79,15 @@ impl RocksEngine {
         watermark: WatermarkKeeper,
         lock: StoreLock,
     ) -> Self {
+        let databases = Arc::new(RwLock::new(Some(databases)));
         Self {
-            databases: RwLock::new(Some(databases)),
+            reaper: reaper(directory, &databases),
+            databases,
             cache_use: CacheUse::default(),
             runs,
             synced: tuning::synced(),
             without_wal_or_wait: tuning::without_wal_or_wait(),
             watermark,
-            reaper: reaper(directory),
             stopped: AtomicBool::new(false),
             copying: Mutex::new(()),
             compacting: Mutex::new(()),
@@ -263,14 +265,15 @@ impl Engine for RocksEngine {
 
     fn close(&self) -> Result<(), EngineError> {
         self.end_long_work();
+        let second_names = self.reaper.as_ref().and_then(Reaper::end);
         // Waits for calls under way; later ones find nothing.
         let databases = self.databases.write().take();
         let Some(databases) = databases else { return Ok(()) };
         let written = self.watermark.close();
         // RocksDB flushes what has no WAL while it closes, and reports no error: lost rows are indexed again.
         drop(databases);
-        if let Some(reaper) = &self.reaper {
-            reaper.close();
+        if let Some(second_names) = second_names {
+            second_names.clear();
         }
         self.lock.lock().take();
         written
@@ -278,10 +281,32 @@ impl Engine for RocksEngine {
 }
 
 /// Frees the store's obsolete files slowly, if it can.
-fn reaper(directory: &Path) -> Option<Reaper> {
-    Reaper::start(directory)
+fn reaper(directory: &Path, databases: &Arc<RwLock<Option<Databases>>>) -> Option<Reaper> {
+    let databases = Arc::clone(databases);
+    Reaper::start(directory, Box::new(move |wal| is_needed(&databases, wal)))
         .inspect_err(|error| tracing::info!(%error, "obsolete files are deleted whole"))
         .ok()
+}
+
+/// Whether RocksDB would read a write-ahead file on opening.
+fn is_needed(databases: &RwLock<Option<Databases>>, wal: &Path) -> bool {
+    let databases = databases.read_recursive();
+    let Some(databases) = &*databases else {
+        return false;
+    };
+    let is_of_log = wal.parent().is_some_and(|directory| directory.ends_with("log"));
+    let database = if is_of_log {
+        &databases.log
+    } else {
+        &databases.derived
+    };
+    let number = wal
+        .file_stem()
+        .and_then(|name| name.to_str()?.parse::<u64>().ok());
+    let oldest = database.property_int_value(MIN_LOG_NUMBER_TO_KEEP).ok().flatten();
+    number
+        .zip(oldest)
+        .is_some_and(|(number, oldest)| number >= oldest)
 }
 
 /// A family of `derived/`.

@@ -1,6 +1,7 @@
 //! The suite on a directory, and what only a directory can do: be locked, newer, foreign, unwritable, killed.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use dormouse_persistence::{Health, NotCommitted, Settlement, Store, StoreError, StoreOptions};
 use tempfile::TempDir;
@@ -79,6 +80,25 @@ fn a_directory_with_something_else_in_it_is_refused() {
     let error = Store::open(directory.path()).map(drop).unwrap_err();
     assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+/// A volume that is not mounted, a mistyped path.
+#[test]
+fn where_a_store_must_be_no_new_one_is_made() {
+    let directory = Directory::new();
+    let must_exist = || StoreOptions::default().create_if_missing(false);
+    let missing = directory.path().join("not/mounted");
+    for path in [directory.path(), &missing] {
+        let error = Store::open_with(path, must_exist()).unwrap_err();
+        assert!(matches!(error, StoreError::NotAStore { .. }), "{error}");
+    }
+    assert_eq!(
+        std::fs::read_dir(directory.path()).unwrap().count(),
+        0,
+        "nothing was made"
+    );
+    directory.open(StoreOptions::default()).unwrap().close().unwrap();
+    directory.open(must_exist()).unwrap().close().unwrap();
 }
 
 #[test]
@@ -201,6 +221,43 @@ fn a_store_whose_files_are_deleted_stops_soon_and_makes_no_new_one() {
         );
         drop(store);
     }
+}
+
+/// A cleaner of `*.log` would take acknowledged commands with it.
+#[test]
+fn write_ahead_files_that_somebody_deletes_have_their_names_again() {
+    let directory = Directory::new();
+    let wals = || -> Vec<PathBuf> {
+        let of = |name| std::fs::read_dir(directory.path().join(name)).unwrap();
+        let paths = of("log").chain(of("derived")).map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+            .collect()
+    };
+    let has_second_name = |wal: &PathBuf| std::fs::metadata(wal).is_ok_and(|file| file.nlink() > 1);
+    let store = directory.open(StoreOptions::default()).unwrap();
+    let client = Client::new(&store);
+    let writer = client.open(&stream("a"));
+    for is_last in [false, true] {
+        client.durable(&writer, &["x"]);
+        eventually("all have second names", || wals().iter().all(has_second_name));
+        let deleted = wals();
+        assert!(deleted.len() >= 2, "{deleted:?}");
+        for wal in &deleted {
+            std::fs::remove_file(wal).unwrap();
+        }
+        if !is_last {
+            eventually("they have their names again", || {
+                deleted.iter().all(|wal| wal.exists())
+            });
+            assert_eq!(store.health(), Health::Healthy);
+        }
+    }
+    // the last look is that of closing
+    store.close().unwrap();
+    drop(store);
+    let store = directory.open(StoreOptions::default()).unwrap();
+    assert_eq!(check_gapless(&store).len(), 2);
 }
 
 /// What clients were told is of the store that was open: another one, however long its log, is not it.

@@ -8,8 +8,11 @@
 //!
 //! A file is touched only when its name here is its last one: RocksDB, a checkpoint and a backup by links each hold
 //! another. Before that the directories are synced, so that no power cut brings the other name back.
+//!
+//! A write-ahead file that RocksDB still needs was deleted by somebody else, a cleaner of `*.log` perhaps: it gets its
+//! name back. (Of tables RocksDB says only all at once which it needs, under its own lock: those are not asked for.)
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -45,9 +48,11 @@ const EXTENSIONS: [&str; 2] = ["sst", "log"];
 /// The thread that does it, for as long as a store is open.
 pub(crate) struct Reaper {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    directory: PathBuf,
+    thread: Mutex<Option<JoinHandle<Trash>>>,
 }
+
+/// Whether RocksDB would read a write-ahead file on opening.
+pub(crate) type IsNeeded = Box<dyn Fn(&Path) -> bool + Send>;
 
 #[derive(Default)]
 struct Shared {
@@ -61,20 +66,22 @@ struct Shared {
 
 impl Reaper {
     /// Begins in a store's directory from which [`clear`] removed what an earlier process left.
-    pub(crate) fn start(root: &Path) -> io::Result<Self> {
+    pub(crate) fn start(root: &Path, is_needed: IsNeeded) -> io::Result<Self> {
         // The process may change its working directory.
         let root = std::path::absolute(root)?;
         let directory = root.join(TRASH_DIRECTORY);
         let shared = Arc::<Shared>::default();
-        let mut trash = Trash::new(directory.clone(), [root.join("log"), root.join("derived")]);
+        let mut trash = Trash::new(directory, [root.join("log"), root.join("derived")], is_needed);
         let running = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("dormouse-reaper".into())
-            .spawn(move || run(&running, &mut trash))?;
+            .spawn(move || {
+                run(&running, &mut trash);
+                trash
+            })?;
         Ok(Self {
             shared,
             thread: Mutex::new(Some(thread)),
-            directory,
         })
     }
 
@@ -94,13 +101,25 @@ impl Reaper {
         self.shared.ended.notify_all();
     }
 
-    /// Ends, and removes all second names: a closed store has none.
-    pub(crate) fn close(&self) {
+    /// Ends, with a last look while RocksDB can still say what it needs. What is returned is for when it is closed.
+    pub(crate) fn end(&self) -> Option<SecondNames> {
         self.stop();
-        if let Some(thread) = self.thread.lock().take() {
-            let _ = thread.join();
+        let mut trash = self.thread.lock().take()?.join().ok()?;
+        if let Err(error) = trash.look() {
+            tracing::warn!(%error, "obsolete files are left for the next opening");
+            return None;
         }
-        clear(&self.directory);
+        Some(SecondNames(trash.directory))
+    }
+}
+
+/// All of them, while nobody adds any.
+pub(crate) struct SecondNames(PathBuf);
+
+impl SecondNames {
+    /// A closed store has none.
+    pub(crate) fn clear(self) {
+        clear(&self.0);
     }
 }
 
@@ -164,19 +183,21 @@ struct Trash {
     directory: PathBuf,
     /// Where RocksDB's names are.
     watched: [PathBuf; 2],
-    /// Files that have a name here, by inode: a number that is taken for as long as they do.
-    linked: HashSet<u64>,
+    is_needed: IsNeeded,
+    /// Files that have a name here, by inode, a number that is taken for as long as they do, and RocksDB's names of them.
+    linked: HashMap<u64, PathBuf>,
     /// Files that have no other name, oldest first.
     obsolete: VecDeque<PathBuf>,
     bytes: u64,
 }
 
 impl Trash {
-    fn new(directory: PathBuf, watched: [PathBuf; 2]) -> Self {
+    fn new(directory: PathBuf, watched: [PathBuf; 2], is_needed: IsNeeded) -> Self {
         Self {
             directory,
             watched,
-            linked: HashSet::new(),
+            is_needed,
+            linked: HashMap::new(),
             obsolete: VecDeque::new(),
             bytes: 0,
         }
@@ -198,10 +219,20 @@ impl Trash {
         })
     }
 
-    /// Leaves all deleting to RocksDB: no second name keeps anything.
+    /// Leaves all deleting to RocksDB: no second name keeps anything, but what has none else and may be needed.
     fn give_up(&mut self) {
-        clear(&self.directory);
-        self.linked.clear();
+        let linked = self.linked.keys().map(|inode| self.path(*inode));
+        let has_another = |path: &PathBuf| fs::symlink_metadata(path).is_ok_and(|file| file.nlink() > 1);
+        let unneeded = linked.filter(has_another).chain(self.obsolete.iter().cloned());
+        for path in unneeded.collect::<Vec<_>>() {
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!(path = %path.display(), %error, "an obsolete file can't be removed");
+            }
+        }
+        let _ = fs::remove_dir(&self.directory);
+        let directory = self.directory.clone();
+        self.linked
+            .retain(|inode, _| directory.join(inode.to_string()).exists());
         self.obsolete.clear();
         self.bytes = 0;
     }
@@ -222,19 +253,25 @@ impl Trash {
     fn look(&mut self) -> io::Result<()> {
         self.make_directory()?;
         let files = self.files()?;
-        for (inode, path) in &files {
-            self.link(path, *inode)?;
+        let mut live = HashSet::with_capacity(files.len());
+        for (inode, path) in files {
+            live.insert(inode);
+            self.link(path, inode)?;
         }
-        let live: HashSet<u64> = files.into_iter().map(|(inode, _)| inode).collect();
-        let gone: Vec<u64> = self.linked.difference(&live).copied().collect();
+        let linked = self.linked.keys().copied();
+        let gone: Vec<u64> = linked.filter(|inode| !live.contains(inode)).collect();
         if !gone.is_empty() {
             for directory in &self.watched {
                 File::open(directory)?.sync_all()?;
             }
         }
         for inode in gone {
-            self.linked.remove(&inode);
             let path = self.path(inode);
+            if self.is_deleted_by_mistake(inode) {
+                self.name_again(inode)?;
+                continue;
+            }
+            self.linked.remove(&inode);
             let metadata = fs::symlink_metadata(&path)?;
             if metadata.nlink() == 1 {
                 self.bytes += metadata.len();
@@ -265,19 +302,47 @@ impl Trash {
         Ok(files)
     }
 
-    fn link(&mut self, path: &Path, inode: u64) -> io::Result<()> {
-        if self.linked.contains(&inode) {
+    /// Whether RocksDB needs a file of which it is not who took the name. Not where the whole directory is being deleted:
+    /// that stops the store.
+    fn is_deleted_by_mistake(&self, inode: u64) -> bool {
+        self.linked.get(&inode).is_some_and(|path| {
+            path.extension().is_some_and(|extension| extension == "log")
+                && path.with_file_name("CURRENT").exists()
+                && (self.is_needed)(path)
+        })
+    }
+
+    fn name_again(&self, inode: u64) -> io::Result<()> {
+        let Some(path) = self.linked.get(&inode) else {
+            return Ok(());
+        };
+        fs::hard_link(self.path(inode), path)?;
+        for directory in &self.watched {
+            File::open(directory)?.sync_all()?;
+        }
+        tracing::error!(
+            path = %path.display(),
+            "somebody deleted a write-ahead file of the open store; nothing is lost: it has its name again"
+        );
+        Ok(())
+    }
+
+    fn link(&mut self, path: PathBuf, inode: u64) -> io::Result<()> {
+        if let Some(known) = self.linked.get_mut(&inode) {
+            // an ingested table is renamed
+            *known = path;
             return Ok(());
         }
         let second = self.path(inode);
-        match fs::hard_link(path, &second) {
+        match fs::hard_link(&path, &second) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         }
-        self.linked.insert(inode);
         // RocksDB's own name may be gone by now; a file system that counts no names would never show it.
-        if fs::symlink_metadata(&second)?.nlink() == 1 && path.exists() {
+        let counts_no_names = fs::symlink_metadata(&second)?.nlink() == 1 && path.exists();
+        self.linked.insert(inode, path);
+        if counts_no_names {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "the file system does not count a file's names",
@@ -337,10 +402,10 @@ mod tests {
         }
 
         fn trash(root: &Path) -> Trash {
-            Trash::new(
-                root.join(TRASH_DIRECTORY),
-                [root.join("log"), root.join("derived")],
-            )
+            let watched = [root.join("log"), root.join("derived")];
+            // what is called 000009 is needed
+            let is_needed = |wal: &Path| wal.ends_with("000009.log");
+            Trash::new(root.join(TRASH_DIRECTORY), watched, Box::new(is_needed))
         }
 
         fn file(&self, name: &str) -> PathBuf {
@@ -464,16 +529,49 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_else_deleted_has_its_name_again() {
+        let mut fixture = Fixture::new();
+        let (needed, current) = (fixture.file("log/000009.log"), fixture.file("log/CURRENT"));
+        fixture.trash.look().unwrap();
+        for _ in 0..2 {
+            fs::remove_file(&needed).unwrap();
+            fixture.trash.look().unwrap();
+            assert_eq!(fs::read(&needed).unwrap(), vec![7; LEN]);
+            assert_eq!((fixture.free_all(), fixture.trash.bytes), (0, 0));
+        }
+        // not while the whole directory goes
+        fs::remove_file(current).unwrap();
+        fs::remove_file(&needed).unwrap();
+        fixture.trash.look().unwrap();
+        assert!(!needed.exists());
+    }
+
+    #[test]
+    fn what_is_needed_keeps_its_second_name_when_the_first_cannot_be_given_back() {
+        let mut fixture = Fixture::new();
+        let (needed, _) = (fixture.file("log/000009.log"), fixture.file("log/CURRENT"));
+        fixture.trash.look().unwrap();
+        fs::remove_file(&needed).unwrap();
+        fs::create_dir(&needed).unwrap();
+        assert!(fixture.trash.work(true, true).is_err());
+        fixture.trash.give_up();
+        assert_eq!(fixture.names(), 1);
+        fs::remove_dir(&needed).unwrap();
+        fixture.trash.work(true, true).unwrap();
+        assert_eq!(fs::read(&needed).unwrap(), vec![7; LEN]);
+    }
+
+    #[test]
     fn closing_leaves_no_second_names() {
         let fixture = Fixture::new();
         let kept = fixture.file("log/000005.log");
-        let reaper = Reaper::start(fixture.root.path()).unwrap();
+        let reaper = Reaper::start(fixture.root.path(), Box::new(|_| false)).unwrap();
         let until = Instant::now() + Duration::from_secs(30);
         while fs::metadata(&kept).unwrap().nlink() == 1 {
             assert!(Instant::now() < until, "no second name was given");
             std::thread::yield_now();
         }
-        reaper.close();
+        reaper.end().unwrap().clear();
         assert!(!fixture.root.path().join(TRASH_DIRECTORY).exists());
         assert_eq!(fs::metadata(kept).unwrap().nlink(), 1);
     }
