@@ -19,9 +19,9 @@ use anyhow::Result;
 use self::fault::{Case, Fault, Means};
 use self::place::{Kind, Place, can_mount};
 use self::script::{AS_FOUND, Script};
-use crate::life::has_strace;
 use crate::place as places;
 use crate::random::Random;
+use crate::strace;
 use crate::tally::Tally;
 use crate::violation::Violation;
 
@@ -50,7 +50,7 @@ pub(crate) async fn run(settings: &IoErrors) -> Result<Tally> {
     let as_found = root.join(AS_FOUND);
     let mut tally = Tally::new("ioerr", settings.cases);
     let means = Means {
-        strace: has_strace(),
+        strace: strace::is_installed(),
         mounts: can_mount(&root),
         stall: Duration::from_millis(settings.stall_ms),
     };
