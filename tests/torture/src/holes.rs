@@ -48,16 +48,6 @@ struct Row {
     key: Vec<u8>,
 }
 
-impl Holes {
-    pub(crate) fn new(holes: u32, seed: u64) -> Self {
-        Self {
-            holes,
-            seed,
-            directory: None,
-        }
-    }
-}
-
 pub(crate) async fn run(holes: &Holes) -> Result<Tally> {
     let place = place::make_in_memory(holes.directory.as_deref(), "holes")?;
     let sound = place.join("sound");

@@ -36,18 +36,6 @@ pub(crate) struct Linearize {
     pub(crate) directory: Option<PathBuf>,
 }
 
-impl Linearize {
-    pub(crate) fn new(histories: u32, seed: u64) -> Self {
-        let (first, directory) = (0, None);
-        Self {
-            histories,
-            seed,
-            first,
-            directory,
-        }
-    }
-}
-
 pub(crate) async fn run(linearize: &Linearize) -> Result<Tally> {
     let mut tally = Tally::new("linearize", linearize.histories);
     let place = place::make(linearize.directory.as_deref(), "linearize")?;

@@ -54,16 +54,6 @@ struct Shared {
     findings: Findings,
 }
 
-impl Panics {
-    pub(crate) fn new(panics: u32, seed: u64) -> Self {
-        Self {
-            panics,
-            seed,
-            directory: None,
-        }
-    }
-}
-
 pub(crate) async fn run(panics: &Panics) -> Result<Tally> {
     let place = place::make(panics.directory.as_deref(), "panics")?;
     let store = place.join("store");

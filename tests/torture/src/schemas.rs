@@ -37,16 +37,6 @@ const GENERATION_BYTES: usize = 64 << 10;
 /// Count and total of each aggregate.
 type Expected = Vec<(u64, u64)>;
 
-impl Schemas {
-    pub(crate) fn new(turns: u32, seed: u64) -> Self {
-        Self {
-            turns,
-            seed,
-            directory: None,
-        }
-    }
-}
-
 pub(crate) async fn run(schemas: &Schemas) -> Result<Tally> {
     let place = place::make_in_memory(schemas.directory.as_deref(), "schemas")?;
     let store = place.join("store");

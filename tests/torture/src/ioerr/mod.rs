@@ -19,9 +19,9 @@ use anyhow::Result;
 use self::fault::{Case, Fault, Means};
 use self::place::{Kind, Place, can_mount};
 use self::script::{AS_FOUND, Script};
-use crate::life::has_strace;
 use crate::place as places;
 use crate::random::Random;
+use crate::strace;
 use crate::tally::Tally;
 use crate::violation::Violation;
 
@@ -45,32 +45,20 @@ pub(crate) struct IoErrors {
     pub(crate) directory: Option<PathBuf>,
 }
 
-impl IoErrors {
-    pub(crate) fn new(cases: u32, seed: u64) -> Self {
-        Self {
-            cases,
-            seed,
-            first: 0,
-            stall_ms: 30_000,
-            directory: None,
-        }
-    }
-}
-
 pub(crate) async fn run(settings: &IoErrors) -> Result<Tally> {
     let root = places::make(settings.directory.as_deref(), "ioerr")?;
     let as_found = root.join(AS_FOUND);
     let mut tally = Tally::new("ioerr", settings.cases);
     let means = Means {
-        strace: has_strace(),
+        strace: strace::is_installed(),
         mounts: can_mount(&root),
         stall: Duration::from_millis(settings.stall_ms),
     };
     if !means.strace {
-        tally.note("strace is not installed: no call fails by itself");
+        tally.skip("strace is not installed: no call fails by itself");
     }
     if !means.mounts {
-        tally.note("no ext4 in a file can be mounted (root and xfs_io are needed): no full, read-only or failed disk");
+        tally.skip("no ext4 in a file can be mounted (root and xfs_io are needed): no full, read-only or failed disk");
     }
     let mut stores = Places {
         root: root.clone(),

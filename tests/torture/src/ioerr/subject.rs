@@ -215,6 +215,7 @@ impl Subject {
                     number,
                     version,
                     reply: receipt.reply,
+                    position: receipt.position,
                 })?;
                 return Ok(false);
             }
