@@ -161,6 +161,9 @@ impl Journal {
     fn publish(&mut self, header: &Header, hash: u128) {
         let session = &self.session;
         let batch = self.in_hand.as_ref().expect("the batch just written");
+        // First, so that whoever derives something from the batch finds its mark to wait for.
+        let mark = Watermark::new(header.shard, header.last(), hash);
+        session.engine.mark_durable(mark);
         session.tail.add(
             batch.segment.as_slice().into(),
             header,
@@ -169,11 +172,6 @@ impl Journal {
         );
         self.log_end = LogEnd::of(header, hash);
         session.core.publish_durable(header.last());
-        session.engine.mark_durable(Watermark {
-            shard: header.shard.get(),
-            offset: header.last(),
-            hash,
-        });
     }
 
     /// Gives every submission of the batch in hand its fate.

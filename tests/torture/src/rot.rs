@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 use self::check::{Allowed, Found, Outcome, check};
 use self::content::{Known, Stores, copy};
 use self::damage::{Damage, Disaster, Kind};
+use crate::place;
 use crate::random::Random;
 use crate::tally::Tally;
 use crate::violation::Violation;
@@ -42,26 +43,12 @@ pub(crate) struct Rot {
     /// Stores that an earlier run kept.
     #[arg(long)]
     pub(crate) stores: Option<PathBuf>,
-    /// Where the stores are made; removed if nothing is found. Default: in memory, if there is /dev/shm.
+    /// Where the stores are made: new or empty; removed if nothing is found. Default: in memory, if there is /dev/shm.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
     /// Prints what each refusal said, once a kind.
     #[arg(long)]
     pub(crate) texts: bool,
-}
-
-impl Rot {
-    pub(crate) fn new(cases: u32, scale: f64, seed: u64) -> Self {
-        Self {
-            cases,
-            every: ((1.0 / scale) as u32).max(1),
-            seed,
-            only: None,
-            stores: None,
-            directory: None,
-            texts: false,
-        }
-    }
 }
 
 /// Nothing takes so long: a case that does hangs. Counted in seconds that this process runs.
@@ -121,7 +108,7 @@ struct Work {
 }
 
 pub(crate) async fn run(rot: &Rot) -> Result<Tally> {
-    let place = place(rot)?;
+    let place = place::make_in_memory(rot.directory.as_deref(), "rot")?;
     let stores = match &rot.stores {
         Some(kept) => Stores::at(kept)?,
         None => Stores::make(&place.join("stores")).await?,
@@ -151,24 +138,9 @@ pub(crate) async fn run(rot: &Rot) -> Result<Tally> {
     drop(tell);
     hear(rot, &work, &told, &mut tally);
     if tally.violations.is_empty() {
-        fs::remove_dir_all(&place).context("remove the stores")?;
+        place::remove(&place)?;
     }
     Ok(tally)
-}
-
-fn place(rot: &Rot) -> Result<PathBuf> {
-    if let Some(directory) = &rot.directory {
-        fs::create_dir_all(directory)?;
-        return Ok(directory.clone());
-    }
-    let memory = Path::new("/dev/shm");
-    let place = tempfile::Builder::new().prefix("torture-rot").to_owned();
-    let place = if memory.is_dir() {
-        place.tempdir_in(memory)
-    } else {
-        place.tempdir()
-    };
-    Ok(place?.keep())
 }
 
 /// All cases, in an order that a number finds again.

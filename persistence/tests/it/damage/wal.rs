@@ -16,7 +16,7 @@ const BLOCK_BYTES: usize = 32_768;
 const HEADER_BYTES: usize = 7;
 
 /// Where each record of a WAL begins, read as RocksDB writes it; the file's length comes last.
-fn record_starts(wal: &[u8]) -> Vec<usize> {
+pub(super) fn record_starts(wal: &[u8]) -> Vec<usize> {
     let (mut starts, mut at) = (Vec::new(), 0);
     while at + HEADER_BYTES <= wal.len() {
         let left = BLOCK_BYTES - at % BLOCK_BYTES;
