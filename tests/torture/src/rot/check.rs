@@ -166,9 +166,13 @@ fn is_named(said: &str, known: &Known, allowed: &Allowed) -> bool {
         // `000018.log`: RocksDB says "log number: 18"
         let number = name.split('.').next().unwrap_or_default().trim_start_matches('0');
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        said.contains(name.as_str()) || is_number && said.contains(&format!(" {number}."))
+        said.contains(name.as_str())
+            || is_number
+                && [".", ")"]
+                    .iter()
+                    .any(|end| said.contains(&format!(" {number}{end}")))
     });
-    let offsets = ["offset ", "up to "]
+    let offsets = ["offset ", "offsets ", "up to "]
         .iter()
         .flat_map(|word| said.split(word).skip(1));
     let mut offsets =
@@ -181,7 +185,9 @@ fn is_named(said: &str, known: &Known, allowed: &Allowed) -> bool {
         "is another store's",
         "properties unsorted",
     ];
-    is_file_named || is_place_named || others.iter().any(|words| said.contains(words))
+    // What a damaged CURRENT names: a manifest that is not there.
+    let is_other_manifest = said.contains("MANIFEST-") && said.contains("No such file");
+    is_file_named || is_place_named || is_other_manifest || others.iter().any(|words| said.contains(words))
 }
 
 /// Names and bytes of a directory's files, but for RocksDB's text logs.
