@@ -1,15 +1,19 @@
 //! The child: clients that send commands to counters and tell the parent, until somebody kills them.
 
+use std::future::IntoFuture;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use dormouse::{CommandError, CommandId, Dormouse, Health, Store, StoreOptions};
+use parking_lot::Mutex;
 
 use crate::counter::{Add, Counter, HEAVY, stream_name};
+use crate::findings::UNHURRIED;
+use crate::heard::Counts;
 use crate::random::Random;
 use crate::wire::{Pipe, Turn, Word};
 
@@ -42,6 +46,8 @@ const HOT_STREAMS: u64 = 4;
 const QUERY_ONE_IN: u64 = 8;
 /// A store that has stopped answers at once: clients go on, but don't flood the pipe.
 const PAUSE_NOT_DONE: Duration = Duration::from_millis(1);
+/// How often it is told what was counted: a few times in a life.
+const COUNTS_EVERY: Duration = Duration::from_millis(20);
 
 /// Opens the store as every harness does.
 pub(crate) async fn open(directory: &Path) -> Result<Dormouse> {
@@ -58,20 +64,25 @@ pub(crate) async fn open(directory: &Path) -> Result<Dormouse> {
 
 /// Sends until it is killed.
 pub(crate) async fn run(load: &Load) -> Result<()> {
+    say_panics(Pipe::take()?);
     let runtime = open(&load.store).await?;
     let pipe = Arc::new(Pipe::take()?);
-    say_panics(Pipe::take()?);
     pipe.say(Word::Ready)?;
     follow(runtime.store(), Arc::clone(&pipe))?;
     let first = load.seed << 24 | if load.heavy { HEAVY } else { 0 };
     let numbers = Arc::new(AtomicU64::new(first));
+    let waits: Arc<[Wait]> = (0..load.clients).map(|_| Wait::default()).collect();
     let clients: Vec<_> = (0..load.clients)
         .map(|client| {
             let (runtime, pipe, numbers) = (runtime.clone(), Arc::clone(&pipe), Arc::clone(&numbers));
-            let (random, streams) = (Random::new(load.seed, client), load.streams);
-            tokio::spawn(async move { send(&runtime, &pipe, &numbers, random, streams).await })
+            let (random, streams, waits) = (Random::new(load.seed, client), load.streams, Arc::clone(&waits));
+            tokio::spawn(async move {
+                let wait = &waits[client as usize];
+                send(&runtime, &pipe, &numbers, wait, random, streams).await
+            })
         })
         .collect();
+    tokio::spawn(tell_counts(runtime, pipe, waits));
     for client in clients {
         client.await??;
     }
@@ -117,10 +128,40 @@ fn follow(store: &Store, pipe: Arc<Pipe>) -> Result<()> {
     Ok(())
 }
 
+/// Since when a client waits for an answer.
+#[derive(Debug, Default)]
+struct Wait(Mutex<Option<Instant>>);
+
+impl Wait {
+    async fn during<F: IntoFuture>(&self, asked: F) -> F::Output {
+        *self.0.lock() = Some(Instant::now());
+        let answer = asked.await;
+        *self.0.lock() = None;
+        answer
+    }
+}
+
+/// Tells now and then what goes on, and whether clients wait.
+async fn tell_counts(runtime: Dormouse, pipe: Arc<Pipe>, waits: Arc<[Wait]>) -> Result<()> {
+    loop {
+        tokio::time::sleep(COUNTS_EVERY).await;
+        let now = runtime.statistics();
+        let counts = Counts {
+            evicted: now.passivated_memory + now.passivated_idle,
+            snapshots: now.snapshots_written,
+            runs: now.store.runs_indexed,
+        };
+        let oldest = waits.iter().filter_map(|wait| *wait.0.lock()).min();
+        let oldest_ms = oldest.map_or(0, |since| since.elapsed().as_millis() as u64);
+        pipe.say(Word::Counts { counts, oldest_ms })?;
+    }
+}
+
 async fn send(
     runtime: &Dormouse,
     pipe: &Pipe,
     numbers: &AtomicU64,
+    wait: &Wait,
     mut random: Random,
     streams: u64,
 ) -> Result<()> {
@@ -131,7 +172,8 @@ async fn send(
         } as u32;
         let counter = runtime.entity::<Counter>(stream_name(stream))?;
         if random.below(QUERY_ONE_IN) == 0 {
-            if let Ok(count) = counter.query(|counter| counter.count).await {
+            let query = counter.query(|counter| counter.count).within(UNHURRIED);
+            if let Ok(count) = wait.during(query).await {
                 pipe.say(Word::Looked { stream, count })?;
             }
             continue;
@@ -143,12 +185,14 @@ async fn send(
             stream,
             id: id.as_u128(),
         })?;
-        let answer = counter.execute(Add::numbered(number)).id(id).receipt().await;
+        let command = counter.execute(Add::numbered(number)).id(id).within(UNHURRIED);
+        let answer = wait.during(command.receipt()).await;
         let word = match answer {
             Ok(receipt) => Word::Done {
                 number,
                 version: receipt.version.get(),
                 reply: receipt.reply,
+                position: receipt.position,
             },
             Err(CommandError::NotDone(_)) => Word::NotDone { number },
             Err(_) => Word::Unknown { number },

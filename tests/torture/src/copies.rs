@@ -32,7 +32,7 @@ pub(crate) struct Copies {
     /// Begins with this case.
     #[arg(long, default_value_t = 0)]
     pub(crate) first: u32,
-    /// Where the file systems are made; removed if nothing is found. Default: a temporary directory.
+    /// Where the file systems are made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }

@@ -4,14 +4,16 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::model::Heard;
-use crate::wire::{self, Pipe};
+use crate::heard::Heard;
+use crate::strace::{self, Nth};
+use crate::violation::Violation;
+use crate::wire::{self, Pipe, Word};
 
 /// A child must be ready after so long.
 const OPEN_MAX: Duration = Duration::from_secs(60);
@@ -19,6 +21,11 @@ const OPEN_MAX: Duration = Duration::from_secs(60);
 const GONE_MAX: Duration = Duration::from_secs(10);
 /// The signal that nobody catches; `strace` ends by it, too, after what it traced.
 const SIGKILL: i32 = 9;
+/// A client that waits so long is waited for, in a life that is long enough to see it.
+const LONG: Duration = Duration::from_millis(500);
+/// It never gets an answer if it has none by then. So much more than an answer takes that a machine with too much to do is
+/// not taken for a hang.
+const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked whether a child still lives.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -29,13 +36,9 @@ pub(crate) fn child(store: &Path, seed: u64) -> Result<Command> {
     Ok(command)
 }
 
-/// The same with `strace` around it, which does what `inject` says (its `-e inject=` expression).
-pub(crate) fn child_under_strace(store: &Path, seed: u64, call: &str, inject: &str) -> Result<Command> {
-    let mut strace = Command::new("strace");
-    // without --seccomp-bpf: strace 6.1 then injects nothing into most calls
-    strace.args(["-f", "-qqq", "-o", "/dev/null"]);
-    strace.args(["-e", &format!("trace={call}")]);
-    strace.args(["-e", &format!("inject={inject}")]);
+/// The same with `strace` around it, which kills it at this call and notes there what it saw.
+pub(crate) fn child_under_strace(store: &Path, seed: u64, at: Nth, notes: &Path) -> Result<Command> {
+    let mut strace = strace::killing(at, notes);
     strace.arg(std::env::current_exe()?);
     child_arguments(&mut strace, store, seed);
     Ok(strace)
@@ -46,10 +49,13 @@ fn child_arguments(command: &mut Command, store: &Path, seed: u64) {
     command.arg("--seed").arg(seed.to_string());
 }
 
-pub(crate) fn has_strace() -> bool {
-    let mut probe = Command::new("strace");
-    probe.arg("-V").stdout(Stdio::null()).stderr(Stdio::null());
-    probe.status().is_ok_and(|status| status.success())
+/// What a child told of its answers.
+#[derive(Debug, Clone, Copy)]
+struct Pulse {
+    /// How long the client has waited that waits longest.
+    oldest: Duration,
+    /// How many answers were heard before it.
+    answers: u64,
 }
 
 /// A child that lives, and its parent's ear.
@@ -58,7 +64,10 @@ pub(crate) struct Life {
     child: Child,
     /// The parent's own end of the pipe that the child talks into.
     pipe: Pipe,
+    started: Instant,
     ready: Receiver<()>,
+    is_ready: bool,
+    pulses: Receiver<Pulse>,
     listener: JoinHandle<Result<Heard>>,
 }
 
@@ -73,11 +82,18 @@ impl Life {
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let child = command.spawn().context("start the child")?;
         let (tell, ready) = channel();
+        let (beat, pulses) = channel();
         let listener = std::thread::spawn(move || {
-            let mut heard = Heard::default();
+            let (mut heard, mut answers) = (Heard::default(), 0);
             wire::hear(out, |word| {
-                if word == wire::Word::Ready {
-                    let _ = tell.send(());
+                match word {
+                    Word::Ready => drop(tell.send(())),
+                    Word::Done { .. } | Word::NotDone { .. } | Word::Unknown { .. } => answers += 1,
+                    Word::Counts { oldest_ms, .. } => {
+                        let oldest = Duration::from_millis(oldest_ms);
+                        let _ = beat.send(Pulse { oldest, answers });
+                    }
+                    _ => {}
                 }
                 heard.word(word);
             })?;
@@ -87,24 +103,60 @@ impl Life {
         Ok(Self {
             child,
             pipe,
+            started: Instant::now(),
             ready,
+            is_ready: false,
+            pulses,
             listener,
         })
     }
 
-    /// Waits until its store is open, or it is gone: a child killed before says nothing.
-    pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
+    /// Waits until its store is open, or it is gone: a child killed before says nothing. One that does not come up is
+    /// killed, and breaks P11.
+    pub(crate) fn wait_until_ready(&mut self) -> Result<Option<Violation>> {
         let until = Instant::now() + OPEN_MAX;
-        while self.ready.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-            if self.child.try_wait()?.is_some() {
+        while !self.is_ready() {
+            if self.ends_within(LOOK_EVERY)? {
                 break;
             }
             if Instant::now() >= until {
                 self.kill()?;
-                bail!("the child does not come up within {OPEN_MAX:?}");
+                let what = format!("the child does not come up within {OPEN_MAX:?}");
+                return Ok(Some(Violation::new("P11", what)));
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    pub(crate) fn is_ready(&mut self) -> bool {
+        self.is_ready |= self.ready.try_recv().is_ok();
+        self.is_ready
+    }
+
+    /// How long ago it was started.
+    pub(crate) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Waits until clients of a life that was long were answered, and none of them still waits for long; what is broken if
+    /// that does not come (P11). Not for a life whose end must come at an exact instant.
+    pub(crate) fn wait_for_answers(&mut self) -> Result<Option<Violation>> {
+        let until = Instant::now() + ANSWER_MAX;
+        // what it told earlier does not count
+        self.pulses.try_iter().for_each(drop);
+        let mut last = None;
+        while !self.ends_within(LOOK_EVERY)? {
+            last = self.pulses.try_iter().last().or(last);
+            if last.is_some_and(|pulse| pulse.oldest < LONG && pulse.answers > 0) {
+                return Ok(None);
+            }
+            if Instant::now() >= until {
+                let what =
+                    format!("its clients are not answered, and {ANSWER_MAX:?} later neither: {last:?}");
+                return Ok(Some(Violation::new("P11", what)));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether it ended by itself within that time.
@@ -151,7 +203,7 @@ impl Life {
 
     /// What it says from now on is based on a disk that is gone.
     pub(crate) fn loses_its_disk(&self) -> Result<()> {
-        Ok(self.pipe.say(wire::Word::Cut)?)
+        Ok(self.pipe.say(Word::Cut)?)
     }
 
     /// All that it told, once it is gone.

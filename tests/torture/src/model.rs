@@ -1,42 +1,26 @@
 //! What the parent knows, and holds the store to.
 
+mod compared;
+
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use dormouse::{Aggregate, AggregateType, Event, Offset, Store, StoredCommit, StreamId, Version};
+use dormouse::{Aggregate, AggregateType, Event, Offset, Position, Store, StoredCommit, StreamId, Version};
 
+pub(crate) use self::compared::Compared;
 use crate::counter::{Counted, Counter, stream_name, stream_number};
+use crate::heard::{Answer, Heard, Told};
 use crate::violation::Violation;
-use crate::wire::{Turn, Word};
-
-/// A command of one child, as its parent heard of it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Told {
-    pub(crate) number: u64,
-    pub(crate) stream: u32,
-    pub(crate) id: u128,
-    pub(crate) answer: Answer,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// None before the child was killed, or *unknown*.
-    None,
-    Done {
-        version: u64,
-        reply: u64,
-    },
-    NotDone,
-}
 
 /// What one command did, as the log has it.
 #[derive(Debug, Clone, Copy)]
-struct Effect {
+pub(crate) struct Effect {
     offset: u64,
-    last_offset: u64,
+    /// Of its last event.
+    pub(crate) last: Position,
     stream: u32,
-    last_version: u64,
+    pub(crate) last_version: u64,
 }
 
 /// All that is in the log, as far as it was read.
@@ -49,63 +33,8 @@ pub(crate) struct Model {
     effects: HashMap<u128, Effect>,
     /// Streams that went on since [`Model::begin`].
     touched: HashSet<u32>,
-}
-
-/// Hears what a child says.
-#[derive(Debug, Default)]
-pub(crate) struct Heard {
-    pub(crate) ready: bool,
-    /// Its disk is gone: what was done or shown since is no promise.
-    is_cut: bool,
-    pub(crate) commands: HashMap<u64, Told>,
-    /// What a follower of the log was shown: the command's id by its commit's offset.
-    pub(crate) shown: Vec<(u64, u128)>,
-    /// The highest count that a query answered, by counter.
-    pub(crate) looked: HashMap<u32, u64>,
-    /// The first that it said of itself.
-    pub(crate) turn: Option<Turn>,
-}
-
-impl Heard {
-    pub(crate) fn word(&mut self, word: Word) {
-        let mut answer = |number: u64, answer| {
-            if let Some(told) = self.commands.get_mut(&number) {
-                told.answer = answer;
-            }
-        };
-        match word {
-            Word::Done { .. } | Word::Shown { .. } | Word::Looked { .. } | Word::Turn(_) if self.is_cut => {}
-            Word::Ready => self.ready = true,
-            Word::Sent { number, stream, id } => {
-                let told = Told {
-                    number,
-                    stream,
-                    id,
-                    answer: Answer::None,
-                };
-                self.commands.insert(number, told);
-            }
-            Word::Done {
-                number,
-                version,
-                reply,
-            } => answer(number, Answer::Done { version, reply }),
-            Word::NotDone { number } => answer(number, Answer::NotDone),
-            Word::Cut => self.is_cut = true,
-            Word::Shown { offset, id } => self.shown.push((offset, id)),
-            Word::Looked { stream, count } => {
-                let highest = self.looked.entry(stream).or_default();
-                *highest = count.max(*highest);
-            }
-            Word::Turn(turn) => self.turn = self.turn.or(Some(turn)),
-            Word::Unknown { .. } => {}
-        }
-    }
-
-    pub(crate) fn acknowledged(&self) -> usize {
-        let done = |told: &&Told| matches!(told.answer, Answer::Done { .. });
-        self.commands.values().filter(done).count()
-    }
+    /// Where the log ended when it was read first since [`Model::begin`].
+    recovered: Option<u64>,
 }
 
 impl Model {
@@ -113,11 +42,12 @@ impl Model {
     pub(crate) fn begin(&mut self) {
         self.effects.clear();
         self.touched.clear();
+        self.recovered = None;
     }
 
-    /// Whether a command that was sent since the beginning took effect; the last version of its events.
-    pub(crate) fn effect(&self, id: u128) -> Option<u64> {
-        self.effects.get(&id).map(|effect| effect.last_version)
+    /// What a command that was sent since the beginning did, if it took effect.
+    pub(crate) fn effect(&self, id: u128) -> Option<Effect> {
+        self.effects.get(&id).copied()
     }
 
     /// Reads on in the log, and holds it to P4 and P6: no gaps, no halves, no id twice.
@@ -130,6 +60,7 @@ impl Model {
             }
             ControlFlow::Continue(())
         })?;
+        self.recovered.get_or_insert(self.offset);
         if broken.is_empty() && store.durable().get() != self.offset {
             let what = format!(
                 "durable up to {}, the log ends at {}",
@@ -171,7 +102,7 @@ impl Model {
         let id = command.id.as_u128();
         let effect = Effect {
             offset: commit.position().offset.get(),
-            last_offset: self.offset,
+            last: Position::new(commit.position().shard, commit.last_offset()),
             stream: number,
             last_version: *version,
         };
@@ -196,16 +127,28 @@ impl Model {
             (Answer::Done { version, .. }, None) => {
                 broken("P1", format!("acknowledged at version {version}, and gone"))
             }
-            (Answer::Done { version, reply }, Some(effect)) => {
-                let there = (effect.stream, effect.last_version, effect.last_version);
-                let said = (told.stream, version, reply);
+            (
+                Answer::Done {
+                    version,
+                    reply,
+                    position,
+                },
+                Some(effect),
+            ) => {
+                let there = (
+                    effect.stream,
+                    effect.last_version,
+                    effect.last_version,
+                    Some(effect.last),
+                );
+                let said = (told.stream, version, reply, position);
                 if there == said {
                     return None;
                 }
-                broken(
-                    "P1",
-                    format!("acknowledged as (stream, version, count) {said:?}, stored as {there:?}"),
-                )
+                let what = format!(
+                    "acknowledged as (stream, version, count, position) {said:?}, stored as {there:?}"
+                );
+                broken("P1", what)
             }
             (Answer::NotDone, Some(effect)) => broken(
                 "P3",
@@ -237,7 +180,7 @@ impl Model {
                 );
                 broken.push(Violation::new("P2", what));
             }
-            next = there.map(|there| there.last_offset + 1);
+            next = there.map(|there| there.last.offset.get() + 1);
         }
         for (stream, count) in &heard.looked {
             let there = self.versions.get(stream).copied().unwrap_or_default();
@@ -306,6 +249,7 @@ mod tests {
 
     use super::*;
     use crate::counter::Add;
+    use crate::wire::Word;
 
     fn heard(sent: &[u128], shown: &[(u64, u128)]) -> Heard {
         let mut heard = Heard::default();

@@ -26,7 +26,7 @@ pub(crate) struct Planted {
     bug: Option<String>,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the harnesses make their stores. Default: in memory, or else a temporary directory.
+    /// Where the harnesses make their stores: new or empty; removed if nothing is found. Default: in memory, or else a temporary directory.
     #[arg(long)]
     directory: Option<PathBuf>,
 }

@@ -14,18 +14,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use self::disk::{Cut, Disk};
 use self::moment::Moment;
 use self::unsynced::Written;
 use crate::derived::Derived;
+use crate::heard::Heard;
 use crate::judge::{hold_sound, judge};
-use crate::life::{Life, child, child_under_strace, has_strace};
-use crate::model::{Heard, Model};
+use crate::life::{Life, child, child_under_strace};
+use crate::model::{Compared, Model};
+use crate::place;
 use crate::random::Random;
-use crate::tally::Tally;
+use crate::report::Report;
+use crate::tally::{NOT_REACHED, Tally};
 use crate::violation::Violation;
+use crate::{strace, sweep};
 
 /// The power cuts' settings.
 #[derive(Debug, Clone, clap::Args)]
@@ -38,7 +42,7 @@ pub(crate) struct Power {
     /// Begins with this cut, on a new store.
     #[arg(long, default_value_t = 0)]
     pub(crate) first: u32,
-    /// Where the disk's image is made; removed if nothing is found. Default: a temporary directory.
+    /// Where the disk's image is made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -55,11 +59,7 @@ const ROTATION_MAX: Duration = Duration::from_secs(20);
 const CALL_MAX: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(power: &Power) -> Result<Tally> {
-    let place = match &power.directory {
-        Some(directory) => directory.clone(),
-        None => tempfile::Builder::new().prefix("torture-power").tempdir()?.keep(),
-    };
-    std::fs::create_dir_all(&place)?;
+    let place = place::make(power.directory.as_deref(), "power")?;
     let mut tally = Tally::new("power", power.cuts);
     if let Err(error) =
         Disk::make(&place).and_then(|disk| disk.prepare_cut()?.now().and_then(|()| disk.power_on()))
@@ -67,10 +67,10 @@ pub(crate) async fn run(power: &Power) -> Result<Tally> {
         tally.skip(format!(
             "no power was cut, which takes root, mkfs.ext4, loop mounts and xfs_io: {error:#}"
         ));
-        std::fs::remove_dir_all(&place).context("remove the disk")?;
+        place::remove(&place)?;
         return Ok(tally);
     }
-    let has_strace = has_strace();
+    let has_strace = strace::is_installed();
     if !has_strace {
         tally.skip("strace is not installed: no cut at a system call, and no torn write");
     }
@@ -84,23 +84,49 @@ pub(crate) async fn run(power: &Power) -> Result<Tally> {
         let mut random = Random::new(power.seed, u64::from(cut));
         let moment = Moment::of(cut, &mut random, has_strace);
         let derived = Derived::of(&mut random);
-        let violations = store.cut(moment, derived, &mut random, &mut tally).await?;
-        if !violations.is_empty() {
+        if let Some(broken) = store.cut(moment, derived, &mut random, &mut tally).await? {
             let first = power.first.max(cut - cut % CUTS_A_STORE);
-            let rerun = format!(
-                "cargo run --release -p torture -- power --seed {} --first {first} --cuts {}",
-                power.seed,
-                cut - first + 1
-            );
+            let rerun = rerun(power.seed, first, cut - first + 1);
             let cut = format!("cut {cut}, {moment:?}, derived/ {derived:?}");
-            tally.failed(&violations, &cut, &store.as_cut(), &rerun);
+            let report = Report::new(&broken.violations, &cut, &store.as_cut(), &rerun)
+                .struck(store.struck(moment))
+                .log(broken.log);
+            tally.report(report);
             return Ok(tally);
         }
     }
     tally.count("events in the logs", store.model.events());
     drop(store);
-    std::fs::remove_dir_all(&place).context("remove the disk")?;
+    let violations = sweep::hold(&tally);
+    if violations.is_empty() {
+        place::remove(&place)?;
+    } else {
+        let rerun = rerun(power.seed, power.first, power.cuts);
+        tally.failed(&violations, "all cuts", &place, &rerun);
+    }
     Ok(tally)
+}
+
+fn rerun(seed: u64, first: u32, cuts: u32) -> String {
+    format!("cargo run --release -p torture -- power --seed {seed} --first {first} --cuts {cuts}")
+}
+
+/// What a cut broke, and what was told and what is there.
+#[derive(Debug)]
+struct Broken {
+    violations: Vec<Violation>,
+    log: Compared,
+}
+
+impl Broken {
+    /// Of a store that was judged.
+    fn of(violations: Vec<Violation>, model: &Model, heard: &Heard) -> Option<Self> {
+        if violations.is_empty() {
+            return None;
+        }
+        let log = model.compare(heard);
+        Some(Self { violations, log })
+    }
 }
 
 /// A store on a disk whose power is cut again and again.
@@ -129,6 +155,18 @@ impl Tortured {
         self.place.join("as-cut")
     }
 
+    /// What `strace` noted of the last child that it killed; on another disk.
+    fn notes(&self) -> PathBuf {
+        self.place.join("strace")
+    }
+
+    fn struck(&self, moment: Moment) -> Option<strace::Struck> {
+        match moment {
+            Moment::Call(at) => at.struck(&self.notes()),
+            _ => None,
+        }
+    }
+
     /// One child's life, the cut, and what is broken by it.
     async fn cut(
         &mut self,
@@ -136,38 +174,45 @@ impl Tortured {
         derived: Derived,
         random: &mut Random,
         tally: &mut Tally,
-    ) -> Result<Vec<Violation>> {
+    ) -> Result<Option<Broken>> {
         let store = self.directory();
         let cut = self.disk.prepare_cut()?;
         let mut life = Life::start(self.command(moment, random)?)?;
+        let mut violations = Vec::new();
+        derived.while_opening(&mut life, &store, tally)?;
         if !matches!(moment, Moment::Opening(_)) {
-            life.wait_until_ready()?;
+            violations.extend(life.wait_until_ready()?);
+            derived.while_running(&mut life, &store, tally)?;
         }
-        derived.while_running(&mut life, &store, tally)?;
         let came = match moment {
-            Moment::Opening(time) | Moment::Load(time) => !life.ends_within(time)?,
+            Moment::Opening(time) => !life.ends_within(time.saturating_sub(life.age()))? && !life.is_ready(),
+            Moment::Load(time) => !life.ends_within(time)? && life.is_ready(),
             Moment::Rotation(time) => self.wait_for_next_wal(&mut life)? && !life.ends_within(time)?,
-            Moment::Call(..) => life.ends_within(CALL_MAX)?,
+            Moment::Call(_) => life.ends_within(CALL_MAX)?,
         };
         let by_itself = life.ended_by_itself()?;
-        tally.tried(moment.name(), if came { "" } else { "not reached" });
+        tally.tried(moment.name(), if came { "" } else { NOT_REACHED });
+        if !came && !matches!(moment, Moment::Opening(_)) {
+            violations.extend(life.wait_for_answers()?);
+        }
         let heard = match moment {
-            Moment::Call(..) => {
-                let (heard, written) = self.cut_dead(life, cut)?;
-                let violations = self.tear_copies(&written, &heard, random, tally).await?;
-                if !violations.is_empty() {
-                    return Ok(violations);
+            Moment::Call(_) => {
+                let (heard, written) = self.cut_dead(life, cut, derived, tally)?;
+                let torn = self.tear_copies(&written, &heard, random, tally).await?;
+                if torn.is_some() {
+                    return Ok(torn);
                 }
                 tear(&written, &store, random, tally)?;
                 heard
             }
-            _ => self.cut_alive(life, cut)?,
+            _ => self.cut_alive(life, cut, derived, tally)?,
         };
+        sweep::count(&heard, tally);
         derived.before_opening(&store, tally)?;
         self.keep_as_cut(&store)?;
-        let mut violations = judge(&store, &mut self.model, &heard, tally).await;
+        violations.extend(judge(&store, &mut self.model, &heard, tally).await);
         violations.extend(hold_sound(&heard, by_itself, derived));
-        Ok(violations)
+        Ok(Broken::of(violations, &self.model, &heard))
     }
 
     /// Where a write to the log was under way, it is torn in other ways, too, on copies of the store.
@@ -177,7 +222,7 @@ impl Tortured {
         heard: &Heard,
         random: &mut Random,
         tally: &mut Tally,
-    ) -> Result<Vec<Violation>> {
+    ) -> Result<Option<Broken>> {
         let copy = self.disk.path().join("torn");
         for _ in 0..TORN_COPIES {
             let _ = std::fs::remove_dir_all(&copy);
@@ -187,22 +232,21 @@ impl Tortured {
             }
             self.keep_as_cut(&copy)?;
             // What is counted is counted of the store itself.
-            let mut aside = Tally::new("power", 0);
-            let violations = judge(&copy, &mut self.model.clone(), heard, &mut aside).await;
-            if !violations.is_empty() {
-                return Ok(violations);
+            let (mut model, mut aside) = (self.model.clone(), Tally::new("power", 0));
+            let violations = judge(&copy, &mut model, heard, &mut aside).await;
+            let torn = Broken::of(violations, &model, heard);
+            if torn.is_some() {
+                return Ok(torn);
             }
         }
         let _ = std::fs::remove_dir_all(&copy);
-        Ok(Vec::new())
+        Ok(None)
     }
 
     fn command(&self, moment: Moment, random: &mut Random) -> Result<Command> {
         let (store, seed) = (self.directory(), random.next() >> 40);
         let mut command = match moment {
-            Moment::Call(call, nth) => {
-                child_under_strace(&store, seed, call, &format!("{call}:signal=SIGKILL:when={nth}"))?
-            }
+            Moment::Call(at) => child_under_strace(&store, seed, at, &self.notes())?,
             _ => child(&store, seed)?,
         };
         if random.below(HEAVY_ONE_IN) == 0 || matches!(moment, Moment::Rotation(_)) {
@@ -233,18 +277,28 @@ impl Tortured {
     }
 
     /// The power goes while the child lives: for a moment it goes on, and gets errors.
-    fn cut_alive(&self, mut life: Life, cut: Cut) -> Result<Heard> {
-        life.loses_its_disk()?;
-        cut.now()?;
-        life.kill()?;
+    fn cut_alive(&self, mut life: Life, cut: Cut, derived: Derived, tally: &mut Tally) -> Result<Heard> {
+        let is_dead = life.ends_within(Duration::ZERO)?;
+        derived.while_dying(is_dead, &self.directory(), tally, || {
+            life.loses_its_disk()?;
+            cut.now()?;
+            life.kill()
+        })?;
         let heard = life.heard()?;
         self.disk.power_on()?;
         Ok(heard)
     }
 
     /// The power goes as the child dies, in the midst of what it wrote.
-    fn cut_dead(&self, mut life: Life, cut: Cut) -> Result<(Heard, Written)> {
-        life.kill()?;
+    fn cut_dead(
+        &self,
+        mut life: Life,
+        cut: Cut,
+        derived: Derived,
+        tally: &mut Tally,
+    ) -> Result<(Heard, Written)> {
+        let is_dead = life.ends_within(Duration::ZERO)?;
+        derived.while_dying(is_dead, &self.directory(), tally, || life.kill())?;
         let heard = life.heard()?;
         let written = Written::read(&self.directory())?;
         cut.now()?;

@@ -14,7 +14,8 @@ use dormouse::{
 
 use crate::counter::{Add, Counter, stream_name};
 use crate::findings::{Findings, UNHURRIED, answered};
-use crate::model::{Answer, Model, Told};
+use crate::heard::{Answer, Told};
+use crate::model::Model;
 use crate::place;
 use crate::random::Random;
 use crate::tally::Tally;
@@ -26,7 +27,7 @@ pub(crate) struct Readers {
     pub(crate) readings: u32,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Where the store is made; removed if nothing is found. Default: in memory, or else a temporary directory.
+    /// Where the store is made: new or empty; removed if nothing is found. Default: in memory, or else a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -187,6 +188,7 @@ async fn send(shared: &Shared, stream: u64) -> Result<Option<Done>> {
             let answer = Answer::Done {
                 version,
                 reply: receipt.reply,
+                position: receipt.position,
             };
             let (stream32, id128) = (stream as u32, id.as_u128());
             shared.told.lock().expect("nobody panics with it").push(Told {

@@ -28,7 +28,7 @@ pub(crate) struct Soak {
     pub(crate) minutes: f64,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Where the store is made; removed if nothing is found. Default: a temporary directory.
+    /// Where the store is made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
     /// Where the samples go; a plot goes beside them.

@@ -8,14 +8,22 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::planted::Fate;
+use crate::report::Report;
 use crate::violation::Violation;
+
+/// Kept a try from being one: it ended before it came to what was to happen in it.
+pub(crate) const NOT_REACHED: &str = "not reached";
 
 /// One harness's figures, as they go into `summary.json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Tally {
     pub(crate) harness: &'static str,
     pub(crate) tried: u64,
+    /// Of them, those that did not come to what was to be tried.
+    not_reached: u64,
     pub(crate) violations: Vec<Violation>,
+    /// What is known of them, and how to see them again.
+    reports: Vec<Report>,
     pub(crate) seconds: f64,
     /// What was tried, by kind, and of it what did not come to it.
     kinds: BTreeMap<String, u64>,
@@ -41,7 +49,9 @@ impl Tally {
         Self {
             harness,
             tried: 0,
+            not_reached: 0,
             violations: Vec::new(),
+            reports: Vec::new(),
             seconds: 0.0,
             kinds: BTreeMap::new(),
             counts: BTreeMap::new(),
@@ -56,6 +66,7 @@ impl Tally {
     /// One more try of a kind; `but`: what kept it from being one, or nothing.
     pub(crate) fn tried(&mut self, kind: &str, but: &str) {
         self.tried += 1;
+        self.not_reached += u64::from(but == NOT_REACHED);
         let kind = if but.is_empty() {
             kind.to_owned()
         } else {
@@ -76,6 +87,10 @@ impl Tally {
 
     pub(crate) fn count(&mut self, what: &'static str, many: u64) {
         *self.counts.entry(what).or_default() += many;
+    }
+
+    pub(crate) fn counted(&self, what: &'static str) -> u64 {
+        self.counts.get(what).copied().unwrap_or_default()
     }
 
     pub(crate) fn longest(&mut self, what: &'static str, value: u64) {
@@ -103,19 +118,26 @@ impl Tally {
 
     /// A promise was broken: says which, where, and how to see it again. The store is kept.
     pub(crate) fn failed(&mut self, violations: &[Violation], place: &str, store: &Path, rerun: &str) {
+        self.report(Report::new(violations, place, store, rerun));
+    }
+
+    /// The same, of which more is known.
+    pub(crate) fn report(&mut self, report: Report) {
         self.bar.abandon();
-        for violation in violations.iter().take(10) {
-            eprintln!("{} broken: {}", violation.promise, violation.what);
-        }
-        eprintln!("at {place}\nstore kept in {}\nagain: {rerun}", store.display());
-        self.violations.extend(violations.iter().take(10).cloned());
+        eprintln!("{report}");
+        self.violations.extend(report.violations.iter().cloned());
+        self.reports.push(report);
     }
 
     /// The table for people.
     pub(crate) fn print(&self) {
         self.bar.finish_and_clear();
+        let reached = match self.not_reached {
+            0 => String::new(),
+            not_reached => format!(" ({} of them reached)", self.tried - not_reached),
+        };
         println!(
-            "{}: {} tried in {:.0} s, {} violations",
+            "{}: {} tried{reached} in {:.0} s, {} violations",
             self.harness,
             self.tried,
             self.seconds,

@@ -6,6 +6,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
+use dormouse::{Offset, Position, ShardId};
+
+use crate::heard::Counts;
 
 const WORD_BYTES: usize = 41;
 
@@ -16,8 +19,13 @@ pub(crate) enum Word {
     Ready,
     /// A command is about to be sent.
     Sent { number: u64, stream: u32, id: u128 },
-    /// It was answered with a reply.
-    Done { number: u64, version: u64, reply: u64 },
+    /// It was answered with a reply, and with where its last event is.
+    Done {
+        number: u64,
+        version: u64,
+        reply: u64,
+        position: Option<Position>,
+    },
     /// It was answered: nothing happened.
     NotDone { number: u64 },
     /// It was answered: nobody knows.
@@ -30,6 +38,9 @@ pub(crate) enum Word {
     Cut,
     /// The child's own state has changed.
     Turn(Turn),
+    /// What its runtime has counted since it was opened, and how long the client has waited that waits longest now, for a
+    /// command or a query.
+    Counts { counts: Counts, oldest_ms: u64 },
 }
 
 /// What a child says of itself. One whose disk is sound has nothing to say.
@@ -47,6 +58,8 @@ pub(crate) enum Turn {
     NotOpened,
     /// It was not, or did not open: the store is said to be damaged.
     Damaged,
+    /// It was not, or did not open: its log ends before what is known to be durable.
+    LogShorter,
     /// A thread panicked.
     Panicked,
     /// A follower of the log was told of an error.
@@ -55,13 +68,14 @@ pub(crate) enum Turn {
     DoneAgain,
 }
 
-const TURNS: [Turn; 9] = [
+const TURNS: [Turn; 10] = [
     Turn::Stopped,
     Turn::NotStopped,
     Turn::Resting,
     Turn::Reopened,
     Turn::NotOpened,
     Turn::Damaged,
+    Turn::LogShorter,
     Turn::Panicked,
     Turn::NotFollowed,
     Turn::DoneAgain,
@@ -83,11 +97,16 @@ impl Word {
                 number,
                 version,
                 reply,
+                position,
             } => {
                 put(0, &[2]);
                 put(1, &number.to_le_bytes());
                 put(9, &version.to_le_bytes());
                 put(17, &reply.to_le_bytes());
+                // no event has offset 0: that is none
+                let position = position.unwrap_or_default();
+                put(25, &position.offset.get().to_le_bytes());
+                put(33, &position.shard.get().to_le_bytes());
             }
             Self::NotDone { number } => {
                 put(0, &[3]);
@@ -109,6 +128,13 @@ impl Word {
             }
             Self::Cut => put(0, &[7]),
             Self::Turn(turn) => put(0, &[8, turn as u8]),
+            Self::Counts { counts, oldest_ms } => {
+                put(0, &[9]);
+                put(1, &counts.evicted.to_le_bytes());
+                put(9, &counts.snapshots.to_le_bytes());
+                put(17, &counts.runs.to_le_bytes());
+                put(25, &oldest_ms.to_le_bytes());
+            }
         }
         bytes
     }
@@ -125,6 +151,13 @@ impl Word {
                 number,
                 version: u64_at(9),
                 reply: u64_at(17),
+                position: match u64_at(25) {
+                    0 => None,
+                    offset => {
+                        let shard = u16::from_le_bytes([bytes[33], bytes[34]]);
+                        Some(Position::new(ShardId::new(shard), Offset::new(offset)))
+                    }
+                },
             },
             3 => Self::NotDone { number },
             4 => Self::Unknown { number },
@@ -138,6 +171,14 @@ impl Word {
             },
             7 => Self::Cut,
             8 => Self::Turn(*TURNS.get(usize::from(bytes[1])).context("a turn that is none")?),
+            9 => Self::Counts {
+                counts: Counts {
+                    evicted: u64_at(1),
+                    snapshots: u64_at(9),
+                    runs: u64_at(17),
+                },
+                oldest_ms: u64_at(25),
+            },
             tag => bail!("the child says a word that begins with {tag}"),
         })
     }
@@ -194,6 +235,21 @@ mod tests {
                 number: 7,
                 version: 8,
                 reply: u64::MAX,
+                position: Some(Position::new(ShardId::new(300), Offset::new(1 << 60))),
+            },
+            Word::Done {
+                number: 9,
+                version: 10,
+                reply: 11,
+                position: None,
+            },
+            Word::Counts {
+                counts: Counts {
+                    evicted: 1,
+                    snapshots: 2,
+                    runs: 3,
+                },
+                oldest_ms: 1 << 40,
             },
             Word::NotDone { number: 3 },
             Word::Unknown { number: 4 },

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::model::{Answer, Heard};
+use crate::heard::{Answer, Heard};
 use crate::violation::Violation;
 use crate::wire::{Turn, Word};
 
@@ -50,6 +50,7 @@ impl Course {
                 number,
                 version,
                 reply,
+                ..
             } => self.done(number, (version, reply)),
             Word::NotDone { number } => {
                 self.not_done += 1;
@@ -65,8 +66,8 @@ impl Course {
                 }
             }
             Word::Turn(turn) => self.turn(turn),
-            // nobody cuts the power, follows or asks here
-            Word::Shown { .. } | Word::Looked { .. } | Word::Cut => {}
+            // nobody cuts the power, follows, asks or counts here
+            Word::Shown { .. } | Word::Looked { .. } | Word::Cut | Word::Counts { .. } => {}
         }
         self.heard.word(word);
     }
@@ -80,7 +81,7 @@ impl Course {
         }
         self.acknowledged.entry(number).or_insert_with(Instant::now);
         let before = self.heard.commands.get(&number).map(|told| told.answer);
-        if let Some(Answer::Done { version, reply }) = before
+        if let Some(Answer::Done { version, reply, .. }) = before
             && (version, reply) != told
         {
             self.broken(
@@ -125,7 +126,7 @@ impl Course {
             Turn::Stopped => (self.stopped, self.ever_stopped) = (true, true),
             Turn::Reopened => self.stopped = false,
             Turn::NotStopped => self.broken("P11", "a write failed, and health says that all is well"),
-            Turn::Damaged => self.said_damaged = true,
+            Turn::Damaged | Turn::LogShorter => self.said_damaged = true,
             Turn::Panicked => self.broken("P11", "a thread panicked"),
             Turn::DoneAgain => self.broken(
                 "P1",

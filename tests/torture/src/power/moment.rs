@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::random::Random;
+use crate::strace::Nth;
 
 /// An instant in a child's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub(super) enum Moment {
     /// So long after the log began its next write-ahead file.
     Rotation(Duration),
     /// As it begins the nth call of this name, counted in each of its threads.
-    Call(&'static str, u64),
+    Call(Nth),
 }
 
 /// One cut of so many waits for the log's next write-ahead file, which takes 64 MiB of commands.
@@ -62,7 +63,7 @@ impl Moment {
         } else {
             most
         };
-        Self::Call(call, 1 + random.below(span))
+        Self::Call(Nth(call, 1 + random.below(span)))
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -70,7 +71,7 @@ impl Moment {
             Self::Opening(_) => "while the store opens",
             Self::Load(_) => "under load",
             Self::Rotation(_) => "after a new write-ahead file",
-            Self::Call(call, _) => call,
+            Self::Call(Nth(call, _)) => call,
         }
     }
 }
