@@ -69,6 +69,9 @@ impl Process {
 
 impl Display for Process {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(to, "{} {}", self.harness, self.arguments.join(" "))
+        to.write_str(self.harness)?;
+        self.arguments
+            .iter()
+            .try_for_each(|argument| write!(to, " {argument}"))
     }
 }

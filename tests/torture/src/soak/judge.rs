@@ -13,8 +13,9 @@ const BOUND: &str = "bound";
 const COMMANDS_PER_S_MIN: f64 = 100.0;
 /// Of what was due, so much may be turned away or not even be sent, ...
 const PASSED_OVER_MAX: f64 = 0.01;
-/// ... but for moments at which a small file's sync took so much longer than while the maximum was measured: the rate is
-/// 70% of that, so a disk of half the speed can't keep up with it.
+/// ... but for samples in which, or in the one before or behind, a small file's sync took so much longer than while the
+/// maximum was measured. The rate is 70% of that at most, so a disk of half the speed may not keep up with it; and one sync
+/// is looked at in each, while what waits grows and shrinks over some of them.
 const SYNC_SLOWER_MAX: f64 = 2.0;
 /// In a shorter run one moment that others had the machine is more than that.
 const PASSED_OVER_JUDGED_FROM_S: f64 = 60.0;
@@ -133,8 +134,15 @@ fn answers(verdict: &mut Verdict, measured: &Measured, samples: &[Sample]) {
 
 fn passed_over(verdict: &mut Verdict, measured: &Measured, samples: &[Sample]) {
     let slow_us = measured.sync_us as f64 * SYNC_SLOWER_MAX;
-    let is_slow = |sample: &&Sample| sample.sync_us as f64 > slow_us;
-    let (slow, judged): (Vec<_>, Vec<_>) = samples.iter().partition(is_slow);
+    let is_slow = |n: usize| {
+        let around = &samples[n.saturating_sub(1)..(n + 2).min(samples.len())];
+        around.iter().any(|sample| sample.sync_us as f64 > slow_us)
+    };
+    let (mut slow, mut judged) = (Vec::new(), Vec::new());
+    for (n, sample) in samples.iter().enumerate() {
+        let side = if is_slow(n) { &mut slow } else { &mut judged };
+        side.push(sample);
+    }
     let count = |samples: &[&Sample]| {
         let passed_over: u64 = samples.iter().map(|sample| sample.passed_over).sum();
         let answered: u64 = samples.iter().map(|sample| sample.answered).sum();
@@ -142,7 +150,7 @@ fn passed_over(verdict: &mut Verdict, measured: &Measured, samples: &[Sample]) {
     };
     let ((while_slow, _), (many, due)) = (count(&slow), count(&judged));
     let what = format!(
-        "commands passed over: {many} of {due}, and {while_slow} while a small file's sync took over {:.1} ms ({} of {} samples)",
+        "commands passed over: {many} of {due}, and {while_slow} around samples in which a small file's sync took over {:.1} ms ({} of {} samples)",
         slow_us / 1e3,
         slow.len(),
         samples.len()
@@ -308,9 +316,14 @@ mod tests {
         assert_eq!(broken(stall), [BOUND]);
         let of_the_disk = |n, sample: &mut Sample| {
             stall(n, sample);
-            sample.sync_us = if (100..108).contains(&n) { 60_000 } else { 1_000 };
+            sample.sync_us = if (101..107).contains(&n) { 60_000 } else { 1_000 };
         };
         assert_eq!(broken(of_the_disk), [""; 0]);
+        let of_the_disk_at_first = |n, sample: &mut Sample| {
+            stall(n, sample);
+            sample.sync_us = if n == 100 { 60_000 } else { 1_000 };
+        };
+        assert_eq!(broken(of_the_disk_at_first), [BOUND]);
     }
 
     #[test]
