@@ -246,7 +246,7 @@ pub fn wal(bytes: &[u8]) {
 fn scan(log: &[u8]) {
     let (mut kept, mut damaged) = (0, 0);
     let len = wal::scan_bytes(&mut &log[..], &mut |found| match found {
-        wal::Found::Record { at, bytes } => {
+        wal::Found::Record { at, bytes, .. } => {
             assert!(at < log.len() as u64);
             kept += bytes.len();
             wal_batch(bytes);
@@ -396,7 +396,24 @@ pub fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     seeds.push(("meta", meta::encode_format(meta::DERIVED_FORMAT)));
     seeds.push(("key", keys::log(ShardId::new(3), Offset::new(9)).to_vec()));
     #[cfg(any(fuzzing, feature = "rocksdb"))]
-    seeds.push(("watermark", crate::watermark::a_slot()));
+    {
+        seeds.push(("watermark", crate::watermark::a_slot()));
+        // cut, and its payload looks like a whole record
+        let mut inner = Vec::new();
+        wal::push_fragment(&mut inner, 1, b"a record inside a record");
+        let mut torn = vec![0; segment::HEADER_BYTES];
+        torn.extend_from_slice(&inner);
+        torn.extend_from_slice(&[0; 40]);
+        segment::seal(&mut torn, &header);
+        let key = keys::log(ShardId::FIRST, Offset::new(1));
+        let len = u8::try_from(torn.len()).expect("short");
+        let batch = [&[0; 8], &[1, 0, 0, 0, 1, 10][..], &key, &[len | 0x80, 1], &torn].concat();
+        let mut log = Vec::new();
+        wal::push_fragment(&mut log, 1, &batch);
+        log.truncate(log.len() - 20);
+        assert!(wal_batch::declared_bytes(&log[7..]).is_some());
+        seeds.push(("wal", log));
+    }
     seeds
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use dormouse_domain::ShardId;
 
-use crate::engine::{EngineError, Rows, Run};
+use crate::engine::{Engine, EngineError, Rows, Run};
 use crate::format::{keys, record, rows};
 use crate::metric_names;
 use crate::session::Session;
@@ -48,14 +48,24 @@ fn take(session: &Session, generation: &Arc<Generation>) -> bool {
 /// Indexes the oldest generation, which is frozen, and only then takes it off the tail.
 fn index_oldest(session: &Session, generation: &Arc<Generation>) -> Result<(), EngineError> {
     let start = Instant::now();
-    let run = build(session.shard, &generation.contents());
-    session.engine.index(&run)?;
+    store(&*session.engine, session.shard, generation)?;
     session.tail.remove_oldest();
     metrics::histogram!(metric_names::INDEX_RUN_SECONDS).record(start.elapsed().as_secs_f64());
     session.core.counters.runs_indexed.add(1);
     #[allow(clippy::cast_precision_loss, reason = "a gauge")]
     metrics::gauge!(metric_names::INDEX_LAG_EVENTS).set(session.index_lag() as f64);
     Ok(())
+}
+
+/// Stores a generation as a run, once the watermark speaks for all of it, which must be noted.
+///
+/// Rows of commits that the log then loses would be taken for those that come in their place. A log that ends before
+/// its watermark is refused, and where that is overruled what is derived goes; so nothing may be derived from what
+/// lies beyond it. Only the indexer waits here, no command does.
+pub(crate) fn store(engine: &dyn Engine, shard: ShardId, generation: &Generation) -> Result<(), EngineError> {
+    let run = build(shard, &generation.contents());
+    engine.wait_for_mark(generation.end().offset)?;
+    engine.index(&run)
 }
 
 /// Turns a generation into sorted rows. The same generation gives the same rows.

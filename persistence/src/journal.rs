@@ -22,6 +22,8 @@ pub(crate) struct Journal {
     packer: Packer,
     /// The batch that has no fate yet: a panic leaves it here.
     in_hand: Option<Batch>,
+    /// Whether the batch in hand may be in the log by now.
+    is_writing: bool,
 }
 
 /// What became of a batch as a whole.
@@ -38,40 +40,57 @@ impl Journal {
             log_end,
             packer: Packer::new(),
             in_hand: None,
+            is_writing: false,
         }
     }
 
     /// Runs until the queue ends. After a panic it stops the store and goes on to settle what comes as not done.
+    ///
+    /// The application's recorder of metrics and its subscriber to traces are called on the way, and may panic at any
+    /// time: before that each batch is in hand, and what they are told of its fate comes after its submitters know it.
     pub(crate) fn run(mut self) {
-        while catch_unwind(AssertUnwindSafe(|| self.run_until_end())).is_err() {
-            self.session.stop("the journal panicked");
-            if let Some(batch) = self.in_hand.take() {
-                self.settle(batch, &Verdict::Unknown("the journal panicked".into()));
-            }
+        let mut panicked = false;
+        while catch_unwind(AssertUnwindSafe(|| self.run_until_end(panicked))).is_err() {
+            panicked = true;
         }
     }
 
-    fn run_until_end(&mut self) {
+    fn run_until_end(&mut self, after_panic: bool) {
+        if after_panic {
+            self.session.stop("the journal panicked");
+            self.settle_what_a_panic_left();
+        }
         while let Next::Batch(batch) = self.session.queue.next() {
-            if batch.commits > 0 {
+            let commits = batch.commits;
+            self.in_hand = Some(batch);
+            if commits > 0 {
                 let session = &self.session;
                 let waited = session.tail.wait_for_room(|| session.refusal().is_some());
                 self.count_room_wait(waited);
             }
-            self.take(batch);
+            self.take();
         }
     }
 
-    /// Writes a batch, unless nothing may be written any more, and tells its submitters.
-    fn take(&mut self, batch: Batch) {
+    fn settle_what_a_panic_left(&mut self) {
+        let reason = "the journal panicked".into();
+        if std::mem::take(&mut self.is_writing) {
+            self.settle(&Verdict::Unknown(reason));
+        } else if self.in_hand.is_some() {
+            self.settle(&Verdict::Stopped(reason));
+        }
+    }
+
+    /// Writes the batch in hand, unless nothing may be written any more, and tells its submitters.
+    fn take(&mut self) {
         self.session.notice_failure();
         if let Some(reason) = self.session.refusal() {
-            return self.settle(batch, &Verdict::Stopped(reason));
+            return self.settle(&Verdict::Stopped(reason));
         }
-        self.in_hand = Some(batch);
+        self.is_writing = true;
         let verdict = self.write();
-        let batch = self.in_hand.take().expect("put there above");
-        self.settle(batch, &verdict);
+        self.is_writing = false;
+        self.settle(&verdict);
     }
 
     /// Takes the next batch, if there is one, and the tail has room or never will. `false`: it took none.
@@ -84,7 +103,12 @@ impl Journal {
         } else {
             self.session.queue.try_next()
         };
-        batch.map(|batch| self.take(batch)).is_some()
+        self.in_hand = batch;
+        let took = self.in_hand.is_some();
+        if took {
+            self.take();
+        }
+        took
     }
 
     /// Nothing is queued any more: says so to whoever submits from here on. The queue was told to end.
@@ -137,6 +161,9 @@ impl Journal {
     fn publish(&mut self, header: &Header, hash: u128) {
         let session = &self.session;
         let batch = self.in_hand.as_ref().expect("the batch just written");
+        // First, so that whoever derives something from the batch finds its mark to wait for.
+        let mark = Watermark::new(header.shard, header.last(), hash);
+        session.engine.mark_durable(mark);
         session.tail.add(
             batch.segment.as_slice().into(),
             header,
@@ -145,15 +172,13 @@ impl Journal {
         );
         self.log_end = LogEnd::of(header, hash);
         session.core.publish_durable(header.last());
-        session.engine.mark_durable(Watermark {
-            shard: header.shard.get(),
-            offset: header.last(),
-            hash,
-        });
     }
 
-    /// Gives every submission of a batch its fate.
-    fn settle(&self, mut batch: Batch, verdict: &Verdict) {
+    /// Gives every submission of the batch in hand its fate.
+    fn settle(&mut self, verdict: &Verdict) {
+        let mut batch = self.in_hand.take().expect("the caller put it there");
+        let stale = batch.items.len() as u64 - u64::from(batch.commits);
+        let commits = batch.commits;
         let session = &self.session;
         session.registry.decided(batch.last_submission);
         session.queue.settled(batch.items.len(), batch.submitted_bytes);
@@ -161,7 +186,7 @@ impl Journal {
         if session.has_space() {
             session.core.space.notify_waiters();
         }
-        self.count_fates(&batch, verdict);
+        self.count_fates(stale, commits, verdict);
         let mut next = match verdict {
             Verdict::Durable { first, .. } => *first,
             _ => Offset::NONE,
@@ -190,6 +215,7 @@ impl Journal {
             (item.ticket.sink, settled)
         }));
         session.queue.recycle(batch);
+        record_fates(stale, commits, verdict);
     }
 
     /// Nothing for a batch that found room: it did not look at the clock.
@@ -223,25 +249,28 @@ impl Journal {
         metrics::gauge!(metric_names::INDEX_LAG_EVENTS).set(session.index_lag() as f64);
     }
 
-    fn count_fates(&self, batch: &Batch, verdict: &Verdict) {
+    fn count_fates(&self, stale: u64, commits: u32, verdict: &Verdict) {
         let counters = &self.session.core.counters;
-        let stale = batch.items.len() as u64 - u64::from(batch.commits);
-        if stale > 0 {
-            counters.stale_commits.add(stale);
-            metrics::counter!(metric_names::JOURNAL_STALE_COMMITS).increment(stale);
-        }
+        counters.stale_commits.add(stale);
         match verdict {
             Verdict::Durable { .. } => {}
-            Verdict::Unknown(_) => {
-                counters.unknown_commits.add(batch.commits.into());
-                metrics::counter!(metric_names::JOURNAL_UNKNOWN_COMMITS).increment(batch.commits.into());
-            }
-            Verdict::Stopped(_) => {
-                counters.stopped_commits.add(batch.commits.into());
-                metrics::counter!(metric_names::JOURNAL_STOPPED_COMMITS).increment(batch.commits.into());
-            }
+            Verdict::Unknown(_) => counters.unknown_commits.add(commits.into()),
+            Verdict::Stopped(_) => counters.stopped_commits.add(commits.into()),
         }
     }
+}
+
+/// Tells the application's recorder, which may panic.
+fn record_fates(stale: u64, commits: u32, verdict: &Verdict) {
+    if stale > 0 {
+        metrics::counter!(metric_names::JOURNAL_STALE_COMMITS).increment(stale);
+    }
+    let name = match verdict {
+        Verdict::Durable { .. } => return,
+        Verdict::Unknown(_) => metric_names::JOURNAL_UNKNOWN_COMMITS,
+        Verdict::Stopped(_) => metric_names::JOURNAL_STOPPED_COMMITS,
+    };
+    metrics::counter!(name).increment(commits.into());
 }
 
 fn placed(item: &Item) -> Option<Placed> {

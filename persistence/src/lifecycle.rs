@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use dormouse_domain::Offset;
+
 use crate::core::Core;
-use crate::engine::Disk;
+use crate::engine::{Disk, Watermark};
 use crate::error::StoreError;
 use crate::indexer;
 use crate::journal::Journal;
@@ -64,6 +66,14 @@ pub(crate) fn open(
             log_end,
             watermark: durable,
         });
+    }
+    // The log's end may lie beyond the watermark that was found, and what is derived waits for one that speaks for it.
+    if log_end > Offset::NONE {
+        engine.mark_durable(Watermark::new(
+            core.options.shard,
+            log_end,
+            recovered.log_end.hash,
+        ));
     }
     core.publish_durable(log_end);
     let session = Arc::new(Session::new(core, engine, recovered.tail, generation));

@@ -33,7 +33,7 @@ pub(crate) struct Recovered {
     pub(crate) log_end: LogEnd,
 }
 
-/// Verifies and refills; changes nothing but what is derived.
+/// Verifies and refills; changes nothing but what is derived, and the watermark as far as the log was verified.
 pub(crate) fn recover(opened: &Opened, options: &StoreOptions) -> Result<Recovered, StoreError> {
     let engine = &*opened.engine;
     let indexed = derived_state(engine, options.shard)?;
@@ -220,11 +220,14 @@ impl Refill<'_> {
 
     /// A long log is indexed while it is read, so that the tail stays within its bound.
     fn make_room(&mut self) -> Result<(), StoreError> {
+        let shard = self.options.shard;
         while !self.tail.has_room()
             && let Some(oldest) = self.tail.oldest_frozen()
         {
-            self.engine
-                .index(&indexer::build(self.options.shard, &oldest.contents()))?;
+            // Verified, and in tables by now.
+            let Indexed { offset, hash } = oldest.end();
+            self.engine.mark_durable(Watermark::new(shard, offset, hash));
+            indexer::store(self.engine, shard, &oldest)?;
             self.tail.remove_oldest();
         }
         Ok(())

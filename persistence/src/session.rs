@@ -118,16 +118,18 @@ impl Session {
     /// Something failed: nothing is written from here on. The first failure stays the reason.
     pub(crate) fn stop(&self, reason: &str) {
         let mut stopped = self.stopped.lock();
-        if stopped.is_none() {
-            *stopped = Some(reason.into());
-            tracing::error!(reason, "the store has stopped writing");
-            metrics::gauge!(metric_names::STORE_STOPPED).set(1.0);
-        }
+        let is_news = stopped.is_none();
+        stopped.get_or_insert_with(|| reason.into());
         self.is_stopped.store(true, Ordering::Release);
         drop(stopped);
         self.engine.stop();
         self.tail.wake();
         self.core.space.notify_waiters();
+        // Last: what the application has these told to may panic.
+        if is_news {
+            tracing::error!(reason, "the store has stopped writing");
+            metrics::gauge!(metric_names::STORE_STOPPED).set(1.0);
+        }
     }
 
     /// Stops if the engine has failed behind the journal's back: what was not handed to a write then is surely not done,

@@ -22,6 +22,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +42,10 @@ pub(crate) const WATERMARK_FILE: &str = "watermark";
 const MAGIC: [u8; 8] = *b"DORMWM01";
 const SLOT_BYTES: usize = 62;
 const SLOT_DISTANCE: u64 = 4096;
+
+/// A mark that somebody waits for is written once so much time has passed since it moved: at once in a quiet store, and in
+/// a busy one seldom enough that its sync takes nothing from the log's.
+const AWAITED_AFTER: Duration = Duration::from_millis(5);
 
 /// An open watermark file.
 #[derive(Debug)]
@@ -266,8 +271,8 @@ pub(crate) fn a_slot() -> Vec<u8> {
 
 /// Writes the watermark behind the log, on a thread of its own.
 ///
-/// At most one write an interval, none while the durable offset stands still. After a failed write nothing more is
-/// written; the promise that is in the file stays true, only older.
+/// At most one write an interval, or sooner where somebody waits for it; none while the durable offset stands still.
+/// After a failed write nothing more is written; the promise that is in the file stays true, only older.
 #[derive(Debug)]
 pub(crate) struct WatermarkKeeper {
     shared: Arc<Shared>,
@@ -277,7 +282,10 @@ pub(crate) struct WatermarkKeeper {
 #[derive(Debug)]
 struct Shared {
     state: Mutex<State>,
+    /// For the thread: there may be something to write, or it should end.
     changed: Condvar,
+    /// For those that wait for the thread: it has written, or never will again.
+    written: Condvar,
     /// Set after `State::failed`, so that a look at it costs no lock.
     has_failed: AtomicBool,
 }
@@ -285,6 +293,10 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     durable: Watermark,
+    /// What the file promises.
+    written: Offset,
+    /// Somebody waits until the file promises so much.
+    awaited: Offset,
     is_idle: bool,
     ending: Option<Ending>,
     failed: Option<Arc<str>>,
@@ -304,6 +316,8 @@ impl WatermarkKeeper {
     pub(crate) fn start(file: WatermarkFile, interval: Duration, log: PathBuf) -> io::Result<Self> {
         let state = State {
             durable: file.mark,
+            written: file.mark.offset,
+            awaited: Offset::NONE,
             is_idle: false,
             ending: None,
             failed: None,
@@ -311,12 +325,17 @@ impl WatermarkKeeper {
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             changed: Condvar::new(),
+            written: Condvar::new(),
             has_failed: AtomicBool::new(false),
         });
         let keeping = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("dormouse-watermark".into())
-            .spawn(move || keeping.keep(file, interval, &log))?;
+            .spawn(move || {
+                if catch_unwind(AssertUnwindSafe(|| keeping.keep(file, interval, &log))).is_err() {
+                    keeping.fail("its thread panicked");
+                }
+            })?;
         Ok(Self {
             shared,
             thread: Mutex::new(Some(thread)),
@@ -330,6 +349,45 @@ impl WatermarkKeeper {
         if std::mem::take(&mut state.is_idle) {
             self.shared.changed.notify_one();
         }
+    }
+
+    /// The newest mark that it was told of.
+    pub(crate) fn newest(&self) -> Watermark {
+        self.shared.state.lock().durable
+    }
+
+    /// Waits until the file promises the log up to `offset`, which was told before: one write, a few milliseconds.
+    ///
+    /// # Errors
+    /// If writing failed, or the thread was told to end: the wait never outlasts it.
+    pub(crate) fn wait_for(&self, offset: Offset) -> Result<(), EngineError> {
+        let refused = |reason: Arc<str>| EngineError::Failed {
+            context: "write the watermark",
+            reason,
+        };
+        let shared = &*self.shared;
+        let mut state = shared.state.lock();
+        if offset > state.durable.offset {
+            return Err(refused(
+                format!("nothing was durable up to offset {offset}").into(),
+            ));
+        }
+        while state.written < offset {
+            if let Some(reason) = &state.failed {
+                return Err(refused(Arc::clone(reason)));
+            }
+            match state.ending {
+                Some(Ending::Written) => return Err(EngineError::Closed),
+                Some(Ending::Dropped) => return Err(refused("the store was stopped".into())),
+                None => {}
+            }
+            if state.awaited < offset {
+                state.awaited = offset;
+                shared.changed.notify_one();
+            }
+            shared.written.wait(&mut state);
+        }
+        Ok(())
     }
 
     /// Why writing failed, if it did: then the log must not grow beyond what is promised any further.
@@ -364,6 +422,7 @@ impl WatermarkKeeper {
     fn end(&self, ending: Ending) {
         self.shared.state.lock().ending.get_or_insert(ending);
         self.shared.changed.notify_one();
+        self.shared.written.notify_all();
         if let Some(thread) = self.thread.lock().take() {
             // A panic on that thread was reported by the panic hook; nothing is left to do for it here.
             let _ = thread.join();
@@ -386,17 +445,24 @@ impl Shared {
                 && let Err((path, error)) = write_beside(log, &mut file, durable)
             {
                 tracing::error!(path = %path.display(), %error, "the watermark can't be written");
-                self.state.lock().failed = Some(format!("{}: {error}", path.display()).into());
-                self.has_failed.store(true, Ordering::Release);
-                return;
+                return self.fail(&format!("{}: {error}", path.display()));
             }
+            self.state.lock().written = file.mark.offset;
+            self.written.notify_all();
             if ending.is_some() {
                 return;
             }
         }
     }
 
-    /// Waits until the mark has moved and the interval has passed since, or until the end.
+    fn fail(&self, reason: &str) {
+        self.state.lock().failed = Some(reason.into());
+        self.has_failed.store(true, Ordering::Release);
+        self.written.notify_all();
+    }
+
+    /// Waits until the mark has moved and the interval has passed since, or less where somebody waits for it, or until
+    /// the end.
     fn wait_for_change(&self, written: Watermark, interval: Duration) -> (Watermark, Option<Ending>) {
         let mut state = self.state.lock();
         while state.ending.is_none() && state.durable == written {
@@ -404,8 +470,18 @@ impl Shared {
             self.changed.wait(&mut state);
         }
         state.is_idle = false;
-        let deadline = Instant::now() + interval;
-        while state.ending.is_none() && !self.changed.wait_until(&mut state, deadline).timed_out() {}
+        let moved = Instant::now();
+        loop {
+            let is_awaited = state.awaited > state.written;
+            let wait = if is_awaited {
+                interval.min(AWAITED_AFTER)
+            } else {
+                interval
+            };
+            if state.ending.is_some() || self.changed.wait_until(&mut state, moved + wait).timed_out() {
+                break;
+            }
+        }
         (state.durable, state.ending)
     }
 }

@@ -4,8 +4,8 @@
 //! feature. The engine knows keys and bytes only; what they mean is in [`crate::format`].
 //!
 //! - What is durable first is the log, by `append_log`. Everything else is derived from it and may be lost by a
-//!   crash, as long as the indexed position is never ahead of the rows it speaks for. Rows ahead of the position
-//!   are harmless: they are stored again, with the same keys and values.
+//!   crash, a run as a whole: the indexed position is never ahead of the rows it speaks for, nor behind them, since the
+//!   next session may cut the same part of the log into other rows.
 //! - Every call may come from any thread, and none is made while the store holds a lock.
 //! - Engines are opened, and opened again after a failure, through their [`Disk`].
 
@@ -22,7 +22,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use dormouse_domain::Offset;
+use dormouse_domain::{Offset, ShardId};
 
 pub(crate) use self::error::EngineError;
 pub(crate) use self::run::{Rows, Run};
@@ -100,6 +100,13 @@ pub(crate) struct Watermark {
     pub(crate) hash: u128,
 }
 
+impl Watermark {
+    pub(crate) fn new(shard: ShardId, offset: Offset, hash: u128) -> Watermark {
+        let shard = shard.get();
+        Watermark { shard, offset, hash }
+    }
+}
+
 /// An open engine. Dropping it without [`Engine::close`] is a crash.
 ///
 /// A visitor may call the engine again: implementations that guard their handle by a lock take it for reading
@@ -117,8 +124,8 @@ pub(crate) trait Engine: Send + Sync {
     fn seek_log(&self, key: &[u8]) -> Result<Option<LogRow>, EngineError>;
 
     /// Stores a run: its rows, and then the position they reach. One call at a time. A crash may lose the newest
-    /// runs, or keep rows of one without its position; it never keeps a position without the rows of its run and
-    /// of all runs before. Storing a run again changes nothing.
+    /// runs, each as a whole: what the next opening finds is a position with the rows of all runs up to it, and no
+    /// others. Storing a run again changes nothing.
     fn index(&self, run: &Run) -> Result<(), EngineError>;
 
     /// One row.
@@ -137,9 +144,16 @@ pub(crate) trait Engine: Send + Sync {
         visit: Visit<'_>,
     ) -> Result<(), EngineError>;
 
-    /// Notes how far the log is durable. Called by the journal after every batch, so it must cost next to
-    /// nothing: the engine writes the newest mark down from a thread of its own.
+    /// Notes how far the log is durable, before anybody else is told. Called by the journal after every batch, so it
+    /// must cost next to nothing: the engine writes the newest mark down from a thread of its own.
     fn mark_durable(&self, mark: Watermark);
+
+    /// Waits until a mark at `offset` or beyond, noted before, is written down: from then on a log that ends before
+    /// `offset` is not opened. Costs one small synced write at most, and ends with an error where the engine stops or
+    /// closes. Nothing to wait for where the log can't lose its end.
+    fn wait_for_mark(&self, _offset: Offset) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Why nothing more may be written, if the engine found out by itself. Costs next to nothing where all is well.
     fn failure(&self) -> Option<Arc<str>> {
@@ -157,14 +171,9 @@ pub(crate) trait Engine: Send + Sync {
         EngineStatistics::default()
     }
 
-    /// A copy of all that is stored, in a new directory, which opens as a store whose log was durable up to `mark` at
-    /// least. Writers go on.
-    fn checkpoint(
-        &self,
-        _directory: &Path,
-        _mark: Watermark,
-        _tell: TellCheckpoint<'_>,
-    ) -> Result<Checkpoint, StoreError> {
+    /// A copy of all that is stored, in a new directory, which opens as a store whose log was durable up to the newest
+    /// mark noted before the call, at least. Writers go on.
+    fn checkpoint(&self, _directory: &Path, _tell: TellCheckpoint<'_>) -> Result<Checkpoint, StoreError> {
         Err(StoreError::Refused {
             operation: COPYING,
             reason: IN_MEMORY,

@@ -9,7 +9,7 @@
 mod cache_use;
 mod checkpoint;
 mod compact;
-mod ingest;
+pub(crate) mod ingest;
 mod iterate;
 mod reaper;
 mod room;
@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dormouse_domain::Offset;
 use parking_lot::{Mutex, RwLock};
 use rocksdb::properties::MIN_LOG_NUMBER_TO_KEEP;
 use rocksdb::{ColumnFamily, DB, ErrorKind, ReadOptions, WriteOptions};
@@ -209,6 +210,10 @@ impl Engine for RocksEngine {
         self.watermark.moved(mark);
     }
 
+    fn wait_for_mark(&self, offset: Offset) -> Result<(), EngineError> {
+        self.watermark.wait_for(offset)
+    }
+
     fn failure(&self) -> Option<Arc<str>> {
         let reason = self.watermark.failure()?;
         Some(format!("write the watermark: {reason}").into())
@@ -240,18 +245,13 @@ impl Engine for RocksEngine {
         }
     }
 
-    fn checkpoint(
-        &self,
-        directory: &Path,
-        mark: Watermark,
-        tell: TellCheckpoint<'_>,
-    ) -> Result<Checkpoint, StoreError> {
+    fn checkpoint(&self, directory: &Path, tell: TellCheckpoint<'_>) -> Result<Checkpoint, StoreError> {
         let refused = || StoreError::Refused {
             operation: COPYING,
             reason: "another copy is being made",
         };
         let _alone = self.copying.try_lock().ok_or_else(refused)?;
-        checkpoint::make(self, directory, mark, tell)
+        checkpoint::make(self, directory, tell)
     }
 
     fn compact(&self, tell: TellCompaction<'_>) -> Result<Compacted, StoreError> {

@@ -17,7 +17,7 @@ use super::endless;
 use super::layout::{Layout, exists, remove_directory, remove_file, sync_directory};
 use crate::engine::Family;
 use crate::engine::rocks::tuning::{Shared, without_wal};
-use crate::engine::rocks::{failed, handle};
+use crate::engine::rocks::{failed, handle, ingest};
 use crate::error::StoreError;
 use crate::format::keys;
 use crate::format::meta::Indexed;
@@ -86,7 +86,11 @@ fn try_open(
     if let Some(reason) = endless::find(&layout.derived()) {
         return Ok(Err(reason));
     }
+    let cut_short = ingest::cut_short(&layout.derived())?;
     let read = open_rocks(layout, shared).and_then(|db| {
+        for (family, file) in &cut_short {
+            ingest::hand_over(&db, *family, file)?;
+        }
         // All of it: RocksDB looks into a file only when it is read, and what can't be read is healed here.
         let meta: HashMap<Box<[u8]>, Box<[u8]>> = db
             .iterator_cf(handle(&db, Family::Meta), IteratorMode::Start)

@@ -24,6 +24,11 @@ use crate::error::{StoreError, THE_LOG};
 use crate::format::{keys, segment};
 use crate::planted::{Planted, planted};
 
+/// What a disk writes whole, or not at all.
+const SECTOR_BYTES: usize = 512;
+/// So many zeroes at a sector's end are hardly data: the highest bytes of one number are fewer.
+const UNWRITTEN_BYTES: usize = 8;
+
 /// Up to where the log must reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Promised {
@@ -138,14 +143,46 @@ fn cut_off(layout: &Layout, issue: &Issue, before: Offset) -> io::Result<()> {
     fs::copy(&issue.file, &copy)?;
     File::open(&copy)?.sync_all()?;
     sync_directory(&aside)?;
+    let was_whole = was_whole(issue)?;
     let file = OpenOptions::new().write(true).open(&issue.file)?;
     file.set_len(issue.at)?;
     file.sync_all()?;
-    tracing::warn!(
-        file = %issue.file.display(), at = issue.at, reason = %issue.kind, log_end = before.get(), copy = %copy.display(),
-        "the log's torn tail, which was never acknowledged or not before the last watermark, was cut off"
-    );
+    if was_whole {
+        tracing::error!(
+            file = %issue.file.display(), at = issue.at, reason = %issue.kind, log_end = before.get(), copy = %copy.display(),
+            "the log's last record is damaged, and not as a write is that was cut short: what it held may have been \
+             acknowledged, after the last watermark, and is lost; it was cut off"
+        );
+    } else {
+        tracing::warn!(
+            file = %issue.file.display(), at = issue.at, reason = %issue.kind, log_end = before.get(), copy = %copy.display(),
+            "the log's torn tail, which was never acknowledged or not before the last watermark, was cut off"
+        );
+    }
     Ok(())
+}
+
+/// Whether the damaged record ends with the file, and nothing of it looks unwritten. A file system may leave such a one
+/// behind a write that was torn, too (old blocks of another file, say), so it is no reason to refuse.
+fn was_whole(issue: &Issue) -> io::Result<bool> {
+    let is_changed = issue.kind == IssueKind::Bytes(DamageKind::Checksum);
+    let bytes = fs::read(&issue.file)?;
+    let at = usize::try_from(issue.at).unwrap_or(usize::MAX);
+    let ends_with_file = issue.record_end == Some(bytes.len() as u64);
+    Ok(is_changed && ends_with_file && !looks_unwritten(&bytes, at))
+}
+
+/// Whether a sector of what is behind `at` ends in zeroes: it never reached the disk, or only its beginning did.
+fn looks_unwritten(file: &[u8], at: usize) -> bool {
+    let sector_ends = (at / SECTOR_BYTES + 1..).map(|sector| sector * SECTOR_BYTES);
+    sector_ends
+        .take_while(|end| *end <= file.len())
+        .chain([file.len()])
+        .any(|end| {
+            file[end.saturating_sub(UNWRITTEN_BYTES).max(at)..end]
+                .iter()
+                .all(|byte| *byte == 0)
+        })
 }
 
 /// Damage between whole segments. It costs nothing if the file was flushed already and only waits for its deletion.
@@ -285,5 +322,57 @@ impl Tables {
         rows.status()
             .map_err(|error| StoreError::from(failed("read the log", &error)))?;
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_written_ends_in_zeroes_somewhere() {
+        let written = vec![7; 3_000];
+        assert!(!looks_unwritten(&written, 700));
+        for (from, to) in [
+            (512, 1_024),
+            (700, 1_024),
+            (1_100, 1_536),
+            (2_048, 2_560),
+            (2_600, 3_000),
+        ] {
+            let mut torn = written.clone();
+            torn[from..to].fill(0);
+            assert!(looks_unwritten(&torn, 700), "{from}..{to}");
+        }
+        let mut before = written.clone();
+        before[..700].fill(0);
+        before[800..900].fill(0);
+        assert!(!looks_unwritten(&before, 700), "before the record, or data");
+    }
+
+    #[test]
+    fn a_record_that_was_whole_ends_with_the_file_and_was_changed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), [7; 2_000]).unwrap();
+        let judged = |kind, record_end| {
+            let issue = Issue {
+                file: file.path().to_path_buf(),
+                at: 700,
+                kind: IssueKind::Bytes(kind),
+                before: None,
+                after: None,
+                record_end,
+            };
+            was_whole(&issue).unwrap()
+        };
+        assert!(judged(DamageKind::Checksum, Some(2_000)));
+        assert!(!judged(DamageKind::Checksum, Some(2_001)), "cut");
+        assert!(!judged(DamageKind::Checksum, None), "it does not say so any more");
+        assert!(!judged(DamageKind::Zeroes, Some(2_000)));
+        fs::write(file.path(), [[7; 1_000], [0; 1_000]].concat()).unwrap();
+        assert!(
+            !judged(DamageKind::Checksum, Some(2_000)),
+            "half of it is missing"
+        );
     }
 }

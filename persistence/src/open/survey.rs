@@ -20,6 +20,8 @@ pub(crate) struct Survey {
     pub(crate) tip: Option<Tip>,
     /// What is wrong, in order.
     pub(crate) issues: Vec<Issue>,
+    /// Which of the files is read.
+    reading: usize,
 }
 
 /// The end of a chain of segments.
@@ -29,6 +31,10 @@ pub(crate) struct Tip {
     pub(crate) offset: Offset,
     /// Its hash.
     pub(crate) hash: u128,
+    /// Its number.
+    batch: u64,
+    /// Which of the files it is in.
+    file: usize,
 }
 
 /// Something wrong in a WAL.
@@ -44,6 +50,8 @@ pub(crate) struct Issue {
     pub(crate) before: Option<Offset>,
     /// The first offset of the first whole segment after it.
     pub(crate) after: Option<Offset>,
+    /// Where in the file the record ends that is hit, if it is left to say so.
+    pub(crate) record_end: Option<u64>,
 }
 
 /// What is wrong.
@@ -92,10 +100,19 @@ pub(crate) fn survey_with(log: &Path, shard: ShardId, visit: VisitSegment<'_>) -
         files: wal_files(log)?,
         ..Survey::default()
     };
-    for file in survey.files.clone() {
+    for (reading, file) in survey.files.clone().into_iter().enumerate() {
+        survey.reading = reading;
         wal::scan(&file, &mut |found| match found {
-            Found::Record { at, bytes } => survey.record(&file, at, bytes, shard, visit),
-            Found::Damage(damage) => survey.issue(&file, damage.at, IssueKind::Bytes(damage.kind)),
+            Found::Record {
+                is_guess: true,
+                at,
+                bytes,
+            } if !survey.may_follow(at, bytes) => {}
+            Found::Record { at, bytes, .. } => survey.record(&file, at, bytes, shard, visit),
+            Found::Damage(damage) => {
+                survey.issue(&file, damage.at, IssueKind::Bytes(damage.kind));
+                survey.issues.last_mut().expect("just put there").record_end = damage.record_end;
+            }
         })?;
     }
     Ok(survey)
@@ -175,6 +192,8 @@ impl Survey {
         self.tip = Some(Tip {
             offset: header.last(),
             hash: segment::hash(value),
+            batch: header.batch,
+            file: self.reading,
         });
         Ok(header)
     }
@@ -187,6 +206,49 @@ impl Survey {
             kind,
             before,
             after: None,
+            record_end: None,
         });
     }
+
+    /// Whether a record that was found by trying every byte behind damage can be one that was written behind the last
+    /// whole segment. A payload can hold what looks like a record; to look like one that belongs there it must guess
+    /// the number of a batch within what the damaged bytes have room for, besides the offset.
+    fn may_follow(&self, at: u64, batch: &[u8]) -> bool {
+        let Some(tip) = self.tip else { return true };
+        let mut may = true;
+        wal_batch::visit_puts(batch, &mut |put| {
+            may &= segment::decode_header(put.value)
+                .is_ok_and(|header| follows(&tip, &header, self.batches_lost_max(&tip, at)));
+        });
+        may
+    }
+
+    /// How many batches may be in what is damaged before `at`.
+    fn batches_lost_max(&self, tip: &Tip, at: u64) -> u64 {
+        let Some(damage) = self.issues.iter().find(|issue| issue.after.is_none()) else {
+            return 0;
+        };
+        if tip.file == self.reading && damage.file == self.files[self.reading] {
+            (at - damage.at) / segment::HEADER_BYTES as u64
+        } else {
+            u64::MAX
+        }
+    }
 }
+
+/// Whether a segment can stand behind `tip` with no more than so many batches lost between them.
+fn follows(tip: &Tip, header: &segment::Header, lost_max: u64) -> bool {
+    let next = tip.offset.next();
+    match header.batch.checked_sub(tip.batch) {
+        None | Some(0) => false,
+        Some(1) => header.first == next && header.previous == tip.hash,
+        Some(steps) => {
+            // each batch has an event at least
+            let lost = steps - 1;
+            lost <= lost_max && header.first.get() >= next.get().saturating_add(lost)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,11 @@
 //! the store looks first: this reader tells whole records from damage, and finds whole records *behind* damage,
 //! which RocksDB never looks for. It changes nothing.
 //!
+//! What stands *inside* a record is no record, whatever it looks like: checksums have no key, and the payload of an
+//! event may be bytes that someone made up to look like a fragment. So behind damage the scan goes on where the damaged
+//! record ends, if its beginning is left to say so ([`wal_batch::declared_bytes`]): a write that was torn has it, unless
+//! just that page is lost. Where nothing says so every byte is tried, and what is found is marked as such.
+//!
 //! The layout (RocksDB 11.8, `db/log_format.h`): blocks of 32 KiB; in a block, fragments of
 //! `masked crc32c u32 | length u16 | type u8 | bytes`, recyclable types with a `log number u32` in front of the
 //! bytes; a tail of under 7 bytes of a block is padding. The checksum covers everything from the type on. A
@@ -13,6 +18,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+
+use super::wal_batch;
 
 /// Bytes of a block; no fragment crosses its end.
 const BLOCK_BYTES: usize = 32 * 1024;
@@ -29,6 +36,8 @@ pub(crate) enum Found<'a> {
     Record {
         /// Byte position of its first fragment in the file.
         at: u64,
+        /// Whether it was found by trying every byte behind damage: then it may be the payload of a damaged record.
+        is_guess: bool,
         /// The record: a write batch.
         bytes: &'a [u8],
     },
@@ -43,6 +52,8 @@ pub(crate) struct Damage {
     pub(crate) at: u64,
     /// What was seen.
     pub(crate) kind: DamageKind,
+    /// Where the record ends, if it is left to say so; beyond the file's end if it was cut.
+    pub(crate) record_end: Option<u64>,
 }
 
 /// What damage looks like.
@@ -116,7 +127,10 @@ fn read_block(log: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
 
 /// Reads all fragments of one block. A block shorter than 32 KiB is the file's last.
 fn scan_block(block: &[u8], block_at: u64, assembly: &mut Assembly, visit: &mut dyn FnMut(Found<'_>)) {
-    let mut position = 0;
+    let inside = |end: u64| usize::try_from(end.saturating_sub(block_at)).unwrap_or(usize::MAX);
+    let mut position = inside(assembly.damaged_to);
+    // No payload reaches over a block's beginning: there stands a fragment, or nothing that can be read.
+    assembly.is_guess = false;
     while position < block.len() {
         let at = block_at + position as u64;
         match parse_fragment(block, position) {
@@ -126,7 +140,15 @@ fn scan_block(block: &[u8], block_at: u64, assembly: &mut Assembly, visit: &mut 
             }
             Ok(None) => return,
             Err(kind) => {
-                assembly.damage(Damage { at, kind }, visit);
+                let record_end = assembly.declared_end(&block[position..], at);
+                let damage = Damage { at, kind, record_end };
+                assembly.damage(damage, visit);
+                if let Some(end) = record_end {
+                    assembly.damaged_to = end;
+                    position = inside(end);
+                    continue;
+                }
+                assembly.is_guess = true;
                 match next_whole(block, position + 1) {
                     Some(next) => position = next,
                     None => return,
@@ -223,8 +245,28 @@ fn unmask(masked: u32) -> u32 {
     masked.wrapping_sub(0xa282_ead8).rotate_left(15)
 }
 
+/// Where a record of so many bytes ends that begins at `at`: each block takes a part of it behind a header.
+fn record_end(mut at: u64, bytes: usize) -> u64 {
+    let (block_bytes, header_bytes) = (BLOCK_BYTES as u64, HEADER_BYTES as u64);
+    let mut rest = bytes as u64;
+    loop {
+        let left = block_bytes - at % block_bytes;
+        if left < header_bytes {
+            at += left;
+            continue;
+        }
+        let part = rest.min(left - header_bytes);
+        at += header_bytes + part;
+        rest -= part;
+        if rest == 0 {
+            return at;
+        }
+    }
+}
+
 /// The next position in the block where a fragment with a good checksum begins, found by trying every byte: a
-/// damaged length must not hide what is whole behind it. A false hit has a chance of 2⁻³² a byte.
+/// damaged length must not hide what is whole behind it. A false hit has a chance of 2⁻³² a byte, unless someone
+/// wants one.
 fn next_whole(block: &[u8], from: usize) -> Option<usize> {
     (from..block.len().saturating_sub(HEADER_BYTES - 1))
         .find(|&position| matches!(parse_fragment(block, position), Ok(Some(_))))
@@ -233,8 +275,19 @@ fn next_whole(block: &[u8], from: usize) -> Option<usize> {
 /// Joins fragments to logical records.
 #[derive(Default)]
 struct Assembly {
-    open: Option<u64>,
+    open: Option<Begun>,
     bytes: Vec<u8>,
+    /// Where the last damaged record ends that said so: up to there nothing is a record.
+    damaged_to: u64,
+    /// Whether fragments are found by trying every byte.
+    is_guess: bool,
+}
+
+/// A record whose first fragment is read.
+#[derive(Clone, Copy)]
+struct Begun {
+    at: u64,
+    is_guess: bool,
 }
 
 impl Assembly {
@@ -244,28 +297,30 @@ impl Assembly {
                 self.abandon(visit);
                 visit(Found::Record {
                     at,
+                    is_guess: self.is_guess,
                     bytes: fragment.bytes,
                 });
             }
             2 | 6 => {
                 self.abandon(visit);
-                self.open = Some(at);
+                self.open = Some(Begun {
+                    at,
+                    is_guess: self.is_guess,
+                });
                 self.bytes.clear();
                 self.bytes.extend_from_slice(fragment.bytes);
             }
             3 | 4 | 7 | 8 => {
-                let Some(begun_at) = self.open else {
-                    visit(Found::Damage(Damage {
-                        at,
-                        kind: DamageKind::Fragment,
-                    }));
+                let Some(begun) = self.open else {
+                    visit(damaged(at, DamageKind::Fragment));
                     return;
                 };
                 self.bytes.extend_from_slice(fragment.bytes);
                 if matches!(fragment.tag, 4 | 8) {
                     self.open = None;
                     visit(Found::Record {
-                        at: begun_at,
+                        at: begun.at,
+                        is_guess: begun.is_guess,
                         bytes: &self.bytes,
                     });
                 }
@@ -277,38 +332,62 @@ impl Assembly {
                 Damage {
                     at,
                     kind: DamageKind::UnknownType(tag),
+                    record_end: None,
                 },
                 visit,
             ),
         }
     }
 
+    /// Where the record ends that is damaged at `at`, if its beginning is there and all that it says of its length agrees.
+    /// `rest` is the block from there on.
+    fn declared_end(&self, rest: &[u8], at: u64) -> Option<u64> {
+        if self.is_guess || self.open.is_some_and(|begun| begun.is_guess) {
+            return None;
+        }
+        let end = match self.open {
+            Some(begun) => record_end(begun.at, wal_batch::declared_bytes(&self.bytes)?),
+            None => {
+                let (header, body) = rest.split_at_checked(HEADER_BYTES)?;
+                let length = usize::from(u16::from_le_bytes([header[4], header[5]]));
+                let declared = wal_batch::declared_bytes(&body[..body.len().min(length)])?;
+                let left = BLOCK_BYTES - (at % BLOCK_BYTES as u64) as usize - HEADER_BYTES;
+                let agrees = match header[6] {
+                    1 => length == declared && length <= left,
+                    2 => length < declared && length == left,
+                    _ => false,
+                };
+                agrees.then(|| record_end(at, declared))?
+            }
+        };
+        (end > at).then_some(end)
+    }
+
     /// Damage inside a record is damage of the whole record, from its beginning.
     fn damage(&mut self, damage: Damage, visit: &mut dyn FnMut(Found<'_>)) {
-        let at = self.open.take().unwrap_or(damage.at);
-        visit(Found::Damage(Damage {
-            at,
-            kind: damage.kind,
-        }));
+        let at = self.open.take().map_or(damage.at, |begun| begun.at);
+        visit(Found::Damage(Damage { at, ..damage }));
     }
 
     fn abandon(&mut self, visit: &mut dyn FnMut(Found<'_>)) {
-        if let Some(at) = self.open.take() {
-            visit(Found::Damage(Damage {
-                at,
-                kind: DamageKind::Fragment,
-            }));
+        if let Some(begun) = self.open.take() {
+            visit(damaged(begun.at, DamageKind::Fragment));
         }
     }
 
     fn end(&mut self, visit: &mut dyn FnMut(Found<'_>)) {
-        if let Some(at) = self.open.take() {
-            visit(Found::Damage(Damage {
-                at,
-                kind: DamageKind::Cut,
-            }));
+        if let Some(begun) = self.open.take() {
+            visit(damaged(begun.at, DamageKind::Cut));
         }
     }
+}
+
+fn damaged(at: u64, kind: DamageKind) -> Found<'static> {
+    Found::Damage(Damage {
+        at,
+        kind,
+        record_end: None,
+    })
 }
 
 /// Appends a fragment as RocksDB writes it.
@@ -327,4 +406,4 @@ pub(crate) fn push_fragment(log: &mut Vec<u8>, tag: u8, part: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

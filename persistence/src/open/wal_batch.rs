@@ -3,6 +3,8 @@
 //! The layout (`db/write_batch.cc`): `sequence u64 | count u32`, both little-endian, then entries of a tag and
 //! length-prefixed strings. The store writes single puts into `log/`; RocksDB itself adds nothing but no-ops.
 
+use crate::format::{keys, segment};
+
 /// Bytes before the first entry.
 const HEADER_BYTES: usize = 12;
 /// `kTypeValue`: a put into the default family.
@@ -42,6 +44,25 @@ pub(crate) fn visit_puts<'a>(batch: &'a [u8], visit: &mut dyn FnMut(Put<'a>)) ->
         }
     }
     true
+}
+
+/// How many bytes a batch of one segment has, as its beginning says: the put's lengths and the segment's own must agree.
+/// `None` if they don't, if too little of it is there, or if it is something else.
+pub(crate) fn declared_bytes(beginning: &[u8]) -> Option<usize> {
+    let (header, mut rest) = beginning.split_at_checked(HEADER_BYTES)?;
+    if header[8..] != 1_u32.to_le_bytes() {
+        return None;
+    }
+    let (&PUT, after) = rest.split_first()? else {
+        return None;
+    };
+    rest = after;
+    keys::parse_log(take_string(&mut rest)?)?;
+    let value_bytes = usize::try_from(take_varint(&mut rest)?).ok()?;
+    if segment::declared_bytes(rest)? != value_bytes {
+        return None;
+    }
+    Some(beginning.len() - rest.len() + value_bytes)
 }
 
 fn take_put<'a>(tag: u8, rest: &mut &'a [u8]) -> Option<Put<'a>> {

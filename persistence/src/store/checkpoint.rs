@@ -4,14 +4,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use dormouse_domain::Offset;
-
 use super::Store;
 use crate::checkpoint::{Checkpoint, CheckpointProgress};
-use crate::engine::{Engine, Watermark};
-use crate::error::{StoreError, THE_LOG};
-use crate::format::{keys, segment};
-use crate::session::Session;
+use crate::error::StoreError;
 
 /// Copying.
 impl Store {
@@ -52,10 +47,9 @@ impl Store {
     ) -> Result<Checkpoint, StoreError> {
         let (directory, start) = (directory.as_ref(), Instant::now());
         let session = self.writable()?;
-        let mark = durable_mark(&session, self.durable())?;
         let copied = session
             .engine
-            .checkpoint(directory, mark, &mut session.until_ended(progress));
+            .checkpoint(directory, &mut session.until_ended(progress));
         let path = directory.display();
         match copied {
             Ok(copy) => {
@@ -73,36 +67,5 @@ impl Store {
                 Err(error)
             }
         }
-    }
-}
-
-/// What was durable when the copy was asked for. Not what the watermark says, which may be older.
-fn durable_mark(session: &Session, durable: Offset) -> Result<Watermark, StoreError> {
-    let shard = session.shard.get();
-    if durable == Offset::NONE {
-        return Ok(Watermark {
-            shard,
-            offset: durable,
-            hash: 0,
-        });
-    }
-    let last = last_segment(&*session.engine, &keys::log(session.shard, durable))?;
-    let header = segment::decode_header(&last)
-        .map_err(|reason| StoreError::corrupt(THE_LOG, format!("its segment at offset {durable}"), reason))?;
-    if header.last() != durable {
-        let reason = format!("the last segment ends at offset {}", header.last());
-        return Err(StoreError::corrupt(THE_LOG, format!("offset {durable}"), reason));
-    }
-    Ok(Watermark {
-        shard,
-        offset: durable,
-        hash: segment::hash(&last),
-    })
-}
-
-fn last_segment(engine: &dyn Engine, key: &[u8]) -> Result<Vec<u8>, StoreError> {
-    match engine.seek_log(key)? {
-        Some((_, segment)) => Ok(segment),
-        None => Err(StoreError::corrupt(THE_LOG, "its end", "no segment is there")),
     }
 }

@@ -115,7 +115,7 @@ impl Generation {
         self.after
     }
 
-    pub(super) fn end(&self) -> Indexed {
+    pub(crate) fn end(&self) -> Indexed {
         self.contents.read().end
     }
 

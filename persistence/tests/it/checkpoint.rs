@@ -155,10 +155,14 @@ fn copies_under_load(copies: &Path, rounds: u32) {
             let quiet = acknowledged.longest_wait();
             let start = Instant::now();
             // Between one instance and the other the log grows, and what is new is indexed.
+            let mut indexed = Offset::NONE;
             let made = store.checkpoint(&copy, &mut |progress| {
                 let durable = store.durable();
                 if [CheckpointStep::Index, CheckpointStep::Log].contains(&progress.step) {
                     crate::client::eventually("a run", || store.statistics().indexed > durable);
+                }
+                if progress.step == CheckpointStep::Index {
+                    indexed = store.statistics().indexed;
                 }
                 ControlFlow::Continue(())
             });
@@ -166,6 +170,7 @@ fn copies_under_load(copies: &Path, rounds: u32) {
             let held = acknowledged.longest_wait();
             println!("copy {round}: {made:?} in {took:?}; writers waited {held:?}, without it {quiet:?}");
             assert!(made.durable.get() >= before.iter().sum());
+            assert!(made.durable >= indexed, "its watermark speaks for its index");
             assert!(made.bytes > 0 && made.files > 5);
             let _pause = acknowledged.pause.lock();
             check_copy(&copy, before);

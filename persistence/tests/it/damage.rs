@@ -1,6 +1,7 @@
 //! Damage to a store's files: it opens whole, or without what was never promised, or it refuses and says what is
 //! lost. It never opens silently with less.
 
+mod beyond;
 mod index;
 mod random;
 mod wal;

@@ -1,29 +1,19 @@
-//! All harnesses, one after the other, and their summary.
+//! All harnesses in two lanes, and their summary.
+//!
+//! Each runs as a process of its own, of this program: what one does to its process (a panic hook, memory, threads, a
+//! crash) is not seen by the one beside it.
+
+mod process;
+mod summary;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
 
-use anyhow::{Context, Result};
-use serde_json::{Map, Value};
+use anyhow::Result;
 
-use crate::copies::{self, Copies};
-use crate::fuzz::{self, Fuzz};
-use crate::holes::{self, Holes};
-use crate::ioerr::{self, IoErrors};
-use crate::kill::{self, Kill};
-use crate::linearizability::{self, Linearize};
-use crate::miri;
-use crate::overload::{self, Overload};
-use crate::panics::{self, Panics};
-use crate::planted::{self, Fate, Planted};
-use crate::power::{self, Power};
-use crate::readers::{self, Readers};
-use crate::rot::{self, Rot};
-use crate::schedules::{self, Schedules};
-use crate::schemas::{self, Schemas};
-use crate::simulation::{self, Simulate};
-use crate::soak::{self, Soak};
-use crate::tally::Tally;
-use crate::violation::Violation;
+use self::process::Process;
+use self::summary::Summary;
 
 /// What a full run tries; `--scale 0.1` a tenth of each.
 const KILL_POINTS: u32 = 1_000;
@@ -40,7 +30,7 @@ const PANICS: u32 = 200_000;
 const READINGS: u32 = 3_000_000;
 const SCHEMA_TURNS: u32 = 400;
 /// An hour by hand (`soak --minutes 60`): all of them together are to take less than ninety minutes.
-const SOAK_MINUTES: f64 = 12.0;
+const SOAK_MINUTES: f64 = 20.0;
 /// Of each target.
 const FUZZ_SECONDS: u32 = 30;
 /// Of each test.
@@ -54,113 +44,76 @@ pub(crate) struct All {
     scale: f64,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the summary goes.
+    /// Where the summary goes; what each harness says goes beside it.
     #[arg(long, default_value = "target/torture/summary.json")]
     summary: PathBuf,
 }
 
 impl All {
-    fn scaled(&self, figure: u32) -> u32 {
-        ((f64::from(figure) * self.scale) as u32).max(1)
+    /// These mostly wait for a disk. `kill`, `power`, `ioerr` and `copies` mount, or have children of their own: they are
+    /// never beside one another.
+    fn waiting(&self) -> Vec<Process> {
+        vec![
+            self.process("kill", "--points", KILL_POINTS),
+            self.process("power", "--cuts", POWER_CUTS),
+            self.process("ioerr", "--cases", IO_ERRORS),
+            self.process("copies", "--cases", COPIES),
+            self.process("schemas", "--turns", SCHEMA_TURNS),
+            self.process("panics", "--panics", PANICS),
+        ]
+    }
+
+    /// These mostly compute.
+    fn computing(&self) -> Vec<Process> {
+        let every = ((1.0 / self.scale) as u32).max(1);
+        vec![
+            self.process("rot", "--cases", ROT_CASES).with("--every", every),
+            self.process("holes", "--holes", HOLES),
+            self.process("simulate", "--seeds", SIMULATED_SEEDS),
+            self.process("linearize", "--histories", HISTORIES),
+            self.process("schedules", "--schedules", SCHEDULES),
+            Process::new("miri"),
+            self.process("fuzz", "--seconds", FUZZ_SECONDS),
+            self.process("readers", "--readings", READINGS),
+        ]
+    }
+
+    /// These judge how long something takes, and want the machine for themselves. The last one builds, and runs some of
+    /// the others again.
+    fn alone(&self) -> Vec<Process> {
+        let soak = Process::new("soak").with("--minutes", SOAK_MINUTES * self.scale);
+        vec![
+            self.process("overload", "--commands", OVERLOAD_COMMANDS),
+            soak.with("--seed", self.seed),
+            Process::new("planted").with("--seed", self.seed),
+        ]
+    }
+
+    fn process(&self, harness: &'static str, option: &str, figure: u32) -> Process {
+        let scaled = ((f64::from(figure) * self.scale) as u32).max(1);
+        Process::new(harness)
+            .with(option, scaled)
+            .with("--seed", self.seed)
     }
 }
 
 /// Runs each to its end, whatever the one before found. The summary is written after each.
-pub(crate) async fn run(all: &All) -> Result<Vec<Tally>> {
-    let seed = all.seed;
-    let mut done = Done {
-        all,
-        tallies: Vec::new(),
-        planted: Vec::new(),
-    };
-    let seeds = all.scaled(SIMULATED_SEEDS);
-    done.add("kill", kill::run(&Kill::new(all.scaled(KILL_POINTS), seed)).await)?;
-    done.add(
-        "power",
-        power::run(&Power::new(all.scaled(POWER_CUTS), seed)).await,
-    )?;
-    done.add(
-        "ioerr",
-        ioerr::run(&IoErrors::new(all.scaled(IO_ERRORS), seed)).await,
-    )?;
-    done.add(
-        "copies",
-        copies::run(&Copies::new(all.scaled(COPIES), seed)).await,
-    )?;
-    done.add(
-        "rot",
-        rot::run(&Rot::new(all.scaled(ROT_CASES), all.scale, seed)).await,
-    )?;
-    done.add("holes", holes::run(&Holes::new(all.scaled(HOLES), seed)).await)?;
-    done.add("simulate", simulation::run(&Simulate::new(seeds, seed)))?;
-    done.add(
-        "linearize",
-        linearizability::run(&Linearize::new(all.scaled(HISTORIES), seed)).await,
-    )?;
-    done.add(
-        "schedules",
-        schedules::run(&Schedules::new(all.scaled(SCHEDULES), seed)),
-    )?;
-    done.add("miri", miri::run())?;
-    done.add("fuzz", fuzz::run(&Fuzz::new(all.scaled(FUZZ_SECONDS), seed)))?;
-    done.add(
-        "readers",
-        readers::run(&Readers::new(all.scaled(READINGS), seed)).await,
-    )?;
-    done.add(
-        "panics",
-        panics::run(&Panics::new(all.scaled(PANICS), seed)).await,
-    )?;
-    done.add(
-        "overload",
-        overload::run(&Overload::new(all.scaled(OVERLOAD_COMMANDS), seed)).await,
-    )?;
-    done.add(
-        "schemas",
-        schemas::run(&Schemas::new(all.scaled(SCHEMA_TURNS), seed)).await,
-    )?;
-    done.add(
-        "soak",
-        soak::run(&Soak::new(SOAK_MINUTES * all.scale, seed)).await,
-    )?;
-    // last: it builds, and runs some of the others again
-    let planted = planted::run(&Planted::new(seed)).map(|(tally, fates)| {
-        done.planted = fates;
-        tally
-    });
-    done.add("planted", planted)?;
-    Ok(done.tallies)
-}
-
-/// What has run so far.
-struct Done<'a> {
-    all: &'a All,
-    tallies: Vec<Tally>,
-    planted: Vec<Fate>,
-}
-
-impl Done<'_> {
-    /// Takes over what a harness found. One that could not be run keeps no other from running, and is a violation.
-    fn add(&mut self, harness: &'static str, found: Result<Tally>) -> Result<()> {
-        let tally = found.unwrap_or_else(|error| {
-            let mut tally = Tally::new(harness, 0);
-            let violation = Violation::new("none", format!("{harness} could not be run: {error:#}"));
-            eprintln!("{}", violation.what);
-            tally.violations.push(violation);
-            tally
-        });
-        self.tallies.push(tally);
-        let mut harnesses = Map::new();
-        for tally in &self.tallies {
-            harnesses.insert(tally.harness.to_owned(), serde_json::to_value(tally)?);
+pub(crate) fn run(all: &All) -> Result<ExitCode> {
+    let summary = Mutex::new(Summary::new(&all.summary, all.scale)?);
+    let lane = |processes: Vec<Process>| {
+        for process in processes {
+            println!("{process}: begins");
+            let tally = process.run(&all.summary);
+            summary.lock().expect("no lane panics with it").add(tally)?;
         }
-        let mut summary = Map::new();
-        summary.insert("scale".to_owned(), self.all.scale.into());
-        summary.insert("harnesses".to_owned(), Value::Object(harnesses));
-        summary.insert("planted".to_owned(), serde_json::to_value(&self.planted)?);
-        let path = &self.all.summary;
-        let directory = path.parent().context("the summary's path names a file")?;
-        std::fs::create_dir_all(directory)?;
-        std::fs::write(path, serde_json::to_vec_pretty(&summary)?).context("write the summary")
-    }
+        anyhow::Ok(())
+    };
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| lane(all.waiting()));
+        lane(all.computing())?;
+        waiting.join().expect("a lane does not panic")
+    })?;
+    lane(all.alone())?;
+    let summary = summary.into_inner().expect("no lane panics with it");
+    Ok(summary.end())
 }

@@ -32,7 +32,7 @@ pub(crate) struct Copies {
     /// Begins with this case.
     #[arg(long, default_value_t = 0)]
     pub(crate) first: u32,
-    /// Where the file systems are made; removed if nothing is found. Default: a temporary directory.
+    /// Where the file systems are made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -49,22 +49,11 @@ const GENERATION_BYTES: usize = 512 << 10;
 /// Numbers of the commands that are sent once a store was reopened.
 const SECOND_LOAD: u64 = 1 << 40;
 
-impl Copies {
-    pub(crate) fn new(cases: u32, seed: u64) -> Self {
-        Self {
-            cases,
-            seed,
-            first: 0,
-            directory: None,
-        }
-    }
-}
-
 pub(crate) async fn run(copies: &Copies) -> Result<Tally> {
     let root = place::make(copies.directory.as_deref(), "copies")?;
     let mut tally = Tally::new("copies", copies.cases);
     if !can_mount(&root) {
-        tally.note("no ext4 in a file can be mounted (root and xfs_io are needed): nothing was tried");
+        tally.skip("no ext4 in a file can be mounted (root and xfs_io are needed): nothing was tried");
         place::remove(&root)?;
         return Ok(tally);
     }

@@ -31,31 +31,21 @@ pub(crate) struct Fuzz {
     /// One target alone.
     #[arg(long)]
     pub(crate) target: Option<String>,
-    /// Where new inputs go, and those that broke something. Default: a temporary directory.
+    /// Where new inputs go, and those that broke something. The next run
+    /// begins with them. Default: `target/torture/fuzz`.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
-}
-
-impl Fuzz {
-    pub(crate) fn new(seconds: u32, seed: u64) -> Self {
-        Self {
-            seconds,
-            seed,
-            target: None,
-            directory: None,
-        }
-    }
 }
 
 pub(crate) fn run(fuzz: &Fuzz) -> Result<Tally> {
     let mut tally = Tally::new("fuzz", 0);
     if !answers(cargo("fuzz", &["+nightly", "fuzz", "--version"])) {
-        tally.note("cargo-fuzz or a nightly compiler is not installed: only the tests' corpus was tried");
+        tally.skip("cargo-fuzz or a nightly compiler is not installed: only the tests' corpus was tried");
         return Ok(tally);
     }
     let place = match &fuzz.directory {
         Some(directory) => directory.clone(),
-        None => tempfile::Builder::new().prefix("torture-fuzz").tempdir()?.keep(),
+        None => root().join("target/torture/fuzz"),
     };
     let built = cargo("fuzz", &["+nightly", "fuzz", "build"]).output()?;
     if !built.status.success() {
@@ -73,23 +63,28 @@ pub(crate) fn run(fuzz: &Fuzz) -> Result<Tally> {
         let out = one(fuzz, &target, &found).output().context("run a fuzz target")?;
         let said = String::from_utf8_lossy(&out.stderr);
         tally.tried_many(&target, executions(&said));
-        if !out.status.success() {
-            std::fs::write(found.join("output.txt"), said.as_bytes())?;
-            let what = said
-                .lines()
-                .find(|line| line.contains("panicked at") || line.contains("ERROR: "))
-                .unwrap_or("it ended early");
+        if let Some(violation) = violation(out.status.success(), &said) {
+            let output = place.join(format!("{target}.txt"));
+            std::fs::write(&output, said.as_bytes())?;
             let rerun = format!(
                 "cargo run --release -p torture -- fuzz --target {target} --seconds {} --seed {}",
                 fuzz.seconds, fuzz.seed
             );
-            tally.failed(&[Violation::new("P12", what)], &target, &found, &rerun);
+            tally.failed(&[violation], &target, &output, &rerun);
         }
     }
-    if tally.violations.is_empty() && fuzz.directory.is_none() {
-        std::fs::remove_dir_all(&place).context("remove what was found")?;
-    }
     Ok(tally)
+}
+
+/// Of what a target said.
+fn violation(ended_well: bool, said: &str) -> Option<Violation> {
+    if !ended_well {
+        let what = said
+            .lines()
+            .find(|line| line.contains("panicked at") || line.contains("ERROR: "));
+        return Some(Violation::new("P12", what.unwrap_or("it ended early")));
+    }
+    (executions(said) == 0).then(|| Violation::new("none", "it tried nothing"))
 }
 
 /// Run directly: cargo-fuzz would look whether it must build again each time.
@@ -130,4 +125,22 @@ fn executions(said: &str) -> u64 {
         .lines()
         .find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
     line.and_then(|many| many.trim().parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_tries_nothing_is_red() {
+        assert!(violation(true, "stat::number_of_executed_units: 7\n").is_none());
+        assert_eq!(violation(true, "").unwrap().promise, "none");
+        let none = violation(true, "stat::number_of_executed_units: 0\n").unwrap();
+        assert_eq!(none.what, "it tried nothing");
+        let broken = violation(false, "x\nthread panicked at y\n").unwrap();
+        assert_eq!(
+            (broken.promise, broken.what.as_str()),
+            ("P12", "thread panicked at y")
+        );
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Holes {
     pub(crate) holes: u32,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Where the store is made; removed if nothing is found. Default: in memory, or else a temporary directory.
+    /// Where the store is made: new or empty; removed if nothing is found. Default: in memory, or else a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -46,16 +46,6 @@ struct Row {
     instance: &'static str,
     family: &'static str,
     key: Vec<u8>,
-}
-
-impl Holes {
-    pub(crate) fn new(holes: u32, seed: u64) -> Self {
-        Self {
-            holes,
-            seed,
-            directory: None,
-        }
-    }
 }
 
 pub(crate) async fn run(holes: &Holes) -> Result<Tally> {

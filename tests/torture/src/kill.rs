@@ -12,6 +12,7 @@ use crate::heard::Heard;
 use crate::judge::{hold_sound, judge};
 use crate::life::{Life, child, child_under_strace};
 use crate::model::Model;
+use crate::place;
 use crate::random::Random;
 use crate::report::Report;
 use crate::strace::{self, Nth};
@@ -30,7 +31,7 @@ pub(crate) struct Kill {
     /// Begins with this point, on a new store.
     #[arg(long, default_value_t = 0)]
     pub(crate) first: u32,
-    /// Where the store is made; removed if nothing is found. Default: a temporary directory.
+    /// Where the store is made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -73,18 +74,6 @@ const POINTS_A_STORE: u32 = 100;
 /// A child that does not come to its call is killed all the same.
 const LIFE_MAX: Duration = Duration::from_secs(2);
 
-impl Kill {
-    pub(crate) fn new(points: u32, seed: u64) -> Self {
-        let (first, directory) = (0, None);
-        Self {
-            points,
-            seed,
-            first,
-            directory,
-        }
-    }
-}
-
 impl Death {
     fn of(point: u32, random: &mut Random, has_strace: bool) -> Self {
         if point.is_multiple_of(2) || !has_strace {
@@ -122,15 +111,11 @@ impl Death {
 }
 
 pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
-    let place = match &kill.directory {
-        Some(directory) => directory.clone(),
-        None => tempfile::Builder::new().prefix("torture-kill").tempdir()?.keep(),
-    };
-    std::fs::create_dir_all(&place)?;
+    let place = place::make(kill.directory.as_deref(), "kill")?;
     let has_strace = strace::is_installed();
     let mut tally = Tally::new("kill", kill.points);
     if !has_strace {
-        tally.note("strace is not installed: all kills at random instants");
+        tally.skip("strace is not installed: all kills at random instants");
     }
     let mut tortured = Tortured::new(&place);
     for point in kill.first..kill.first + kill.points {
@@ -159,7 +144,7 @@ pub(crate) async fn run(kill: &Kill) -> Result<Tally> {
     tally.count("events in the logs", tortured.model.events());
     let violations = sweep::hold(&tally);
     if violations.is_empty() {
-        std::fs::remove_dir_all(&place).context("remove the store")?;
+        place::remove(&place)?;
     } else {
         let rerun = rerun(kill.seed, kill.first, kill.points);
         tally.failed(&violations, "the whole sweep", &place, &rerun);

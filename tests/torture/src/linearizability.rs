@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 
 use self::history::History;
 use self::house::House;
+use crate::place;
 use crate::random::Random;
 use crate::tally::Tally;
 use crate::violation::Violation;
@@ -30,33 +31,14 @@ pub(crate) struct Linearize {
     /// Begins with this one. Threads are no part of a seed: run several to see one of its kind again.
     #[arg(long, default_value_t = 0)]
     pub(crate) first: u32,
-    /// Where stores are made, and a history that fails is kept. Default: a temporary directory.
+    /// Where stores are made, and a history that fails is kept: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
 
-impl Linearize {
-    pub(crate) fn new(histories: u32, seed: u64) -> Self {
-        let (first, directory) = (0, None);
-        Self {
-            histories,
-            seed,
-            first,
-            directory,
-        }
-    }
-}
-
 pub(crate) async fn run(linearize: &Linearize) -> Result<Tally> {
     let mut tally = Tally::new("linearize", linearize.histories);
-    let place = match &linearize.directory {
-        Some(directory) => directory.clone(),
-        None => tempfile::Builder::new()
-            .prefix("torture-linearize")
-            .tempdir()?
-            .keep(),
-    };
-    std::fs::create_dir_all(&place)?;
+    let place = place::make(linearize.directory.as_deref(), "linearize")?;
     for number in linearize.first..linearize.first + linearize.histories {
         let random = Random::new(linearize.seed, number.into());
         let on_disk = number % ON_DISK_ONE_IN == ON_DISK_ONE_IN - 1;
@@ -81,9 +63,7 @@ pub(crate) async fn run(linearize: &Linearize) -> Result<Tally> {
             std::fs::remove_dir_all(&store)?;
         }
     }
-    if linearize.directory.is_none() {
-        std::fs::remove_dir_all(&place)?;
-    }
+    place::remove(&place)?;
     Ok(tally)
 }
 

@@ -109,7 +109,7 @@ enum Harness {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let tallies = match arguments.harness {
+    let mut tallies = match arguments.harness {
         Harness::Child(load) => {
             child::run(&load).await?;
             return Ok(ExitCode::SUCCESS);
@@ -118,7 +118,7 @@ async fn main() -> Result<ExitCode> {
             ioerr::subject::run(&load).await?;
             return Ok(ExitCode::SUCCESS);
         }
-        Harness::All(all) => all::run(&all).await?,
+        Harness::All(all) => return all::run(&all),
         Harness::Copies(copies) => vec![copies::run(&copies).await?],
         Harness::Holes(holes) => vec![holes::run(&holes).await?],
         Harness::Kill(kill) => vec![kill::run(&kill).await?],
@@ -129,7 +129,7 @@ async fn main() -> Result<ExitCode> {
         Harness::Simulate(simulate) => vec![simulation::run(&simulate)?],
         Harness::Overload(overload) => vec![overload::run(&overload).await?],
         Harness::Panics(panics) => vec![panics::run(&panics).await?],
-        Harness::Planted(planted) => vec![planted::run(&planted)?.0],
+        Harness::Planted(planted) => vec![planted::run(&planted)?],
         Harness::Readers(readers) => vec![readers::run(&readers).await?],
         Harness::Schemas(schemas) => vec![schemas::run(&schemas).await?],
         Harness::Soak(soak) => vec![soak::run(&soak).await?],
@@ -138,7 +138,8 @@ async fn main() -> Result<ExitCode> {
         Harness::Mutants(mutants) => vec![mutants::run(&mutants)?],
         Harness::Miri => vec![miri::run()?],
     };
-    for tally in &tallies {
+    for tally in &mut tallies {
+        tally.require_tries();
         tally.print();
     }
     if let Some(path) = arguments.tally {

@@ -24,7 +24,7 @@ const RUNS: [(&str, &[&str]); 2] = [
 pub(crate) fn run() -> Result<Tally> {
     let mut tally = Tally::new("miri", 0);
     if !answers(cargo("miri", &["+nightly", "miri", "--version"])) {
-        tally.note("miri is not installed (rustup +nightly component add miri): nothing was run");
+        tally.skip("miri is not installed (rustup +nightly component add miri): nothing was run");
         return Ok(tally);
     }
     for (package, arguments) in RUNS {

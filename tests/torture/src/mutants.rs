@@ -28,7 +28,7 @@ pub(crate) struct Mutants {
 pub(crate) fn run(mutants: &Mutants) -> Result<Tally> {
     let mut tally = Tally::new("mutants", 0);
     if !answers(cargo("mutants", &["mutants", "--version"])) {
-        tally.note("cargo-mutants is not installed (cargo install cargo-mutants): nothing was tried");
+        tally.skip("cargo-mutants is not installed (cargo install cargo-mutants): nothing was tried");
         return Ok(tally);
     }
     let kept = mutants

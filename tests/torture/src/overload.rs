@@ -26,7 +26,7 @@ pub(crate) struct Overload {
     pub(crate) commands: u32,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Where the store is made; removed if nothing is found. Default: in memory, or else a temporary directory.
+    /// Where the store is made: new or empty; removed if nothing is found. Default: in memory, or else a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -42,8 +42,11 @@ const WEIGHT_BYTES_MAX: u32 = 16 << 10;
 const ENTITY_BYTES: usize = 4 << 10;
 /// A fifth of what all of them weigh.
 const BUDGET_BYTES: usize = 4 << 20;
-/// What is in flight can't be evicted, and each reader has a state in its hands.
-const SLACK_BYTES: usize = (IN_FLIGHT_MAX + READERS) * (WEIGHT_BYTES_MAX as usize + ENTITY_BYTES);
+const STATE_BYTES_MAX: usize = WEIGHT_BYTES_MAX as usize + ENTITY_BYTES;
+/// Each reader has a state in its hands when it has made room for it.
+const SLACK_BYTES: usize = READERS * STATE_BYTES_MAX;
+/// What is in flight can't be evicted. It leaves room, so that no reader waits for it in vain and goes on without.
+const _: () = assert!(IN_FLIGHT_MAX * STATE_BYTES_MAX + SLACK_BYTES < BUDGET_BYTES);
 /// A command that says nothing itself may wait so long, ...
 const DEFAULT_DEADLINE: Duration = Duration::from_millis(25);
 /// ... and one that says it, up to so long.
@@ -54,7 +57,7 @@ const PILE: usize = 40;
 const PILE_TAKES: Duration = Duration::from_millis(20);
 /// As long as the preparations may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What a busy machine may make late, beside the stalls that are seen.
+/// What a busy machine may make late, beside the stalls that are seen meanwhile.
 const LATE_MAX: Duration = Duration::from_millis(100);
 
 /// How a command is sent.
@@ -75,16 +78,6 @@ struct Shared {
     stalls: Stalls,
     /// Commands that were answered *not done*.
     not_done: Mutex<Vec<u64>>,
-}
-
-impl Overload {
-    pub(crate) fn new(commands: u32, seed: u64) -> Self {
-        Self {
-            commands,
-            seed,
-            directory: None,
-        }
-    }
 }
 
 pub(crate) async fn run(overload: &Overload) -> Result<Tally> {
@@ -217,12 +210,13 @@ async fn send(
     };
     let (sent_us, sent) = (shared.notes.now_us(), Instant::now());
     let answer = answered(execute).await;
-    let took = sent.elapsed();
+    let ended = Instant::now();
+    let took = ended - sent;
     let broken = |what: &str| {
         let what = format!("command {number}, {manner:?}: {what}; answered after {took:?}: {answer:?}");
         shared.findings.broken("P13", what);
     };
-    let late_max = LATE_MAX + shared.stalls.longest();
+    let late_max = LATE_MAX + shared.stalls.between(sent, ended);
     if let Some(handled_us) = shared.notes.handled_us(number) {
         let waited = Duration::from_micros(handled_us.saturating_sub(sent_us));
         if waited > allowed + late_max {
@@ -289,7 +283,7 @@ fn hold(shared: &Shared, resident_bytes_peak: usize) {
     }
     if resident_bytes_peak > BUDGET_BYTES + SLACK_BYTES {
         let what = format!(
-            "{resident_bytes_peak} bytes were resident; the budget is {BUDGET_BYTES}, what is in use {SLACK_BYTES}"
+            "{resident_bytes_peak} bytes were resident; the budget is {BUDGET_BYTES}, what readers hold {SLACK_BYTES}"
         );
         shared.findings.broken("P14", what);
     }

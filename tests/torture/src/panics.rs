@@ -24,7 +24,7 @@ pub(crate) struct Panics {
     pub(crate) panics: u32,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Where the store is made; removed if nothing is found. Default: a temporary directory.
+    /// Where the store is made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -52,16 +52,6 @@ type Counts = HashMap<String, u64>;
 struct Shared {
     runtime: Dormouse,
     findings: Findings,
-}
-
-impl Panics {
-    pub(crate) fn new(panics: u32, seed: u64) -> Self {
-        Self {
-            panics,
-            seed,
-            directory: None,
-        }
-    }
 }
 
 pub(crate) async fn run(panics: &Panics) -> Result<Tally> {

@@ -1,5 +1,5 @@
-//! Planted bugs: the other harnesses, in a build of their own with one bug after another in it. Each must turn red.
-//! And green without any: a harness that is red for another reason proves nothing.
+//! Planted bugs: the other harnesses, in a build of their own with one bug after another in it. Each must turn red, by the
+//! promise that the bug breaks. And green without any: a harness that is red for another reason proves nothing.
 
 mod bugs;
 mod trial;
@@ -26,7 +26,7 @@ pub(crate) struct Planted {
     bug: Option<String>,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Where the harnesses make their stores. Default: in memory, or else a temporary directory.
+    /// Where the harnesses make their stores: new or empty; removed if nothing is found. Default: in memory, or else a temporary directory.
     #[arg(long)]
     directory: Option<PathBuf>,
 }
@@ -35,9 +35,11 @@ pub(crate) struct Planted {
 #[derive(Debug, Serialize)]
 pub(crate) struct Fate {
     bug: &'static str,
+    /// Whether its harness can run on this machine; nothing is known of a bug that was not tried.
+    was_tried: bool,
     /// The harness that turned red.
     caught_by: Option<&'static str>,
-    /// The promise that it found broken.
+    /// The promise that it found broken, one of those that the bug breaks.
     promise: Option<String>,
     /// How much it tried until then, all seeds together.
     tries: u64,
@@ -48,23 +50,13 @@ pub(crate) struct Fate {
 const SEEDS: u64 = 3;
 
 impl Planted {
-    pub(crate) fn new(seed: u64) -> Self {
-        let (binary, bug, directory) = (None, None, None);
-        Self {
-            binary,
-            bug,
-            seed,
-            directory,
-        }
-    }
-
     fn bugs(&self) -> Vec<Bug> {
         let named = |bug: &Bug| self.bug.as_ref().is_none_or(|name| bug.name == name);
         BUGS.into_iter().filter(named).collect()
     }
 }
 
-pub(crate) fn run(planted: &Planted) -> Result<(Tally, Vec<Fate>)> {
+pub(crate) fn run(planted: &Planted) -> Result<Tally> {
     let bugs = planted.bugs();
     ensure!(!bugs.is_empty(), "no bug is called {:?}", planted.bug);
     let binary = match &planted.binary {
@@ -81,73 +73,97 @@ pub(crate) fn run(planted: &Planted) -> Result<(Tally, Vec<Fate>)> {
     for harness in harnesses {
         let outcome = try_harness(&binary, harness, None, planted.seed, &place)?;
         let said = match outcome {
-            Outcome::Green { .. } => continue,
-            Outcome::Red { promise, what, .. } => format!("{promise} broken: {what}"),
+            Outcome::Green { .. } | Outcome::NotTried(_) => continue,
+            Outcome::Red { broken, .. } => format!("{} broken: {}", broken[0].promise, broken[0].what),
             Outcome::Failed(why) => why,
         };
         let what = format!("without any bug, {harness}: {said}");
         give_up(&mut tally, planted, &place, "none", &what);
     }
-    let mut fates = Vec::new();
     for bug in bugs {
         let fate = catch(&binary, bug, planted.seed, &place, &mut tally)?;
-        if fate.caught_by.is_none() && fate.tries > 0 {
+        if fate.caught_by.is_none() && fate.was_tried {
             let what = format!("{} is planted, and {} does not see it", bug.name, bug.harness);
             give_up(&mut tally, planted, &place, bug.name, &what);
         }
-        fates.push(fate);
+        tally.planted.push(fate);
     }
     if tally.violations.is_empty() {
         place::remove(&place)?;
     }
-    Ok((tally, fates))
+    Ok(tally)
 }
 
 /// Lets the harness look for the bug, with one seed after another.
 fn catch(binary: &Path, bug: Bug, seed: u64, place: &Path, tally: &mut Tally) -> Result<Fate> {
     let mut fate = Fate {
         bug: bug.name,
+        was_tried: true,
         caught_by: None,
         promise: None,
         tries: 0,
         seconds: 0.0,
     };
+    let mut not_tried = Vec::new();
     for seed in seed..seed + SEEDS {
-        let outcome = try_harness(binary, bug.harness, Some(bug.name), seed, place)?;
-        match outcome {
+        match try_harness(binary, bug.harness, Some(bug.name), seed, place)? {
             Outcome::Red {
-                promise,
+                broken,
                 tried,
                 seconds,
-                ..
             } => {
                 fate.tries += tried;
                 fate.seconds += seconds;
+                let Some(promise) = bug.broken_in(&broken) else {
+                    // red, for another reason than this bug as far as anybody knows
+                    tally.note(format!(
+                        "{}: {} by {}, where {} was to be: {}",
+                        bug.name,
+                        broken[0].promise,
+                        bug.harness,
+                        bug.breaks.join(" or "),
+                        broken[0].what
+                    ));
+                    continue;
+                };
                 let what = format!(
                     "{}: {promise} by {}, {} tries, {:.1} s",
                     bug.name, bug.harness, fate.tries, fate.seconds
                 );
                 tally.tried(&what, "");
                 fate.caught_by = Some(bug.harness);
-                fate.promise = Some(promise);
+                fate.promise = Some(promise.to_owned());
                 return Ok(fate);
             }
-            Outcome::Green { tried, seconds } => {
+            Outcome::Green {
+                tried,
+                seconds,
+                skipped,
+            } => {
                 fate.tries += tried;
                 fate.seconds += seconds;
+                not_tried = skipped;
             }
-            Outcome::Failed(why) => {
-                // something is wrong, but nobody knows what: that is not seeing
-                tally.note(format!("{}: {} ended with {why}", bug.name, bug.harness));
-                fate.tries += 1;
+            Outcome::NotTried(why) => {
+                not_tried = vec![why];
+                break;
             }
+            // something is wrong, but nobody knows what: that is not seeing
+            Outcome::Failed(why) => tally.note(format!("{}: {} ended with {why}", bug.name, bug.harness)),
         }
     }
-    let but = match fate.tries {
-        0 => "can't be tried on this machine",
-        _ => "not caught",
-    };
-    tally.tried(bug.name, but);
+    if not_tried.is_empty() {
+        tally.tried(bug.name, "not caught");
+    } else {
+        // what would see it may be among that
+        tally.skip(format!(
+            "{}, by {}: {}",
+            bug.name,
+            bug.harness,
+            not_tried.join("; ")
+        ));
+        fate.was_tried = false;
+    }
     Ok(fate)
 }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use self::disk::{Cut, Disk};
 use self::moment::Moment;
@@ -24,6 +24,7 @@ use crate::heard::Heard;
 use crate::judge::{hold_sound, judge};
 use crate::life::{Life, child, child_under_strace};
 use crate::model::{Compared, Model};
+use crate::place;
 use crate::random::Random;
 use crate::report::Report;
 use crate::tally::{NOT_REACHED, Tally};
@@ -41,7 +42,7 @@ pub(crate) struct Power {
     /// Begins with this cut, on a new store.
     #[arg(long, default_value_t = 0)]
     pub(crate) first: u32,
-    /// Where the disk's image is made; removed if nothing is found. Default: a temporary directory.
+    /// Where the disk's image is made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -57,37 +58,21 @@ const ROTATION_MAX: Duration = Duration::from_secs(20);
 /// A child that does not come to its call is killed all the same.
 const CALL_MAX: Duration = Duration::from_secs(1);
 
-impl Power {
-    pub(crate) fn new(cuts: u32, seed: u64) -> Self {
-        let (first, directory) = (0, None);
-        Self {
-            cuts,
-            seed,
-            first,
-            directory,
-        }
-    }
-}
-
 pub(crate) async fn run(power: &Power) -> Result<Tally> {
-    let place = match &power.directory {
-        Some(directory) => directory.clone(),
-        None => tempfile::Builder::new().prefix("torture-power").tempdir()?.keep(),
-    };
-    std::fs::create_dir_all(&place)?;
+    let place = place::make(power.directory.as_deref(), "power")?;
     let mut tally = Tally::new("power", power.cuts);
     if let Err(error) =
         Disk::make(&place).and_then(|disk| disk.prepare_cut()?.now().and_then(|()| disk.power_on()))
     {
-        tally.note(format!(
+        tally.skip(format!(
             "no power was cut, which takes root, mkfs.ext4, loop mounts and xfs_io: {error:#}"
         ));
-        std::fs::remove_dir_all(&place).context("remove the disk")?;
+        place::remove(&place)?;
         return Ok(tally);
     }
     let has_strace = strace::is_installed();
     if !has_strace {
-        tally.note("strace is not installed: no cut at a system call, and no torn write");
+        tally.skip("strace is not installed: no cut at a system call, and no torn write");
     }
     let mut store = Tortured::new(&place)?;
     for cut in power.first..power.first + power.cuts {
@@ -114,7 +99,7 @@ pub(crate) async fn run(power: &Power) -> Result<Tally> {
     drop(store);
     let violations = sweep::hold(&tally);
     if violations.is_empty() {
-        std::fs::remove_dir_all(&place).context("remove the disk")?;
+        place::remove(&place)?;
     } else {
         let rerun = rerun(power.seed, power.first, power.cuts);
         tally.failed(&violations, "all cuts", &place, &rerun);

@@ -27,7 +27,7 @@ pub(crate) struct Readers {
     pub(crate) readings: u32,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Where the store is made; removed if nothing is found. Default: in memory, or else a temporary directory.
+    /// Where the store is made: new or empty; removed if nothing is found. Default: in memory, or else a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -59,16 +59,6 @@ struct Shared {
     /// ... and the newest position.
     position: AtomicU64,
     told: Mutex<Vec<Told>>,
-}
-
-impl Readers {
-    pub(crate) fn new(readings: u32, seed: u64) -> Self {
-        Self {
-            readings,
-            seed,
-            directory: None,
-        }
-    }
 }
 
 pub(crate) async fn run(readers: &Readers) -> Result<Tally> {

@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 use self::check::{Allowed, Found, Outcome, check};
 use self::content::{Known, Stores, copy};
 use self::damage::{Damage, Disaster, Kind};
+use crate::place;
 use crate::random::Random;
 use crate::tally::Tally;
 use crate::violation::Violation;
@@ -42,26 +43,12 @@ pub(crate) struct Rot {
     /// Stores that an earlier run kept.
     #[arg(long)]
     pub(crate) stores: Option<PathBuf>,
-    /// Where the stores are made; removed if nothing is found. Default: in memory, if there is /dev/shm.
+    /// Where the stores are made: new or empty; removed if nothing is found. Default: in memory, if there is /dev/shm.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
     /// Prints what each refusal said, once a kind.
     #[arg(long)]
     pub(crate) texts: bool,
-}
-
-impl Rot {
-    pub(crate) fn new(cases: u32, scale: f64, seed: u64) -> Self {
-        Self {
-            cases,
-            every: ((1.0 / scale) as u32).max(1),
-            seed,
-            only: None,
-            stores: None,
-            directory: None,
-            texts: false,
-        }
-    }
 }
 
 /// Nothing takes so long: a case that does hangs. Counted in seconds that this process runs.
@@ -72,6 +59,8 @@ const DISASTER_ROUNDS: u32 = 6;
 const THOROUGH_EVERY: u64 = 16;
 /// What the sweep is called.
 const SWEPT: &str = "log/ WAL, a bit of each byte of 64 KiB flipped";
+/// So many of the last records, all behind the watermark, are swept byte by byte.
+const LAST_RECORDS: usize = 6;
 /// So many violations are enough.
 const VIOLATIONS_MAX: usize = 10;
 
@@ -80,6 +69,8 @@ const VIOLATIONS_MAX: usize = 10;
 enum Case {
     /// A bit of this byte of the small store's write-ahead file is flipped.
     Byte(u64),
+    /// A bit of this byte of the crashed store's newest write-ahead file is flipped: behind its watermark.
+    LastBytes(u64),
     /// A write-ahead file of a store is cut where a record begins.
     CutAtRecord {
         store: usize,
@@ -117,7 +108,7 @@ struct Work {
 }
 
 pub(crate) async fn run(rot: &Rot) -> Result<Tally> {
-    let place = place(rot)?;
+    let place = place::make_in_memory(rot.directory.as_deref(), "rot")?;
     let stores = match &rot.stores {
         Some(kept) => Stores::at(kept)?,
         None => Stores::make(&place.join("stores")).await?,
@@ -147,24 +138,9 @@ pub(crate) async fn run(rot: &Rot) -> Result<Tally> {
     drop(tell);
     hear(rot, &work, &told, &mut tally);
     if tally.violations.is_empty() {
-        fs::remove_dir_all(&place).context("remove the stores")?;
+        place::remove(&place)?;
     }
     Ok(tally)
-}
-
-fn place(rot: &Rot) -> Result<PathBuf> {
-    if let Some(directory) = &rot.directory {
-        fs::create_dir_all(directory)?;
-        return Ok(directory.clone());
-    }
-    let memory = Path::new("/dev/shm");
-    let place = tempfile::Builder::new().prefix("torture-rot").to_owned();
-    let place = if memory.is_dir() {
-        place.tempdir_in(memory)
-    } else {
-        place.tempdir()
-    };
-    Ok(place?.keep())
 }
 
 /// All cases, in an order that a number finds again.
@@ -184,9 +160,18 @@ fn cases(rot: &Rot, stores: &Stores) -> Result<Vec<Case>> {
             cases.extend(starts.map(|at| Case::CutAtRecord { store, wal, at }));
         }
     }
+    let (live, end) = live_records(&stores.crashed)?;
+    let from = live[live.len().saturating_sub(LAST_RECORDS)];
+    cases.extend((from..end).step_by(rot.every as usize).map(Case::LastBytes));
     let bytes = (0..content::SWEPT_BYTES).step_by(rot.every as usize);
     cases.extend(bytes.map(Case::Byte));
     Ok(cases)
+}
+
+/// Where the records of a store's newest write-ahead file begin, and the file's length.
+fn live_records(known: &Known) -> Result<(Vec<u64>, u64)> {
+    let (path, bytes) = wal::files(&known.path)?.pop().context("a WAL")?;
+    Ok((wal::record_starts(&fs::read(path)?), bytes))
 }
 
 fn count_panics() -> Arc<AtomicU64> {
@@ -339,14 +324,19 @@ fn try_case(
     let mut random = Random::new(work.seed, number as u64);
     let known = match case {
         Case::Byte(_) => &stores.small,
+        Case::LastBytes(_) => &stores.crashed,
         Case::CutAtRecord { store, .. } | Case::Disaster { store, .. } => stores.large()[*store],
         Case::Drawn => stores.large()[random.below(3) as usize],
     };
     let _ = fs::remove_dir_all(store);
     copy(&known.path, store)?;
-    let (kind, allowed, place) = damage(work, case, known, store, &mut random)?;
+    let damaged = damage(work, case, known, store, &mut random)?;
+    let place = format!("case {number}, store \"{}\": {}", known.name, damaged.place);
+    if !damaged.is_changed {
+        return Ok((damaged.kind, Found::not_reached(), place));
+    }
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        check(store, known, &allowed, runtime)
+        check(store, known, &damaged.allowed, runtime)
     }));
     let found = panicked.unwrap_or_else(|_| Found {
         outcome: Outcome::Refused,
@@ -354,21 +344,21 @@ fn try_case(
         said: None,
         saved: None,
     });
-    Ok((
-        kind,
-        found,
-        format!("case {number}, store \"{}\": {place}", known.name),
-    ))
+    Ok((damaged.kind, found, place))
 }
 
-/// Damages the copy: the kind of it, what it may come to, and where.
-fn damage(
-    work: &Work,
-    case: &Case,
-    known: &Known,
-    store: &Path,
-    random: &mut Random,
-) -> Result<(String, Allowed, String)> {
+/// What was done to a copy.
+struct Damaged {
+    kind: String,
+    /// What it may come to.
+    allowed: Allowed,
+    place: String,
+    /// Whether it changed a byte: two ranges of zeroes that change places don't.
+    is_changed: bool,
+}
+
+/// Damages the copy.
+fn damage(work: &Work, case: &Case, known: &Known, store: &Path, random: &mut Random) -> Result<Damaged> {
     let (kind, file, damage) = match case {
         Case::Disaster { disaster, .. } => {
             disaster.apply(store, random, &work.stores)?;
@@ -386,9 +376,14 @@ fn damage(
                 saved: (!is_other).then_some(0),
                 thorough: true,
             };
-            return Ok((disaster.name().to_owned(), allowed, format!("{disaster:?}")));
+            return Ok(Damaged {
+                kind: disaster.name().to_owned(),
+                allowed,
+                place: format!("{disaster:?}"),
+                is_changed: true,
+            });
         }
-        Case::Byte(at) => {
+        Case::Byte(at) | Case::LastBytes(at) => {
             let file = wal::files(&known.path)?.pop().context("a WAL")?.0;
             let file = file.strip_prefix(&known.path)?.to_owned();
             let bit = random.below(8) as u32;
@@ -404,9 +399,14 @@ fn damage(
         }
         Case::Drawn => damage::draw(random, store, &work.stores)?,
     };
-    damage.apply(store, &file)?;
+    let is_changed = damage.apply(store, &file)?;
+    let hit = Hit::of(case, known)?;
     let name = match case {
         Case::Byte(_) => SWEPT.to_owned(),
+        Case::LastBytes(_) if hit.is_some_and(|hit| hit.is_last) => {
+            "a bit flipped in the last record, behind the watermark".to_owned()
+        }
+        Case::LastBytes(_) => "a bit flipped in a record before the last, behind the watermark".to_owned(),
         Case::CutAtRecord { .. } => "a WAL cut at a record".to_owned(),
         _ => format!("{}, {}", kind.name(), damage.name()),
     };
@@ -415,28 +415,49 @@ fn damage(
         names.push(with.file_name().context("a file")?.to_string_lossy().into_owned());
     }
     let allowed = Allowed {
-        floor: if kind == Kind::LogWal {
-            known.promised
-        } else {
-            known.end()
+        floor: match (case, hit) {
+            // Nothing but the last record is ever taken for a torn write.
+            (Case::LastBytes(_), Some(hit)) if hit.is_last => hit.before,
+            (Case::LastBytes(_), _) => known.end(),
+            _ if kind == Kind::LogWal => known.promised,
+            _ => known.end(),
         },
         names,
-        saved: Some(saved(case, known)?.unwrap_or(if kind.is_log() { 0 } else { known.end() })),
-        thorough: !matches!(case, Case::Byte(at) if at % THOROUGH_EVERY != 0),
+        saved: Some(hit.map_or(if kind.is_log() { 0 } else { known.end() }, |hit| hit.before)),
+        thorough: !matches!(case, Case::Byte(at) | Case::LastBytes(at) if at % THOROUGH_EVERY != 0),
     };
-    Ok((name, allowed, format!("{}, {damage:?}", file.display())))
+    Ok(Damaged {
+        kind: name,
+        allowed,
+        place: format!("{}, {damage:?}", file.display()),
+        is_changed,
+    })
 }
 
-/// How much must be saved from a store whose log is one write-ahead file: all before the record that is hit.
-fn saved(case: &Case, known: &Known) -> Result<Option<u64>> {
-    let Case::Byte(at) = case else { return Ok(None) };
-    let path = wal::files(&known.path)?.pop().context("a WAL")?.0;
-    let starts = wal::record_starts(&fs::read(path)?);
-    let before = starts
-        .iter()
-        .filter(|start| *start <= at)
-        .count()
-        .saturating_sub(1);
-    let last = before.checked_sub(1).map(|record| known.segment_ends[record]);
-    Ok(Some(last.unwrap_or(0)))
+/// The record of a swept write-ahead file that is hit.
+#[derive(Clone, Copy)]
+struct Hit {
+    /// The last offset before it: so much must be saved.
+    before: u64,
+    /// Whether no record is behind it.
+    is_last: bool,
+}
+
+impl Hit {
+    /// None for other cases. The file's records are the store's last segments.
+    fn of(case: &Case, known: &Known) -> Result<Option<Self>> {
+        let (Case::Byte(at) | Case::LastBytes(at)) = case else {
+            return Ok(None);
+        };
+        let (starts, _) = live_records(known)?;
+        let behind = starts.iter().filter(|start| *start > at).count();
+        let segments = known.segment_ends.len();
+        let before = segments
+            .checked_sub(behind + 2)
+            .map(|last| known.segment_ends[last]);
+        Ok(Some(Self {
+            before: before.unwrap_or(0),
+            is_last: behind == 0,
+        }))
+    }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Schemas {
     pub(crate) turns: u32,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Where the store is made; removed if nothing is found. Default: in memory, or else a temporary directory.
+    /// Where the store is made: new or empty; removed if nothing is found. Default: in memory, or else a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -36,16 +36,6 @@ const GENERATION_BYTES: usize = 64 << 10;
 
 /// Count and total of each aggregate.
 type Expected = Vec<(u64, u64)>;
-
-impl Schemas {
-    pub(crate) fn new(turns: u32, seed: u64) -> Self {
-        Self {
-            turns,
-            seed,
-            directory: None,
-        }
-    }
-}
 
 pub(crate) async fn run(schemas: &Schemas) -> Result<Tally> {
     let place = place::make_in_memory(schemas.directory.as_deref(), "schemas")?;

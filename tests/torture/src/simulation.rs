@@ -40,18 +40,6 @@ pub(crate) struct Simulate {
 /// What came of one seed.
 type Told = (u64, Result<Done, Violation>);
 
-impl Simulate {
-    pub(crate) fn new(seeds: u32, seed: u64) -> Self {
-        let (operations, directory) = (200, None);
-        Self {
-            seeds,
-            seed,
-            operations,
-            directory,
-        }
-    }
-}
-
 pub(crate) fn run(simulate: &Simulate) -> Result<Tally> {
     let mut tally = Tally::new("simulate", simulate.seeds);
     silence_planned_panics();

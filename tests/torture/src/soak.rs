@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use dormouse::{Dormouse, Health, Store, StoreOptions};
 
+use self::judge::Measured;
 use self::load::Traffic;
 use self::sample::{Look, Sample};
 use crate::counter::Counter;
@@ -27,7 +28,7 @@ pub(crate) struct Soak {
     pub(crate) minutes: f64,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Where the store is made; removed if nothing is found. Default: a temporary directory.
+    /// Where the store is made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
     /// Where the samples go; a plot goes beside them.
@@ -41,6 +42,7 @@ const SHARE: f64 = 0.7;
 const RATE_MAX: f64 = 15_000.0;
 /// The maximum is measured for so long, after a third as much of warming up; a tenth of the whole at most.
 const MEASURE_MAX: Duration = Duration::from_secs(6);
+const PROBES: u32 = 9;
 const SAMPLES: u32 = 360;
 const SAMPLE_MIN: Duration = Duration::from_millis(250);
 const SAMPLE_MAX: Duration = Duration::from_secs(5);
@@ -49,17 +51,6 @@ pub(crate) const BUDGET_BYTES: usize = 8 << 20;
 /// Small enough for caches and tail to be full soon: what grows after that is a leak.
 const CACHE_BYTES: usize = 32 << 20;
 const GENERATION_BYTES: usize = 8 << 20;
-
-impl Soak {
-    pub(crate) fn new(minutes: f64, seed: u64) -> Self {
-        Self {
-            minutes,
-            seed,
-            directory: None,
-            samples: PathBuf::from("target/torture/soak.json"),
-        }
-    }
-}
 
 pub(crate) async fn run(soak: &Soak) -> Result<Tally> {
     let place = place::make(soak.directory.as_deref(), "soak")?;
@@ -72,17 +63,22 @@ pub(crate) async fn run(soak: &Soak) -> Result<Tally> {
 
     let measure = MEASURE_MAX.min(whole / 10);
     load::at_most(&traffic, measure / 3).await?;
+    let probed = tokio::spawn(probe(store.clone(), measure));
     let most = load::at_most(&traffic, measure).await?;
+    let measured = Measured {
+        commands_per_s: most,
+        sync_us: probed.await??,
+    };
     let rate = (most * SHARE).min(RATE_MAX);
     traffic.begin();
 
     let sending = tokio::spawn(load::at_rate(Arc::clone(&traffic), rate));
     let (started, mut samples) = (Instant::now(), Vec::<Sample>::new());
-    let mut before = Look::at(&runtime);
+    let mut before = Look::at(&runtime, &traffic);
     while started.elapsed() < whole && !traffic.is_broken() {
         tokio::time::sleep(every).await;
-        let now = Look::at(&runtime);
-        samples.push(now.since(&before, started, &traffic, &store));
+        let now = Look::at(&runtime, &traffic);
+        samples.push(now.since(&before, started, &traffic, &store)?);
         before = now;
         tally.tried("samples", "");
     }
@@ -102,13 +98,15 @@ pub(crate) async fn run(soak: &Soak) -> Result<Tally> {
         );
         violations.push(Violation::new("P1", what));
     }
-    let verdict = judge::judge(&samples);
+    let verdict = judge::judge(&measured, &samples);
     violations.extend(verdict.violations);
     tally.count("commands a second at most", most as u64);
     tally.count("commands a second sent", rate as u64);
     tally.count("commands", traffic.commands());
     tally.count("events", traffic.events());
-    tally.count("commands the machine had no time for", traffic.passed_over());
+    tally.count("commands passed over", traffic.passed_over());
+    let longest_us = samples.iter().map(|sample| sample.longest_us).max();
+    tally.count("longest wait, ms", longest_us.unwrap_or_default() / 1_000);
     tally.count("evicted", runtime.statistics().passivated_memory);
     tally.count("snapshots written", runtime.statistics().snapshots_written);
     verdict.notes.into_iter().for_each(|note| tally.note(note));
@@ -124,6 +122,17 @@ pub(crate) async fn run(soak: &Soak) -> Result<Tally> {
         tally.failed(&violations, &format!("sample {}", samples.len()), &store, &rerun);
     }
     Ok(tally)
+}
+
+/// What the disk does by itself while the store does what it can: the median of a few syncs.
+async fn probe(store: PathBuf, time: Duration) -> Result<u64> {
+    let mut syncs_us = Vec::new();
+    for _ in 0..PROBES {
+        tokio::time::sleep(time / PROBES).await;
+        syncs_us.push(sample::sync_us(&store)?);
+    }
+    syncs_us.sort_unstable();
+    Ok(syncs_us[syncs_us.len() / 2])
 }
 
 async fn open(store: &std::path::Path) -> Result<Dormouse> {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use crate::planted::Fate;
 use crate::report::Report;
 use crate::violation::Violation;
 
@@ -28,6 +29,11 @@ pub(crate) struct Tally {
     kinds: BTreeMap<String, u64>,
     counts: BTreeMap<&'static str, u64>,
     notes: Vec<String>,
+    /// What was not tried, and why.
+    skipped: Vec<String>,
+    /// What became of each planted bug.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) planted: Vec<Fate>,
     #[serde(skip)]
     started: Instant,
     #[serde(skip)]
@@ -50,6 +56,8 @@ impl Tally {
             kinds: BTreeMap::new(),
             counts: BTreeMap::new(),
             notes: Vec::new(),
+            skipped: Vec::new(),
+            planted: Vec::new(),
             started: Instant::now(),
             bar,
         }
@@ -94,6 +102,20 @@ impl Tally {
         self.notes.push(note.into());
     }
 
+    /// Something can't be tried on this machine.
+    pub(crate) fn skip(&mut self, why: impl Into<String>) {
+        self.skipped.push(why.into());
+    }
+
+    /// A harness that tries nothing and does not say why proves nothing: that is red, too.
+    pub(crate) fn require_tries(&mut self) {
+        if self.tried == 0 && self.violations.is_empty() && self.skipped.is_empty() {
+            let what = format!("{} tried nothing", self.harness);
+            eprintln!("{what}");
+            self.violations.push(Violation::new("none", what));
+        }
+    }
+
     /// A promise was broken: says which, where, and how to see it again. The store is kept.
     pub(crate) fn failed(&mut self, violations: &[Violation], place: &str, store: &Path, rerun: &str) {
         self.report(Report::new(violations, place, store, rerun));
@@ -129,6 +151,9 @@ impl Tally {
         }
         for note in &self.notes {
             println!("  {note}");
+        }
+        for why in &self.skipped {
+            println!("  NOT TRIED: {why}");
         }
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Which promise, and how it shows.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Violation {
-    /// `P1` to `P14`, as `docs/guarantees.md` numbers them.
+    /// `P1` to `P14`, as `docs/guarantees.md` numbers them; or, in a word, what else was to hold.
     pub(crate) promise: &'static str,
     pub(crate) what: String,
 }

@@ -58,6 +58,8 @@ pub(crate) enum Turn {
     NotOpened,
     /// It was not, or did not open: the store is said to be damaged.
     Damaged,
+    /// It was not, or did not open: its log ends before what is known to be durable.
+    LogShorter,
     /// A thread panicked.
     Panicked,
     /// A follower of the log was told of an error.
@@ -66,13 +68,14 @@ pub(crate) enum Turn {
     DoneAgain,
 }
 
-const TURNS: [Turn; 9] = [
+const TURNS: [Turn; 10] = [
     Turn::Stopped,
     Turn::NotStopped,
     Turn::Resting,
     Turn::Reopened,
     Turn::NotOpened,
     Turn::Damaged,
+    Turn::LogShorter,
     Turn::Panicked,
     Turn::NotFollowed,
     Turn::DoneAgain,

@@ -80,14 +80,9 @@ impl Families {
         self.undo.push_back(Vec::new());
     }
 
-    /// Takes back what was not synced, but for the rows of the oldest run: they were stored before the position
-    /// that speaks for them.
+    /// Takes back what was not synced: whole runs, and the single writes after them.
     pub(super) fn lose_unsynced(&mut self) {
-        let mut undo = std::mem::take(&mut self.undo);
-        let is_row = |undo: &Undo| matches!(undo.family, Family::Streams | Family::Commands);
-        if let Some(oldest) = undo.iter_mut().find(|run| run.iter().any(is_row)) {
-            oldest.retain(|undo| !is_row(undo));
-        }
+        let undo = std::mem::take(&mut self.undo);
         for undo in undo.into_iter().flatten().rev() {
             match undo.before {
                 Some(before) => self.maps[undo.family.index()].insert(undo.key, before),

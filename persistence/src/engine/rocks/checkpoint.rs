@@ -2,7 +2,8 @@
 //!
 //! `derived/` comes first, then `log/`. Its indexed position speaks of segments that were in the log before it was
 //! stored, so a log that is copied later holds them; the other way round the copy would speak of events that it does not
-//! hold, and would not open. For the same reason the copy's watermark is one from before.
+//! hold, and would not open. The copy's watermark is taken in between: it speaks for all that is derived, and the log that
+//! is copied after it reaches it. No run is stored while `derived/` is copied: the copy would hold a part of it.
 //!
 //! `derived/` has no write-ahead log, so its memtables, which hold snapshots, are flushed first. The log is never flushed
 //! for a copy: its newest segments are copied as they stand in the write-ahead files, and no writer waits for a new one.
@@ -22,7 +23,7 @@ use super::room::{Need, is_full};
 use super::statistics::{memtable_bytes, wal_bytes};
 use super::{Databases, RocksEngine};
 use crate::checkpoint::{Checkpoint, CheckpointProgress, CheckpointStep, TellCheckpoint};
-use crate::engine::{COPYING, Watermark};
+use crate::engine::COPYING;
 use crate::error::StoreError;
 use crate::open::layout::{exists, read_format};
 use crate::open::stage::Stage;
@@ -41,7 +42,6 @@ const NO_ROOM: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 pub(super) fn make(
     engine: &RocksEngine,
     target: &Path,
-    mark: Watermark,
     tell: TellCheckpoint<'_>,
 ) -> Result<Checkpoint, StoreError> {
     let target = &free_place(&engine.directory, target)?;
@@ -53,13 +53,20 @@ pub(super) fn make(
     here.check()?;
     let mut steps = Steps { target, tell };
     let stage = Stage::begin(&engine.directory).map_err(|error| steps.failed(&here, &error))?;
-    {
+    let mark = {
         let databases = engine.databases.read_recursive();
         let Databases { log, derived } = databases.as_ref().ok_or(StoreError::Closed)?;
         let (index, segments) = (stage.layout().derived(), stage.layout().log());
-        steps.link(CheckpointStep::Index, derived, &index, ALWAYS_FLUSH, &here)?;
-        steps.link(CheckpointStep::Log, log, &segments, NEVER_FLUSH, &here)?;
-    }
+        steps.tell(CheckpointStep::Index, 0, 0)?;
+        {
+            let _between = engine.runs.between_runs();
+            steps.link(derived, &index, ALWAYS_FLUSH, &here)?;
+        }
+        let mark = engine.watermark.newest();
+        steps.tell(CheckpointStep::Log, 0, 0)?;
+        steps.link(log, &segments, NEVER_FLUSH, &here)?;
+        mark
+    };
     let made = stage
         .unshare_wals()
         .and_then(|()| stage.contents())
@@ -109,14 +116,12 @@ struct Steps<'s> {
 
 impl Steps<'_> {
     fn link(
-        &mut self,
-        step: CheckpointStep,
+        &self,
         database: &DB,
         to: &Path,
         log_size_for_flush: u64,
         need: &Need<'_>,
     ) -> Result<(), StoreError> {
-        self.tell(step, 0, 0)?;
         RocksCheckpoint::new(database)
             .and_then(|checkpoint| checkpoint.create_checkpoint_with_log_size(to, log_size_for_flush))
             .map_err(|error| self.refused_by_rocksdb(need, &error))

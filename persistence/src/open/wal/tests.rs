@@ -3,7 +3,7 @@
 use super::*;
 
 /// Writes records as RocksDB's `log::Writer` does.
-fn write_log(records: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn write_log(records: &[Vec<u8>]) -> Vec<u8> {
     let mut log = Vec::new();
     for record in records {
         let mut rest = record.as_slice();
@@ -63,7 +63,7 @@ fn seen(log: &[u8]) -> Vec<Seen> {
     let mut seen = Vec::new();
     let length = scan_bytes(&mut &*log, &mut |found| {
         seen.push(match found {
-            Found::Record { at, bytes } => Seen::Record(at, bytes.len(), bytes[0]),
+            Found::Record { at, bytes, .. } => Seen::Record(at, bytes.len(), bytes[0]),
             Found::Damage(damage) => Seen::Damage(damage.at, damage.kind),
         });
     })

@@ -126,7 +126,7 @@ impl Course {
             Turn::Stopped => (self.stopped, self.ever_stopped) = (true, true),
             Turn::Reopened => self.stopped = false,
             Turn::NotStopped => self.broken("P11", "a write failed, and health says that all is well"),
-            Turn::Damaged => self.said_damaged = true,
+            Turn::Damaged | Turn::LogShorter => self.said_damaged = true,
             Turn::Panicked => self.broken("P11", "a thread panicked"),
             Turn::DoneAgain => self.broken(
                 "P1",

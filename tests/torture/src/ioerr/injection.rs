@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail};
 
 /// `strace` has all threads of a running child after so long.
 const ATTACH_MAX: Duration = Duration::from_secs(20);
+/// It has let go of them after so long.
+const DETACH_MAX: Duration = Duration::from_secs(20);
 /// Files that RocksDB may make in one life of a child, by their numbers.
 const NEW_FILES: u64 = 80;
 
@@ -56,9 +58,12 @@ impl Injection {
         Ok(strace)
     }
 
-    /// The command that runs another one under it, from its start.
+    /// The command that runs another one under it, from its start, until [`let_go`].
     pub(crate) fn around(&self, command: &Command, store: &Path, notes: &Path) -> Result<Command> {
         let mut strace = self.strace(store, notes)?;
+        // as a grandchild (as the parent it would take the child along when it goes) that can be told to go, which is not
+        // the default with a file for its notes
+        strace.args(["-D", "-I2"]);
         strace.arg(command.get_program()).args(command.get_args());
         Ok(strace)
     }
@@ -86,13 +91,38 @@ impl Injection {
 
 /// Whether all threads are traced; also if there are none any more.
 fn is_traced(process: u32) -> bool {
+    tracers(process).iter().all(|tracer| tracer != "0")
+}
+
+/// Who traces each thread, by its id; `0`: nobody.
+fn tracers(process: u32) -> Vec<String> {
     let threads = fs::read_dir(format!("/proc/{process}/task"))
         .into_iter()
         .flatten();
-    threads.flatten().all(|thread| {
-        fs::read_to_string(thread.path().join("status"))
-            .map_or(true, |status| !status.contains("TracerPid:\t0\n"))
-    })
+    threads
+        .flatten()
+        .filter_map(|thread| {
+            let status = fs::read_to_string(thread.path().join("status")).ok()?;
+            let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
+            Some(tracer.trim().to_owned())
+        })
+        .collect()
+}
+
+/// Ends the `strace` around a process: the fault is gone, in every thread.
+pub(crate) fn let_go(process: u32) -> Result<()> {
+    let until = Instant::now() + DETACH_MAX;
+    while let Some(tracer) = tracers(process).into_iter().find(|tracer| tracer != "0") {
+        if Instant::now() >= until {
+            bail!("strace does not let go of the child");
+        }
+        // it detaches on this signal, in order
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &tracer]).stderr(Stdio::null());
+        kill.status().context("run kill")?;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 /// A `strace` beside a child. Dropped, it lets go of it: the fault is gone.

@@ -14,12 +14,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use self::fault::{Case, Fault, Means};
 use self::place::{Kind, Place, can_mount};
-use self::script::Script;
-
+use self::script::{AS_FOUND, Script};
+use crate::place as places;
 use crate::random::Random;
 use crate::strace;
 use crate::tally::Tally;
@@ -33,43 +33,21 @@ pub(crate) struct IoErrors {
     pub(crate) cases: u32,
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Begins with this case; with the seed of a failure it runs that one again, on a new store.
+    /// Begins with this case, on new stores. A case fails on a store that earlier ones have used: the line that a failure
+    /// prints begins where that store was made.
     #[arg(long, default_value_t = 0)]
     pub(crate) first: u32,
     /// How long a stalled sync takes.
     #[arg(long, default_value_t = 30_000)]
     pub(crate) stall_ms: u64,
-    /// Where the stores are made, empty; removed if nothing is found. Default: a temporary directory.
+    /// Where the stores are made: new or empty; removed if nothing is found. Default: a temporary directory.
     #[arg(long)]
     pub(crate) directory: Option<PathBuf>,
 }
 
-impl IoErrors {
-    pub(crate) fn new(cases: u32, seed: u64) -> Self {
-        Self {
-            cases,
-            seed,
-            first: 0,
-            stall_ms: 30_000,
-            directory: None,
-        }
-    }
-}
-
 pub(crate) async fn run(settings: &IoErrors) -> Result<Tally> {
-    let root = match &settings.directory {
-        Some(directory) => {
-            std::fs::create_dir_all(directory)?;
-            let is_empty = std::fs::read_dir(directory)?.next().is_none();
-            ensure!(
-                is_empty,
-                "{} is not empty: stores of an earlier run?",
-                directory.display()
-            );
-            directory.canonicalize()?
-        }
-        None => tempfile::Builder::new().prefix("torture-ioerr").tempdir()?.keep(),
-    };
+    let root = places::make(settings.directory.as_deref(), "ioerr")?;
+    let as_found = root.join(AS_FOUND);
     let mut tally = Tally::new("ioerr", settings.cases);
     let means = Means {
         strace: strace::is_installed(),
@@ -77,12 +55,12 @@ pub(crate) async fn run(settings: &IoErrors) -> Result<Tally> {
         stall: Duration::from_millis(settings.stall_ms),
     };
     if !means.strace {
-        tally.note("strace is not installed: no call fails by itself");
+        tally.skip("strace is not installed: no call fails by itself");
     }
     if !means.mounts {
-        tally.note("no ext4 in a file can be mounted (root and xfs_io are needed): no full, read-only or failed disk");
+        tally.skip("no ext4 in a file can be mounted (root and xfs_io are needed): no full, read-only or failed disk");
     }
-    let mut places = Places {
+    let mut stores = Places {
         root: root.clone(),
         standing: HashMap::new(),
         made: 0,
@@ -90,11 +68,9 @@ pub(crate) async fn run(settings: &IoErrors) -> Result<Tally> {
     for number in settings.first..settings.first + settings.cases {
         let mut random = Random::new(settings.seed, u64::from(number));
         let case = Case::of(number, &mut random, means);
-        let (mut place, stays) = places.take(&case.fault)?;
+        let (mut place, stays) = stores.take(&case.fault, number)?;
         let seed = random.next() >> 40;
-        let played = Script::new(&case, seed, &root.join("notes"))
-            .play(&mut place, &mut tally)
-            .await;
+        let played = Script::new(&case, seed, &root).play(&mut place, &mut tally).await;
         // what the harness itself could not do ends it, like a violation: it would hide what is looked for
         let (but, violations) = played.unwrap_or_else(|error| {
             (
@@ -104,21 +80,31 @@ pub(crate) async fn run(settings: &IoErrors) -> Result<Tally> {
         });
         tally.tried(&case.fault.name(), but);
         if !violations.is_empty() {
-            let kept = place.keep(&root.join("kept"));
+            let kept = if as_found.exists() {
+                as_found
+            } else {
+                place.keep(&root.join("kept"))
+            };
             let rerun = format!(
-                "cargo run --release -p torture -- ioerr --seed {} --first {number} --cases 1 --stall-ms {}",
-                settings.seed, settings.stall_ms
+                "cargo run --release -p torture -- ioerr --seed {} --first {} --cases {} --stall-ms {}",
+                settings.seed,
+                place.first,
+                number - place.first + 1,
+                settings.stall_ms
             );
             tally.failed(&violations, &format!("case {number}, {case:?}"), &kept, &rerun);
             return Ok(tally);
         }
+        if as_found.exists() {
+            std::fs::remove_dir_all(&as_found)?;
+        }
         if stays {
-            places.give_back(place);
+            stores.give_back(place);
         } else {
             place.remove()?;
         }
     }
-    places.remove()?;
+    stores.remove()?;
     Ok(tally)
 }
 
@@ -130,13 +116,13 @@ struct Places {
 }
 
 impl Places {
-    /// The place for a case, and whether it can be used again.
-    fn take(&mut self, fault: &Fault) -> Result<(Place, bool)> {
+    /// The place for the case with this number, and whether it can be used again.
+    fn take(&mut self, fault: &Fault, number: u32) -> Result<(Place, bool)> {
         let kind = match fault {
             Fault::Full { kind, .. } => *kind,
             fault if fault.fails_filesystem() => Kind::Ext4,
             Fault::Opening { is_new: true, .. } | Fault::Deleted(_) => {
-                return Ok((self.make(Kind::Directory)?, false));
+                return Ok((self.make(Kind::Directory, number)?, false));
             }
             _ => Kind::Directory,
         };
@@ -145,15 +131,15 @@ impl Places {
             Some(place) => return Ok((place, true)),
             None => {}
         }
-        Ok((self.make(kind)?, true))
+        Ok((self.make(kind, number)?, true))
     }
 
-    fn make(&mut self, kind: Kind) -> Result<Place> {
+    fn make(&mut self, kind: Kind, number: u32) -> Result<Place> {
         self.made += 1;
-        Place::new(
-            kind,
-            self.root.join(format!("{}-{kind:?}", self.made).to_lowercase()),
-        )
+        let name = format!("{}-{kind:?}", self.made).to_lowercase();
+        let mut place = Place::new(kind, self.root.join(name))?;
+        place.first = number;
+        Ok(place)
     }
 
     fn give_back(&mut self, mut place: Place) {

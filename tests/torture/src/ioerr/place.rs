@@ -35,6 +35,8 @@ pub(crate) struct Place {
     pub(crate) store: PathBuf,
     pub(crate) model: Model,
     pub(crate) lives: u32,
+    /// The number of the case that it was made for: its history begins there.
+    pub(crate) first: u32,
 }
 
 impl Place {
@@ -48,6 +50,7 @@ impl Place {
             root,
             model: Model::default(),
             lives: 0,
+            first: 0,
         };
         if kind == Kind::Ext4 {
             let image = File::create(place.image())?;
@@ -156,11 +159,30 @@ impl Place {
         fs::write(&trigger, "1").with_context(|| trigger)
     }
 
+    /// Copies the store, if there is one, as it is: whoever opens it changes it.
+    pub(crate) fn copy_store(&self, to: &Path) -> Result<()> {
+        if !self.store.exists() {
+            return Ok(());
+        }
+        run(Command::new("cp").arg("-a").arg(&self.store).arg(to))
+    }
+
+    /// Whether a file beside the store can be made, written, synced and removed.
+    pub(crate) fn is_sound(&self) -> bool {
+        let path = self.mount_point().join("probe");
+        let probe = || -> Result<()> {
+            let mut file = File::create(&path)?;
+            file.write_all(&[7; 4096])?;
+            file.sync_all()?;
+            fs::remove_file(&path)?;
+            Ok(())
+        };
+        probe().is_ok()
+    }
+
     /// Where the store of a failure can be looked at: a mount is copied, for it goes with the harness.
     pub(crate) fn keep(&self, kept: &Path) -> PathBuf {
-        let mut copy = Command::new("cp");
-        copy.arg("-a").arg(&self.store).arg(kept);
-        if self.kind != Kind::Directory && run(&mut copy).is_ok() {
+        if self.kind != Kind::Directory && self.copy_store(kept).is_ok() {
             return kept.to_path_buf();
         }
         self.store.clone()

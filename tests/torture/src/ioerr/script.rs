@@ -1,5 +1,8 @@
 //! One case from its beginning to its end.
 
+mod healing;
+mod weighing;
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,14 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::course::Course;
+use self::healing::Excuse;
 use super::fault::{Case, Fault};
-use super::injection::{Attached, injected};
+use super::injection::Attached;
 use super::place::Place;
 use super::process::{Event, Process};
 use super::subject::order;
-use crate::child;
-use crate::judge::judge;
 use crate::tally::Tally;
 use crate::violation::Violation;
 use crate::wire::Turn;
@@ -32,6 +33,8 @@ const DELETED_MAX: Duration = Duration::from_secs(10);
 /// Less than RocksDB reserves for a write-ahead log, so that it has to do without.
 const TIGHT_BYTES: u64 = 32 << 20;
 const CLIENTS: u32 = 32;
+/// The store of the last case, as the child left it.
+pub(crate) const AS_FOUND: &str = "as-found";
 const STREAMS: u32 = 2_000;
 
 pub(crate) struct Script<'a> {
@@ -39,6 +42,7 @@ pub(crate) struct Script<'a> {
     seed: u64,
     notes: PathBuf,
     stderr: PathBuf,
+    as_found: PathBuf,
     broken: Vec<Violation>,
     /// Beside the child, as long as the fault lasts.
     attached: Option<Attached>,
@@ -48,21 +52,26 @@ pub(crate) struct Script<'a> {
     is_healed: bool,
     /// By the signal that comes with a limit.
     is_killed: bool,
+    /// Why a store that does not reopen once the fault is gone breaks no promise.
+    excuse: Option<Excuse>,
 }
 
 impl<'a> Script<'a> {
-    /// `notes`: a file for `strace`; the child's standard error goes beside it.
-    pub(crate) fn new(case: &'a Case, seed: u64, notes: &Path) -> Self {
+    /// In the directory `root` there will be `strace`'s notes and the child's standard error; and in [`AS_FOUND`] the
+    /// store, as it was before it was judged.
+    pub(crate) fn new(case: &'a Case, seed: u64, root: &Path) -> Self {
         Self {
             case,
             seed,
-            notes: notes.to_path_buf(),
-            stderr: notes.with_extension("stderr"),
+            notes: root.join("notes"),
+            stderr: root.join("notes.stderr"),
+            as_found: root.join(AS_FOUND),
             broken: Vec::new(),
             attached: None,
             failed_at: None,
             is_healed: false,
             is_killed: false,
+            excuse: None,
         }
     }
 
@@ -92,16 +101,9 @@ impl<'a> Script<'a> {
             Fault::ShutDown | Fault::ReadOnly => place.remount()?,
             _ => {}
         }
+        place.copy_store(&self.as_found)?;
         let mut course = process.course()?;
-        if let Some(failed_at) = self.failed_at.filter(|_| !self.is_healed) {
-            // The ext4 of today's Linux answers a sync that is under way while its journal is aborted with success, though
-            // nothing of it is kept: a disk that lies. What came in later is told apart by nobody.
-            let doubted = course.doubt_since(failed_at);
-            tally.count(
-                "acknowledged as the filesystem failed, taken for unknown",
-                doubted,
-            );
-        }
+        self.doubt(&mut course, tally);
         let but = self.weigh(&course, is_open, tally)?;
         if self.broken.is_empty() {
             self.judge(place, &course, tally).await;
@@ -170,7 +172,7 @@ impl<'a> Script<'a> {
         }
         // a mount can be made anew once nobody has files open on it
         let early = self.case.reopens_early || (fails && self.case.heals);
-        if process.stopped && early && self.reopen(process) {
+        if process.stopped && early && self.reopen(process) == Some(Turn::Reopened) {
             if fails {
                 self.breaks("P11", "the store reopens on a filesystem that fails");
                 return Ok(());
@@ -183,7 +185,7 @@ impl<'a> Script<'a> {
         if self.case.heals && self.broken.is_empty() {
             self.attached = None;
             if self.case.fault.lift(process.id(), place)? {
-                self.heal(process);
+                self.heal(process, place);
             }
         }
         Ok(())
@@ -194,36 +196,6 @@ impl<'a> Script<'a> {
         match self.case.fault {
             Fault::Deleted(_) => DELETED_MAX,
             _ => LOAD,
-        }
-    }
-
-    /// The fault is gone: a store that stopped is reopened, and goes on.
-    fn heal(&mut self, process: &mut Process) {
-        // a call that fails once does so in each thread: around a child there may be more to come
-        let is_over = !matches!(self.case.fault, Fault::Opening { .. });
-        // twice, because the indexer may meet the fault and tell of it only now
-        for _ in 0..2 {
-            if process.stopped && !self.reopen(process) {
-                // what was acknowledged over a claimed sync is missed: see `doubt_since`
-                if is_over && self.failed_at.is_none() {
-                    self.breaks("P11", "the fault is gone, and the store does not reopen");
-                }
-                return;
-            }
-            process.order(order::GO_ON);
-            if !self.rest(process, CALM) {
-                return;
-            }
-            if !process.stopped {
-                self.is_healed = is_over;
-                return;
-            }
-        }
-        if is_over {
-            self.breaks(
-                "P11",
-                "the fault is gone, the store was reopened, and stopped again",
-            );
         }
     }
 
@@ -254,19 +226,6 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Has the store reopened; whether it was.
-    fn reopen(&mut self, process: &mut Process) -> bool {
-        process.order(order::REOPEN);
-        match process.next(ANSWERS_MAX) {
-            Event::Turn(Turn::Reopened) => return true,
-            Event::Turn(_) | Event::Ready => {}
-            Event::Gone if self.case.fault.kills() => {}
-            Event::Gone => self.breaks("P11", "the child is gone while it reopens its store"),
-            Event::Nothing => self.breaks("P11", "reopening does not end"),
-        }
-        false
-    }
-
     /// Has the child end, whatever state it is in.
     fn end(&mut self, process: &mut Process) -> Result<()> {
         if !self.broken.is_empty() {
@@ -284,83 +243,6 @@ impl<'a> Script<'a> {
             _ => self.breaks("P11", format!("the child ends with {status}")),
         }
         Ok(())
-    }
-
-    /// Counts, and holds what was heard to the fault that was met.
-    fn weigh(&mut self, course: &Course, is_open: bool, tally: &mut Tally) -> Result<&'static str> {
-        self.broken.extend(course.broken.iter().cloned());
-        tally.count("answered unknown", course.unknown);
-        tally.count("answered not done", course.not_done);
-        tally.count("stores that stopped", course.ever_stopped.into());
-        tally.longest("longest answer, ms", course.longest.as_millis() as u64);
-        let fast = course.longest_when_stopped;
-        tally.longest("longest answer of a stopped store, ms", fast.as_millis() as u64);
-        if fast > FAST_MAX {
-            self.breaks("P11", format!("a stopped store took {fast:?} for an answer"));
-        }
-        // a log that is gone, or a sync that was only claimed, is damage
-        let fault = &self.case.fault;
-        let may_lose = fault.fails_filesystem() || matches!(fault, Fault::Deleted("store" | "log"));
-        if course.said_damaged && !may_lose {
-            self.breaks("P5", "a fault of the system is called damage");
-        }
-        if matches!(self.case.fault, Fault::Stall { .. }) && course.unknown + course.not_done > 0 {
-            self.breaks("P11", "commands failed, and the disk was only slow");
-        }
-        let is_injected = matches!(
-            self.case.fault,
-            Fault::Running(_) | Fault::Opening { .. } | Fault::Stall { .. }
-        );
-        let injected = injected(&self.notes)?;
-        let goes_on = is_open && !course.ever_stopped && !matches!(self.case.fault, Fault::Stall { .. });
-        if injected.hit_log && goes_on {
-            self.breaks(
-                "P11",
-                "a write or a sync of the log failed, and the store did not stop",
-            );
-        }
-        // where it was healed, there was time to tell of it
-        let is_told = matches!(self.case.fault, Fault::Running(_)) && self.case.heals;
-        if injected.hit_watermark && goes_on && is_told {
-            self.breaks(
-                "P11",
-                "a write or a sync of the watermark failed, and the store did not stop",
-            );
-        }
-        if injected.hit_run && goes_on && self.case.heals {
-            self.breaks(
-                "P11",
-                "a write or a sync of a run failed, and the store did not stop",
-            );
-        }
-        if self.is_killed {
-            return Ok("killed");
-        }
-        Ok(
-            match (is_injected && injected.calls == 0, is_open, course.ever_stopped) {
-                (true, ..) => "not reached",
-                (_, false, _) => "did not open",
-                (_, _, true) => "stopped",
-                (_, _, false) => "went on",
-            },
-        )
-    }
-
-    /// Opens what is left, and holds it to all that was told.
-    async fn judge(&mut self, place: &mut Place, course: &Course, tally: &mut Tally) {
-        match self.case.fault {
-            // nothing is left
-            Fault::Deleted("store") => {}
-            Fault::Deleted("log") => {
-                if child::open(&place.store).await.is_ok() {
-                    self.breaks("P5", "the log was deleted, and the store opens with less");
-                }
-            }
-            _ => {
-                let violations = judge(&place.store, &mut place.model, &course.heard, tally).await;
-                self.broken.extend(violations);
-            }
-        }
     }
 
     fn breaks(&mut self, promise: &'static str, what: impl Into<String>) {

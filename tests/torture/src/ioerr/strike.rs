@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::fault::Fault;
-use super::injection::Attached;
+use super::injection::{self, Attached};
 use super::place::Place;
 
 /// The usual soft limit.
@@ -41,10 +41,10 @@ impl Fault {
         Ok(None)
     }
 
-    /// Takes it away, but for its `strace`; false if a living child can't be rid of it.
+    /// Takes it away, but for a `strace` beside the child; false if a living child can't be rid of it.
     pub(crate) fn lift(&self, process: u32, place: &Place) -> Result<bool> {
         match self {
-            Self::Opening { injection, .. } => return Ok(!injection.lasts()),
+            Self::Opening { .. } => injection::let_go(process)?,
             Self::Full { .. } => place.make_room(),
             Self::FileSize { .. } => limit(process, "--fsize=unlimited:")?,
             Self::Descriptors { .. } => limit(process, &format!("--nofile={DESCRIPTORS}:"))?,
@@ -101,7 +101,7 @@ fn newest_log_bytes(store: &Path) -> Result<u64> {
     Ok(newest.context("an open store has a write-ahead log")?.1)
 }
 
-/// Removes a directory while files come and go in it.
+/// Removes a directory while files come and go in it: the store may give a file its name back meanwhile.
 fn remove_under_way(directory: &Path) -> Result<()> {
     const ATTEMPTS: u32 = 100;
     let mut removed = Ok(());

@@ -247,11 +247,12 @@ fn note(why: &NotDone) {
     }
 }
 
-/// Whether it says that the system failed, or that the store is damaged.
+/// Whether it says that the system failed, that the log lost its end, or that the store is damaged otherwise.
 fn kind(error: Option<&StoreError>) -> Turn {
     match error {
         Some(StoreError::Engine { .. } | StoreError::NotWritable { .. } | StoreError::Stopped { .. })
         | None => Turn::NotOpened,
+        Some(StoreError::LogShorterThanWatermark { .. }) => Turn::LogShorter,
         Some(_) => Turn::Damaged,
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde::Deserialize;
 
 /// Chooses the bug (`persistence/src/planted.rs`).
 const VARIABLE: &str = "DORMOUSE_PLANTED";
@@ -18,18 +18,28 @@ const TIME_MAX: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Red {
-        promise: String,
-        /// Of the first violation.
-        what: String,
+        /// One at least, in the order in which they were found.
+        broken: Vec<Broken>,
         tried: u64,
         seconds: f64,
     },
     Green {
         tried: u64,
         seconds: f64,
+        /// What can't be tried on this machine, and why.
+        skipped: Vec<String>,
     },
+    /// It can't run on this machine, for this reason: that it found nothing says nothing.
+    NotTried(String),
     /// It came to no judgement.
     Failed(String),
+}
+
+/// A violation, as its process wrote it down.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Broken {
+    pub(crate) promise: String,
+    pub(crate) what: String,
 }
 
 pub(crate) fn try_harness(
@@ -69,22 +79,59 @@ pub(crate) fn try_harness(
         let said = fs::read_to_string(&said).unwrap_or_default();
         return Ok(Outcome::Failed(said.trim().to_owned()));
     };
-    Ok(outcome(&serde_json::from_slice(&tally)?))
+    outcome(&tally)
+}
+
+/// What is of interest of a tally.
+#[derive(Debug, Deserialize)]
+struct Told {
+    tried: u64,
+    seconds: f64,
+    violations: Vec<Broken>,
+    skipped: Vec<String>,
 }
 
 /// Of the one tally that a harness writes.
-fn outcome(tallies: &Value) -> Outcome {
-    let tally = &tallies[0];
-    let tried = tally["tried"].as_u64().unwrap_or_default();
-    let seconds = tally["seconds"].as_f64().unwrap_or_default();
-    let violation = &tally["violations"][0];
-    match violation["promise"].as_str() {
-        Some(promise) => Outcome::Red {
-            promise: promise.to_owned(),
-            what: violation["what"].as_str().unwrap_or_default().to_owned(),
+fn outcome(tally: &[u8]) -> Result<Outcome> {
+    let [told]: [Told; 1] = serde_json::from_slice(tally).context("read a harness's tally")?;
+    let (broken, tried, seconds) = (told.violations, told.tried, told.seconds);
+    Ok(if !broken.is_empty() {
+        Outcome::Red {
+            broken,
             tried,
             seconds,
-        },
-        None => Outcome::Green { tried, seconds },
+        }
+    } else if tried == 0 {
+        Outcome::NotTried(told.skipped.join("; "))
+    } else {
+        let skipped = told.skipped;
+        Outcome::Green {
+            tried,
+            seconds,
+            skipped,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(tried: u64, violations: &str, skipped: &str) -> Outcome {
+        let tally = format!(
+            r#"[{{"tried":{tried},"seconds":1.0,"violations":[{violations}],"skipped":[{skipped}]}}]"#
+        );
+        outcome(tally.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_harness_that_tried_nothing_is_not_green() {
+        assert!(matches!(of(0, "", r#""no root""#), Outcome::NotTried(why) if why == "no root"));
+        assert!(matches!(
+            of(7, "", r#""no strace""#),
+            Outcome::Green { tried: 7, .. }
+        ));
+        let broken = of(0, r#"{"promise":"P1","what":"lost"}"#, "");
+        assert!(matches!(broken, Outcome::Red { .. }));
     }
 }

@@ -26,6 +26,8 @@ pub(crate) enum Outcome {
     Less(u64),
     /// It refused, and said what is wrong.
     Refused,
+    /// Nothing was damaged: what was to be written there is there already.
+    NotReached,
 }
 
 impl Outcome {
@@ -36,6 +38,7 @@ impl Outcome {
             Self::NamedOnReading => "named on reading",
             Self::Less(_) => "less, unprotected",
             Self::Refused => "refused",
+            Self::NotReached => "not reached: no byte changed",
         }
     }
 }
@@ -63,6 +66,17 @@ pub(crate) struct Found {
     pub(crate) saved: Option<(u64, u64)>,
 }
 
+impl Found {
+    pub(crate) fn not_reached() -> Self {
+        Self {
+            outcome: Outcome::NotReached,
+            broken: Vec::new(),
+            said: None,
+            saved: None,
+        }
+    }
+}
+
 pub(crate) fn check(
     store: &Path,
     known: &Known,
@@ -83,14 +97,15 @@ pub(crate) fn check(
             };
             let outcome = hold.opened(&opened, allowed, runtime);
             let is_named = outcome == Outcome::NamedOnReading;
-            if let Some(Ok(verified)) = &verified
-                && verified.is_whole() == is_named
-            {
-                let what = format!(
-                    "it opened and was {}, but verify says {:?}",
-                    outcome.name(),
-                    verified.findings
-                );
+            let verdict = match &verified {
+                Some(Ok(verified)) if verified.is_whole() == is_named => {
+                    Some(format!("says {:?}", verified.findings))
+                }
+                Some(Err(error)) => Some(format!("fails: {error}")),
+                _ => None,
+            };
+            if let Some(verdict) = verdict {
+                let what = format!("it opened and was {}, but verify {verdict}", outcome.name());
                 broken.push(Violation::new("P5", what));
             }
             let mut saved = None;
@@ -117,7 +132,7 @@ pub(crate) fn check(
                 broken.push(Violation::new("P5", what));
             }
             let said = error.to_string();
-            if !is_named(&said, allowed) {
+            if !is_named(&said, known, allowed) {
                 broken.push(Violation::new(
                     "P5",
                     format!("a refusal that names nothing: {said}"),
@@ -145,16 +160,21 @@ pub(crate) fn check(
     }
 }
 
-/// A file by its name or its number, or the kind of what is damaged with a place in it.
-fn is_named(said: &str, allowed: &Allowed) -> bool {
+/// A file by its name or its number, or an offset of the log that there is.
+fn is_named(said: &str, known: &Known, allowed: &Allowed) -> bool {
     let is_file_named = allowed.names.iter().any(|name| {
         // `000018.log`: RocksDB says "log number: 18"
         let number = name.split('.').next().unwrap_or_default().trim_start_matches('0');
         let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
         said.contains(name.as_str()) || is_number && said.contains(&format!(" {number}."))
     });
-    let places = ["offset", "byte", "missing", "No such file"];
-    let is_place_named = said.contains("the log") && places.iter().any(|word| said.contains(word));
+    let offsets = ["offset ", "up to "]
+        .iter()
+        .flat_map(|word| said.split(word).skip(1));
+    let mut offsets =
+        offsets.filter_map(|text| text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
+    let is_place_named =
+        said.contains("the log") && offsets.any(|offset| (1..=known.end()).contains(&offset));
     // Of a table's damaged properties RocksDB says only this, and blames its manifest.
     let others = [
         "the store has format",
@@ -220,12 +240,23 @@ impl Hold<'_> {
                 Err(error) => self.broken("P8", format!("the index was not healed: {error}")),
             }
         }
-        if store.health() == dormouse::Health::Healthy {
-            let entities = runtime.block_on(self.entities(store.clone(), there));
-            if let Err(error) = entities
-                && !named
-            {
-                self.broken("P8", error);
+        match store.health() {
+            dormouse::Health::Healthy => {
+                let entities = runtime.block_on(self.entities(store.clone(), there));
+                if let Err(error) = entities
+                    && !named
+                {
+                    self.broken("P8", error);
+                }
+            }
+            // It may stop where its own work meets the damage, and must say so.
+            dormouse::Health::Stopped { reason } => {
+                if !named && !is_named(&reason, self.known, allowed) {
+                    self.broken(
+                        "P5",
+                        format!("it stopped by itself and names no damage: {reason}"),
+                    );
+                }
             }
         }
         match (named, healed, less) {
@@ -238,7 +269,7 @@ impl Hold<'_> {
 
     fn named_on_reading(&mut self, error: &StoreError, allowed: &Allowed) {
         let said = error.to_string();
-        if !is_named(&said, allowed) {
+        if !is_named(&said, self.known, allowed) {
             self.broken("P5", format!("an error on reading that names nothing: {said}"));
         }
     }

@@ -168,10 +168,14 @@ pub(crate) fn options() -> StoreOptions {
 
 /// A runtime on it, with snapshots.
 pub(crate) async fn start(store: Store) -> Result<Dormouse> {
+    start_with(store, SNAPSHOT_EVERY).await
+}
+
+async fn start_with(store: Store, snapshot_every: u32) -> Result<Dormouse> {
     let builder = Dormouse::builder(store).aggregate::<Counter>();
     let runtime = builder
         .default_deadline(UNHURRIED)
-        .snapshot_every(SNAPSHOT_EVERY)
+        .snapshot_every(snapshot_every)
         .arbiters(1)
         .readers(1)
         .start();
@@ -186,7 +190,9 @@ async fn write(
     crash_copy: Option<&Path>,
 ) -> Result<()> {
     let store = Store::open_with(path, options().generation_bytes(generation_bytes))?;
-    let runtime = start(store).await?;
+    // A snapshot has the watermark written, and what crashes is to be behind it.
+    let snapshot_every = if crash_copy.is_some() { 0 } else { SNAPSHOT_EVERY };
+    let runtime = start_with(store, snapshot_every).await?;
     for number in numbers {
         let counter = runtime.entity::<Counter>(stream_name((number % STREAMS) as u32))?;
         let sent = counter.execute(Add::numbered(number)).id(CommandId::now());

@@ -3,6 +3,9 @@
 
 use crate::random::Random;
 
+/// Sizes of runs: of a batch each, of a few, of many, and none.
+pub(crate) const GENERATION_BYTES: [usize; 4] = [1, 800, 3_000, 1 << 20];
+
 /// The bounds of one seed's world: small ones, so that each is met.
 #[derive(Debug, Clone)]
 pub(crate) struct Configuration {
@@ -13,6 +16,7 @@ pub(crate) struct Configuration {
     pub(crate) recent_ids: usize,
     pub(crate) snapshot_every: u32,
     pub(crate) readers: usize,
+    /// Of the first life; each other one has its own.
     pub(crate) generation_bytes: usize,
     pub(crate) batch_commits_max: usize,
     pub(crate) queue_commits_max: usize,
@@ -126,7 +130,7 @@ impl Configuration {
             recent_ids: one_of(&[1, 2, 5, 64]),
             snapshot_every: one_of(&[0, 2, 5, 20]) as u32,
             readers: one_of(&[1, 3]),
-            generation_bytes: one_of(&[1, 800, 3_000, 1 << 20]),
+            generation_bytes: one_of(&GENERATION_BYTES),
             batch_commits_max: one_of(&[1, 3, 1_000]),
             queue_commits_max: one_of(&[1, 4, 1_000]),
             steps_max: one_of(&[2, 8, 24]) as u64,

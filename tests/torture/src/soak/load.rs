@@ -20,7 +20,7 @@ const FAVOURITES: u64 = 2_000;
 const CLIENTS: u64 = 512;
 /// Commands are sent in bulks: as many as are due.
 const BULK_EVERY: Duration = Duration::from_millis(2);
-/// What is due later than this, or behind so much that has no answer yet, is never sent: the machine has no time for it.
+/// What is due later than this, or behind so much that has no answer yet, is never sent. It waited so long at the least.
 const LATE_MAX: Duration = Duration::from_secs(1);
 /// Latencies are kept up to so much, ...
 const LATENCY_US_MAX: u64 = 60_000_000;
@@ -35,10 +35,10 @@ pub(crate) struct Traffic {
     in_flight: AtomicU64,
     commands: AtomicU64,
     events: AtomicU64,
-    /// Not sent in time, or not let in: the machine had no time for them.
+    /// Turned away, or not even sent in time.
     passed_over: AtomicU64,
     over: AtomicBool,
-    /// Since the last sample.
+    /// Since the last sample, of what was passed over, too.
     latency_us: Mutex<Histogram<u64>>,
     broken: Mutex<Vec<Violation>>,
 }
@@ -119,12 +119,10 @@ impl Traffic {
             Some(Ok(_)) => {
                 self.commands.fetch_add(1, Ordering::Relaxed);
                 self.events.fetch_add(parts, Ordering::Relaxed);
-                let us = due.elapsed().as_micros() as u64;
-                let mut latency_us = self.latency_us.lock().expect("nobody panics with it");
-                latency_us.saturating_record(us.min(LATENCY_US_MAX));
+                self.waited(due.elapsed(), 1);
             }
             Some(Err(CommandError::NotDone(NotDone::Overloaded { .. } | NotDone::DeadlinePassed))) => {
-                self.passed_over.fetch_add(1, Ordering::Relaxed);
+                self.pass_over(due.elapsed(), 1);
             }
             other => {
                 let what = format!("command {number} to counter {stream}, in a healthy store: {other:?}");
@@ -133,6 +131,18 @@ impl Traffic {
             }
         }
         Ok(())
+    }
+
+    /// So many commands waited so long and were not done: that is no less a wait.
+    fn pass_over(&self, waited: Duration, many: u64) {
+        self.passed_over.fetch_add(many, Ordering::Relaxed);
+        self.waited(waited, many);
+    }
+
+    fn waited(&self, time: Duration, many: u64) {
+        let us = (time.as_micros() as u64).min(LATENCY_US_MAX);
+        let mut latency_us = self.latency_us.lock().expect("nobody panics with it");
+        latency_us.saturating_record_n(us, many);
     }
 }
 
@@ -171,7 +181,7 @@ pub(crate) async fn at_rate(traffic: Arc<Traffic>, per_second: f64) {
         bulks.tick().await;
         let due = (started.elapsed().as_secs_f64() * per_second) as u64;
         if due - sent > late_max || traffic.in_flight.load(Ordering::Acquire) > late_max {
-            traffic.passed_over.fetch_add(due - sent, Ordering::Relaxed);
+            traffic.pass_over(LATE_MAX, due - sent);
             sent = due;
         }
         while sent < due {

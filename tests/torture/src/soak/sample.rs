@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
 
+use anyhow::{Context, Result};
 use dormouse::Dormouse;
 use serde::Serialize;
 
@@ -15,8 +16,14 @@ use super::load::Traffic;
 pub(crate) struct Sample {
     pub(crate) at_s: f64,
     pub(crate) commands_per_s: f64,
+    /// Commands that got a reply since the last sample.
+    pub(crate) answered: u64,
+    /// Commands that were turned away, or not even sent in time.
+    pub(crate) passed_over: u64,
+    /// How long commands waited, both the ones and the others.
     pub(crate) p50_us: u64,
     pub(crate) p99_us: u64,
+    pub(crate) longest_us: u64,
     /// How long a small file beside the store takes to be written and synced: what the machine does by itself.
     pub(crate) sync_us: u64,
     /// The process's memory.
@@ -43,6 +50,8 @@ pub(crate) struct Sample {
 pub(crate) struct Look {
     at: Instant,
     commands: u64,
+    answered: u64,
+    passed_over: u64,
     resident_bytes: u64,
     residents: u64,
     tail_bytes: u64,
@@ -54,11 +63,13 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    pub(crate) fn at(runtime: &Dormouse) -> Self {
+    pub(crate) fn at(runtime: &Dormouse, traffic: &Traffic) -> Self {
         let now = runtime.statistics();
         Self {
             at: Instant::now(),
             commands: now.store.commits,
+            answered: traffic.commands(),
+            passed_over: traffic.passed_over(),
             resident_bytes: now.resident_bytes as u64,
             residents: now.residents as u64,
             tail_bytes: now.store.tail_bytes,
@@ -70,53 +81,77 @@ impl Look {
         }
     }
 
-    pub(crate) fn since(&self, before: &Self, started: Instant, traffic: &Traffic, store: &Path) -> Sample {
+    /// What cannot be read is an error: a 0 in its place would never be too much.
+    pub(crate) fn since(
+        &self,
+        before: &Self,
+        started: Instant,
+        traffic: &Traffic,
+        store: &Path,
+    ) -> Result<Sample> {
         let latency_us = traffic.take_latencies();
         let seconds = self.at.duration_since(before.at).as_secs_f64();
-        Sample {
+        Ok(Sample {
             at_s: self.at.duration_since(started).as_secs_f64(),
             commands_per_s: (self.commands - before.commands) as f64 / seconds,
+            answered: self.answered - before.answered,
+            passed_over: self.passed_over - before.passed_over,
             p50_us: latency_us.value_at_quantile(0.5),
             p99_us: latency_us.value_at_quantile(0.99),
-            sync_us: sync_us(store),
-            rss_bytes: status("VmRSS:") * 1_024,
+            longest_us: latency_us.max(),
+            sync_us: sync_us(store)?,
+            rss_bytes: status("VmRSS:")? * 1_024,
             resident_bytes: self.resident_bytes,
             residents: self.residents,
             tail_bytes: self.tail_bytes,
             memtable_bytes: self.memtable_bytes,
             cache_bytes: self.cache_bytes,
             table_reader_bytes: self.table_reader_bytes,
-            files: entries("/proc/self/fd".as_ref(), |_| true),
-            threads: status("Threads:"),
+            files: entries("/proc/self/fd".as_ref(), |_| true)?,
+            threads: status("Threads:")?,
             disk_bytes: self.disk_bytes,
             disk_bytes_per_event: self.disk_bytes as f64 / self.events.max(1) as f64,
-            wals: entries(&store.join("log"), |name| name.ends_with(".log")),
-        }
+            wals: entries(&store.join("log"), |name| name.ends_with(".log"))?,
+        })
     }
 }
 
-fn sync_us(store: &Path) -> u64 {
+/// How long a small file beside the store takes to be written and synced.
+pub(crate) fn sync_us(store: &Path) -> Result<u64> {
     let started = Instant::now();
-    let path = store.with_extension("probe");
-    let synced = fs::File::create(path).and_then(|mut file| {
-        file.write_all(&[7; 4_096])?;
-        file.sync_data()
-    });
-    synced.map_or(0, |()| started.elapsed().as_micros() as u64)
+    let mut file = fs::File::create(store.with_extension("probe")).context("make a file beside the store")?;
+    file.write_all(&[7; 4_096])?;
+    file.sync_data().context("sync a file beside the store")?;
+    Ok(started.elapsed().as_micros() as u64)
 }
 
-/// A number that the system tells of this process; 0 where it does not.
-fn status(field: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// A number that the system tells of this process.
+fn status(field: &str) -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status").context("read /proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(field));
     let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).unwrap_or_default()
+    let number = number.with_context(|| format!("/proc/self/status says nothing of {field}"))?;
+    Ok(number.parse()?)
 }
 
-fn entries(directory: &Path, counted: impl Fn(&str) -> bool) -> u64 {
-    let Ok(entries) = fs::read_dir(directory) else {
-        return 0;
-    };
-    let names = entries.flatten().map(|entry| entry.file_name());
-    names.filter(|name| counted(&name.to_string_lossy())).count() as u64
+fn entries(directory: &Path, counted: impl Fn(&str) -> bool) -> Result<u64> {
+    let entries = fs::read_dir(directory).with_context(|| format!("list {}", directory.display()))?;
+    let mut many = 0;
+    for entry in entries {
+        many += u64::from(counted(&entry?.file_name().to_string_lossy()));
+    }
+    Ok(many)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_does_not_tell_is_no_zero() {
+        assert!(status("Threads:").unwrap() > 0);
+        assert!(status("Nothing:").is_err());
+        assert!(entries("/proc/self/fd".as_ref(), |_| true).unwrap() > 0);
+        assert!(entries("/nowhere".as_ref(), |_| true).is_err());
+    }
 }

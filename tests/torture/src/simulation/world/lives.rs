@@ -7,6 +7,7 @@ use dormouse::{Dormouse, Health, Store, StoreOptions};
 use dormouse_persistence::Steps;
 
 use super::super::account::{Account, OtherAccount};
+use super::super::plan::GENERATION_BYTES;
 use super::{DEADLINE, IDLE, World};
 use crate::random::Random;
 use crate::violation::Violation;
@@ -94,6 +95,9 @@ impl World<'_> {
         if choice.is_multiple_of(3) {
             self.is_other_program = !self.is_other_program;
         }
+        // Another size than before: what was not indexed is cut into other runs.
+        let sizes = GENERATION_BYTES.len() as u64;
+        self.configuration.generation_bytes = GENERATION_BYTES[(choice / 3 % sizes) as usize];
         self.open();
         self.judge.truth.read_again(self.runtime().store())
     }
