@@ -137,7 +137,7 @@ impl Tally {
             not_reached => format!(" ({} of them reached)", self.tried - not_reached),
         };
         println!(
-            "{}: {} tried{reached} in {:.0} s, {} violations",
+            "{}: {} tried in {:.0} s{reached}, {} violations",
             self.harness,
             self.tried,
             self.seconds,
