@@ -30,7 +30,7 @@ const PANICS: u32 = 200_000;
 const READINGS: u32 = 3_000_000;
 const SCHEMA_TURNS: u32 = 400;
 /// An hour by hand (`soak --minutes 60`): all of them together are to take less than ninety minutes.
-const SOAK_MINUTES: f64 = 20.0;
+const SOAK_MINUTES: f64 = 12.0;
 /// Of each target.
 const FUZZ_SECONDS: u32 = 30;
 /// Of each test.
