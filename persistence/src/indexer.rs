@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dormouse_domain::ShardId;
 
@@ -57,6 +57,9 @@ fn index_oldest(session: &Session, generation: &Arc<Generation>) -> Result<(), E
     Ok(())
 }
 
+/// What a run waits for the watermark: runs are seconds apart.
+const PATIENCE: Duration = Duration::from_millis(5);
+
 /// Stores a generation as a run, once the watermark speaks for all of it, which must be noted.
 ///
 /// Rows of commits that the log then loses would be taken for those that come in their place. A log that ends before
@@ -64,7 +67,7 @@ fn index_oldest(session: &Session, generation: &Arc<Generation>) -> Result<(), E
 /// lies beyond it. Only the indexer waits here, no command does.
 pub(crate) fn store(engine: &dyn Engine, shard: ShardId, generation: &Generation) -> Result<(), EngineError> {
     let run = build(shard, &generation.contents());
-    engine.wait_for_mark(generation.end().offset)?;
+    engine.wait_for_mark(generation.end().offset, PATIENCE)?;
     engine.index(&run)
 }
 

@@ -43,10 +43,6 @@ const MAGIC: [u8; 8] = *b"DORMWM01";
 const SLOT_BYTES: usize = 62;
 const SLOT_DISTANCE: u64 = 4096;
 
-/// A mark that somebody waits for is written once so much time has passed since it moved: at once in a quiet store, and in
-/// a busy one seldom enough that its sync takes nothing from the log's.
-const AWAITED_AFTER: Duration = Duration::from_millis(5);
-
 /// An open watermark file.
 #[derive(Debug)]
 pub(crate) struct WatermarkFile {
@@ -295,8 +291,8 @@ struct State {
     durable: Watermark,
     /// What the file promises.
     written: Offset,
-    /// Somebody waits until the file promises so much.
-    awaited: Offset,
+    /// Somebody waits for a write, until then at most.
+    due: Option<Instant>,
     is_idle: bool,
     ending: Option<Ending>,
     failed: Option<Arc<str>>,
@@ -317,7 +313,7 @@ impl WatermarkKeeper {
         let state = State {
             durable: file.mark,
             written: file.mark.offset,
-            awaited: Offset::NONE,
+            due: None,
             is_idle: false,
             ending: None,
             failed: None,
@@ -356,16 +352,16 @@ impl WatermarkKeeper {
         self.shared.state.lock().durable
     }
 
-    /// Waits until the file promises the log up to `offset`, which was told before: one write, a few milliseconds.
+    /// Waits until the file promises the log up to `offset`, which was told before: one write, at most `patience` from now.
     ///
     /// # Errors
     /// If writing failed, or the thread was told to end: the wait never outlasts it.
-    pub(crate) fn wait_for(&self, offset: Offset) -> Result<(), EngineError> {
+    pub(crate) fn wait_for(&self, offset: Offset, patience: Duration) -> Result<(), EngineError> {
         let refused = |reason: Arc<str>| EngineError::Failed {
             context: "write the watermark",
             reason,
         };
-        let shared = &*self.shared;
+        let (shared, due) = (&*self.shared, Instant::now() + patience);
         let mut state = shared.state.lock();
         if offset > state.durable.offset {
             return Err(refused(
@@ -381,8 +377,8 @@ impl WatermarkKeeper {
                 Some(Ending::Dropped) => return Err(refused("the store was stopped".into())),
                 None => {}
             }
-            if state.awaited < offset {
-                state.awaited = offset;
+            if state.due.is_none_or(|earliest| due < earliest) {
+                state.due = Some(due);
                 shared.changed.notify_one();
             }
             shared.written.wait(&mut state);
@@ -472,16 +468,14 @@ impl Shared {
         state.is_idle = false;
         let moved = Instant::now();
         loop {
-            let is_awaited = state.awaited > state.written;
-            let wait = if is_awaited {
-                interval.min(AWAITED_AFTER)
-            } else {
-                interval
-            };
-            if state.ending.is_some() || self.changed.wait_until(&mut state, moved + wait).timed_out() {
+            let until = state
+                .due
+                .map_or(moved + interval, |due| due.min(moved + interval));
+            if state.ending.is_some() || self.changed.wait_until(&mut state, until).timed_out() {
                 break;
             }
         }
+        state.due = None;
         (state.durable, state.ending)
     }
 }

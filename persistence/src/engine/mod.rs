@@ -21,6 +21,7 @@ mod statistics;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dormouse_domain::{Offset, ShardId};
 
@@ -149,9 +150,10 @@ pub(crate) trait Engine: Send + Sync {
     fn mark_durable(&self, mark: Watermark);
 
     /// Waits until a mark at `offset` or beyond, noted before, is written down: from then on a log that ends before
-    /// `offset` is not opened. Costs one small synced write at most, and ends with an error where the engine stops or
-    /// closes. Nothing to wait for where the log can't lose its end.
-    fn wait_for_mark(&self, _offset: Offset) -> Result<(), EngineError> {
+    /// `offset` is not opened. It is written within `patience`, or the keeper's own interval if that is shorter: one small
+    /// synced write for all that wait by then. Ends with an error where the engine stops or closes. Nothing to wait for
+    /// where the log can't lose its end.
+    fn wait_for_mark(&self, _offset: Offset, _patience: Duration) -> Result<(), EngineError> {
         Ok(())
     }
 

@@ -20,6 +20,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use dormouse_domain::Offset;
 use parking_lot::{Mutex, RwLock};
@@ -210,8 +211,8 @@ impl Engine for RocksEngine {
         self.watermark.moved(mark);
     }
 
-    fn wait_for_mark(&self, offset: Offset) -> Result<(), EngineError> {
-        self.watermark.wait_for(offset)
+    fn wait_for_mark(&self, offset: Offset, patience: Duration) -> Result<(), EngineError> {
+        self.watermark.wait_for(offset, patience)
     }
 
     fn failure(&self) -> Option<Arc<str>> {

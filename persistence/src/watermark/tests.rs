@@ -45,7 +45,7 @@ fn moved_to(durable: Watermark) -> Shared {
         state: Mutex::new(State {
             durable,
             written: Offset::NONE,
-            awaited: Offset::NONE,
+            due: None,
             is_idle: false,
             ending: None,
             failed: None,
@@ -232,6 +232,7 @@ fn a_mark_that_moved_waits_for_the_interval() {
 
 /// Longer than any test: what is written before was awaited.
 const NEVER: Duration = Duration::from_secs(3_600);
+const SOON: Duration = Duration::from_millis(5);
 
 #[test]
 fn who_waits_for_a_mark_finds_it_written_however_long_the_interval() {
@@ -239,14 +240,14 @@ fn who_waits_for_a_mark_finds_it_written_however_long_the_interval() {
     let keeper = start(&directory, file, NEVER);
     for offset in 1..=20 {
         keeper.moved(mark(offset));
-        keeper.wait_for(Offset::new(offset)).unwrap();
+        keeper.wait_for(Offset::new(offset), SOON).unwrap();
         assert_eq!(promised(directory.path()), offset);
     }
     keeper.moved(mark(21));
-    keeper.wait_for(Offset::new(7)).unwrap();
+    keeper.wait_for(Offset::new(7), SOON).unwrap();
     assert_eq!(promised(directory.path()), 20, "nobody waits for more");
     assert!(
-        keeper.wait_for(Offset::new(22)).is_err(),
+        keeper.wait_for(Offset::new(22), SOON).is_err(),
         "nothing is durable so far"
     );
 }
@@ -257,7 +258,7 @@ fn who_waits_is_told_that_the_mark_can_not_be_written() {
     let keeper = start(&directory, file, NEVER);
     std::fs::remove_file(directory.path().join("CURRENT")).unwrap();
     keeper.moved(mark(3));
-    let error = keeper.wait_for(Offset::new(3)).unwrap_err();
+    let error = keeper.wait_for(Offset::new(3), SOON).unwrap_err();
     assert!(error.to_string().contains("CURRENT"), "{error}");
 }
 
@@ -276,8 +277,8 @@ fn nobody_waits_longer_than_the_thread_lasts() {
             thread: Mutex::new(None),
         };
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| keeper.wait_for(Offset::new(3)));
-            while keeper.shared.state.lock().awaited == Offset::NONE {
+            let waiting = scope.spawn(|| keeper.wait_for(Offset::new(3), SOON));
+            while keeper.shared.state.lock().due.is_none() {
                 std::thread::yield_now();
             }
             end(&keeper);
