@@ -23,7 +23,7 @@ use crate::error::StoreError;
 use crate::options::StoreOptions;
 use crate::settlement::{Settled, Settlement, SettlementSink, SinkId, Ticket};
 use crate::store::Store;
-use crate::sync::{Condvar, Mutex, explore};
+use crate::sync::{Condvar, Mutex, explore, thread};
 use crate::writer::StreamWriter;
 
 /// Where a test finds what became of its commits.
@@ -116,7 +116,8 @@ impl House {
                 .store
                 .read_stream(stream, Version::NONE, &mut |_| ControlFlow::Continue(()));
             match self.store.open_stream(stream, reached?) {
-                Err(StoreError::StaleVersion { .. } | StoreError::ReadOutdated { .. }) => {}
+                // whoever moves it on may be the one that does not run
+                Err(StoreError::StaleVersion { .. } | StoreError::ReadOutdated { .. }) => thread::yield_now(),
                 opened => return opened,
             }
         }

@@ -179,6 +179,9 @@ fn is_named(said: &str, known: &Known, allowed: &Allowed) -> bool {
         offsets.filter_map(|text| text.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
     let is_place_named =
         said.contains("the log") && offsets.any(|offset| (1..=known.end()).contains(&offset));
+    // Of two files that changed places, the place is named at which the chain breaks: in one of them, or between them.
+    let is_chain_named =
+        allowed.names.len() > 1 && said.contains("does not begin where the one before ended");
     // Of a table's damaged properties RocksDB says only this, and blames its manifest.
     let others = [
         "the store has format",
