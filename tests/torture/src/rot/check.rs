@@ -190,7 +190,11 @@ fn is_named(said: &str, known: &Known, allowed: &Allowed) -> bool {
     ];
     // What a damaged CURRENT names: a manifest that is not there.
     let is_other_manifest = said.contains("MANIFEST-") && said.contains("No such file");
-    is_file_named || is_place_named || is_other_manifest || others.iter().any(|words| said.contains(words))
+    is_file_named
+        || is_place_named
+        || is_chain_named
+        || is_other_manifest
+        || others.iter().any(|words| said.contains(words))
 }
 
 /// Names and bytes of a directory's files, but for RocksDB's text logs.
