@@ -57,8 +57,6 @@ const HANG_SECONDS: u32 = 120;
 const DISASTER_ROUNDS: u32 = 6;
 /// Of the bytes of a write-ahead file, so many are only opened until one is verified and salvaged, too.
 const THOROUGH_EVERY: u64 = 16;
-/// What the sweep is called.
-const SWEPT: &str = "log/ WAL, a bit of each byte of 64 KiB flipped";
 /// So many of the last records, all behind the watermark, are swept byte by byte.
 const LAST_RECORDS: usize = 6;
 /// So many violations are enough.
@@ -260,7 +258,7 @@ fn count(tally: &mut Tally, kind: &str, found: &Found) {
     match found.saved {
         Some((_, 0)) => tally.count("salvaged whole", 1),
         Some(_) => tally.count("salvaged in part", 1),
-        None if found.outcome == Outcome::Refused && kind != SWEPT => {
+        None if found.outcome == Outcome::Refused && !found.is_brief => {
             tally.count("no salvage: no log, or a newer format", 1);
         }
         None => {}
@@ -289,6 +287,7 @@ fn labour(work: &Work, worker: usize, tell: &Sender<Word>) {
                 broken,
                 said: None,
                 saved: None,
+                is_brief: true,
             };
             ("failed".into(), found, format!("{case:?}"))
         });
@@ -343,6 +342,7 @@ fn try_case(
         broken: vec![Violation::new("P12", "it panicked")],
         said: None,
         saved: None,
+        is_brief: true,
     });
     Ok((damaged.kind, found, place))
 }
@@ -402,7 +402,7 @@ fn damage(work: &Work, case: &Case, known: &Known, store: &Path, random: &mut Ra
     let is_changed = damage.apply(store, &file)?;
     let hit = Hit::of(case, known)?;
     let name = match case {
-        Case::Byte(_) => SWEPT.to_owned(),
+        Case::Byte(_) => "log/ WAL, a bit of each byte of 64 KiB flipped".to_owned(),
         Case::LastBytes(_) if hit.is_some_and(|hit| hit.is_last) => {
             "a bit flipped in the last record, behind the watermark".to_owned()
         }

@@ -64,6 +64,8 @@ pub(crate) struct Found {
     pub(crate) said: Option<String>,
     /// What the new store has, and what it lost, if there is one.
     pub(crate) saved: Option<(u64, u64)>,
+    /// Whether it was not even tried to save what refused: that takes longer than opening it.
+    pub(crate) is_brief: bool,
 }
 
 impl Found {
@@ -73,6 +75,7 @@ impl Found {
             broken: Vec::new(),
             said: None,
             saved: None,
+            is_brief: true,
         }
     }
 }
@@ -118,6 +121,7 @@ pub(crate) fn check(
                 broken,
                 said: None,
                 saved,
+                is_brief: !allowed.thorough,
             }
         }
         Err(error) => {
@@ -155,6 +159,7 @@ pub(crate) fn check(
                 broken,
                 said: Some(said),
                 saved,
+                is_brief: !allowed.thorough,
             }
         }
     }
