@@ -1,6 +1,6 @@
 //! When an eviction and a new command meet, no command is lost or run twice, and no stream has two writers (P7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
@@ -12,7 +12,6 @@ use dormouse_persistence::{
     Ticket,
 };
 use shuttle::future::block_on;
-use shuttle::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::entries::{Bounds, Charged, Entries, Entry, Mailbox, Unsent};
 use crate::residency::{Charge, Evicts, Gauges, Keeper, Residency};
@@ -45,9 +44,67 @@ impl Charged for Command {
     }
 }
 
-impl Mailbox<Command> for Sender<Command> {
+/// A mailbox as actix's is: what is in it when its actor goes is dropped with it, in one step.
+#[derive(Default)]
+struct Line {
+    state: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    commands: VecDeque<Command>,
+    actor_has_gone: bool,
+    nobody_sends: bool,
+}
+
+struct Sender(Arc<Line>);
+
+struct Receiver(Arc<Line>);
+
+impl Mailbox<Command> for Sender {
     fn put(&self, message: Command) -> Result<(), Command> {
-        self.send(message).map_err(|back| back.0)
+        let mut state = self.0.state.lock();
+        if state.actor_has_gone {
+            return Err(message);
+        }
+        state.commands.push_back(message);
+        self.0.changed.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.0.state.lock().nobody_sends = true;
+        self.0.changed.notify_one();
+    }
+}
+
+impl Receiver {
+    /// None once nobody can send any more.
+    fn next(&self) -> Option<Command> {
+        let mut state = self.0.state.lock();
+        loop {
+            if let Some(command) = state.commands.pop_front() {
+                return Some(command);
+            }
+            if state.nobody_sends {
+                return None;
+            }
+            self.0.changed.wait(&mut state);
+        }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.actor_has_gone = true;
+        let left = std::mem::take(&mut state.commands);
+        // outside of the lock: each tells its sender
+        drop(state);
+        drop(left);
     }
 }
 
@@ -107,7 +164,7 @@ struct House {
     store: Store,
     answers: Arc<Answers>,
     sink: SinkId,
-    entries: Entries<Sender<Command>>,
+    entries: Entries<Sender>,
     gauges: Arc<Gauges>,
     residents: Residents,
     /// Entities of which each dies at its first command, before it has handled it.
@@ -178,7 +235,7 @@ impl House {
         }
     }
 
-    fn wake(&self) -> Entry<Sender<Command>> {
+    fn wake(&self) -> Entry<Sender> {
         let house = self.this.upgrade().expect("the house stands");
         let evicts: Weak<dyn Evicts> = Weak::<House>::clone(&self.this);
         let keeper = Keeper {
@@ -187,7 +244,8 @@ impl House {
             gauges: Arc::clone(&self.gauges),
         };
         let residency = Residency::new(self.id(), keeper.into(), 0);
-        let (mailbox, commands) = channel();
+        let line = Arc::<Line>::default();
+        let (mailbox, commands) = (Sender(Arc::clone(&line)), Receiver(line));
         self.residencies.lock().push(Arc::clone(&residency));
         let entity = Arc::clone(&residency);
         let actor = thread::spawn(move || house.live(&entity, &commands));
@@ -196,11 +254,11 @@ impl House {
     }
 
     /// An entity, from its activation until nobody can send to it any more.
-    fn live(&self, residency: &Arc<Residency>, commands: &Receiver<Command>) {
+    fn live(&self, residency: &Arc<Residency>, commands: &Receiver) {
         if self.mortal.load(Ordering::SeqCst) > 0 {
             let dies = |n: u64| n.checked_sub(1);
             let _ = self.mortal.fetch_update(Ordering::SeqCst, Ordering::SeqCst, dies);
-            let _ = commands.recv();
+            let _ = commands.next();
             return;
         }
         let writer = loop {
@@ -210,14 +268,14 @@ impl House {
             match self.store.open_stream(&self.stream(), seen.unwrap()) {
                 Ok(writer) => break writer,
                 // it moved on since it was read
-                Err(StoreError::ReadOutdated { .. } | StoreError::StaleVersion { .. }) => {}
+                Err(StoreError::ReadOutdated { .. } | StoreError::StaleVersion { .. }) => thread::yield_now(),
                 Err(error) => panic!("an eviction left the stream held, or worse: {error}"),
             }
         };
         residency.set_writer(writer);
         residency.weigh(WEIGHT_BYTES);
         self.residents.add(Arc::clone(residency));
-        while let Ok(mut command) = commands.recv() {
+        while let Some(mut command) = commands.next() {
             let submitted = residency.with_writer(|writer| {
                 let mut commit = CommitBuilder::new(&self.stream(), writer.head().next());
                 commit.system_event("done", b"").unwrap();
