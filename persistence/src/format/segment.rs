@@ -32,7 +32,7 @@ pub(crate) const HEADER_BYTES: usize = 80;
 pub(crate) const MAGIC: [u8; 4] = *b"DMSG";
 const FORMAT: u16 = 1;
 const CRC_AT: usize = 12;
-#[cfg(feature = "rocksdb")]
+#[cfg(any(feature = "rocksdb", fuzzing))]
 const STORED_BYTES_AT: usize = 72;
 /// LZ4 expands no byte to more: what a length may claim is bounded by what is there.
 const LZ4_RATIO_MAX: usize = 255;
@@ -120,13 +120,13 @@ pub(crate) fn decode(segment: &[u8]) -> Result<(Header, Cow<'_, [u8]>), Malforme
 }
 
 /// Checks a whole segment's lengths and checksum; its header.
-#[cfg(any(feature = "rocksdb", test))]
+#[cfg(any(feature = "rocksdb", test, fuzzing))]
 pub(crate) fn decode_header(segment: &[u8]) -> Result<Header, Malformed> {
     check(segment).map(|(header, _)| header)
 }
 
 /// How many bytes a segment has, as its header says; `None` if that is not there. No checksum is looked at.
-#[cfg(feature = "rocksdb")]
+#[cfg(any(feature = "rocksdb", fuzzing))]
 pub(crate) fn declared_bytes(beginning: &[u8]) -> Option<usize> {
     let stored = beginning.get(STORED_BYTES_AT..STORED_BYTES_AT + 4)?;
     let stored = u32::from_le_bytes(stored.try_into().ok()?);
