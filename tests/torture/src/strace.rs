@@ -1,11 +1,20 @@
-//! `strace` around a child: it kills the child at an exact system call, and its notes say which thread that hit.
+//! `strace` around a child: it kills the child at an exact system call, and its notes say which thread that hit. Or
+//! beside one that runs, until it is let go.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
+
+/// It has all threads of a running child after so long.
+const ATTACH_MAX: Duration = Duration::from_secs(20);
+/// It has let go of them after so long.
+const DETACH_MAX: Duration = Duration::from_secs(20);
 
 /// A call and a number: as one of the child's threads begins its nth call of this name, the child is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +43,108 @@ pub(crate) fn killing(Nth(call, nth): Nth, notes: &Path) -> Command {
     strace
 }
 
-pub(crate) fn is_installed() -> bool {
-    let mut probe = Command::new("strace");
-    probe.arg("-V").stdout(Stdio::null()).stderr(Stdio::null());
+/// Whether it can follow what it starts: it is installed, and nothing forbids it.
+pub(crate) fn can_follow() -> bool {
+    let mut probe = quiet();
+    probe.arg("true").stdout(Stdio::null()).stderr(Stdio::null());
     probe.status().is_ok_and(|status| status.success())
+}
+
+/// Whether it can also join a process that it did not start, which many systems leave to root.
+pub(crate) fn can_join() -> bool {
+    let mut sleeper = Command::new("cat");
+    sleeper.stdin(Stdio::piped()).stdout(Stdio::null());
+    let Ok(mut sleeper) = sleeper.spawn() else {
+        return false;
+    };
+    let can = Attached::to(sleeper.id(), quiet()).is_ok();
+    let _ = sleeper.kill();
+    let _ = sleeper.wait();
+    can
+}
+
+/// A `strace` that notes nothing.
+fn quiet() -> Command {
+    let mut strace = Command::new("strace");
+    strace.args(["-qqq", "-o", "/dev/null"]);
+    strace
+}
+
+/// A `strace` beside a process. Dropped, it lets go of it.
+#[derive(Debug)]
+pub(crate) struct Attached(Child);
+
+impl Attached {
+    /// Adds the process to this `strace`, starts it, and waits until it has all threads.
+    pub(crate) fn to(process: u32, mut strace: Command) -> Result<Self> {
+        strace.args(["-p", &process.to_string()]);
+        strace
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut strace = strace.spawn().context("start strace")?;
+        let until = Instant::now() + ATTACH_MAX;
+        while !is_traced(process) {
+            if strace.try_wait()?.is_some() || Instant::now() >= until {
+                let _ = strace.kill();
+                bail!("strace does not take over the child");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(Self(strace))
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        // it detaches on this signal, in order
+        let _ = Command::new("kill")
+            .args(["-TERM", &self.0.id().to_string()])
+            .status();
+        let _ = self.0.wait();
+    }
+}
+
+/// Ends the `strace` around a process: it lets go of every thread.
+pub(crate) fn let_go(process: u32) -> Result<()> {
+    let until = Instant::now() + DETACH_MAX;
+    while let Some(tracer) = tracers(process).into_iter().find(|tracer| tracer != "0") {
+        if Instant::now() >= until {
+            bail!("strace does not let go of the child");
+        }
+        // it detaches on this signal, in order
+        let mut kill = Command::new("kill");
+        kill.args(["-TERM", &tracer]).stderr(Stdio::null());
+        kill.status().context("run kill")?;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// Whether all threads are traced; also if there are none any more.
+fn is_traced(process: u32) -> bool {
+    tracers(process).iter().all(|tracer| tracer != "0")
+}
+
+/// Who traces each thread, by its id; `0`: nobody.
+fn tracers(process: u32) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{process}/task"))
+        .into_iter()
+        .flatten();
+    threads
+        .flatten()
+        .filter_map(|thread| {
+            let status = fs::read_to_string(thread.path().join("status")).ok()?;
+            let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
+            Some(tracer.trim().to_owned())
+        })
+        .collect()
 }
 
 impl Nth {
     /// Who was hit, by the notes of a child that was killed so: the first thread that came to its nth call.
     pub(crate) fn struck(self, notes: &Path) -> Option<Struck> {
-        let said = std::fs::read(notes).ok()?;
+        let said = fs::read(notes).ok()?;
         let (thread, call) = self.find(&String::from_utf8_lossy(&said))?;
         Some(Struck {
             thread,
@@ -97,6 +198,21 @@ impl fmt::Display for Struck {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Where `strace` may not trace, it is found out, and never taken for joined.
+    #[test]
+    fn whether_a_process_can_be_joined_is_what_joining_one_shows() {
+        let mut sleeper = Command::new("cat");
+        let mut sleeper = sleeper.stdin(Stdio::piped()).spawn().unwrap();
+        let joined = Attached::to(sleeper.id(), quiet());
+        assert_eq!(joined.is_ok(), is_traced(sleeper.id()));
+        assert_eq!(joined.is_ok(), can_join());
+        drop(joined);
+        assert!(!is_traced(sleeper.id()), "it is let go");
+        sleeper.kill().unwrap();
+        sleeper.wait().unwrap();
+        assert!(Attached::to(std::process::id(), Command::new("false")).is_err());
+    }
 
     #[test]
     fn the_thread_that_came_to_the_call_first_was_hit() {

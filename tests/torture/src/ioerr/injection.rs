@@ -3,15 +3,12 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-/// `strace` has all threads of a running child after so long.
-const ATTACH_MAX: Duration = Duration::from_secs(20);
-/// It has let go of them after so long.
-const DETACH_MAX: Duration = Duration::from_secs(20);
+use crate::strace::Attached;
+
 /// Files that RocksDB may make in one life of a child, by their numbers.
 const NEW_FILES: u64 = 80;
 
@@ -58,7 +55,7 @@ impl Injection {
         Ok(strace)
     }
 
-    /// The command that runs another one under it, from its start, until [`let_go`].
+    /// The command that runs another one under it, from its start, until [`let_go`](crate::strace::let_go).
     pub(crate) fn around(&self, command: &Command, store: &Path, notes: &Path) -> Result<Command> {
         let mut strace = self.strace(store, notes)?;
         // as a grandchild (as the parent it would take the child along when it goes) that can be told to go, which is not
@@ -70,72 +67,7 @@ impl Injection {
 
     /// Begins with a process that runs.
     pub(crate) fn beside(&self, process: u32, store: &Path, notes: &Path) -> Result<Attached> {
-        let mut strace = self.strace(store, notes)?;
-        strace.args(["-p", &process.to_string()]);
-        strace
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut strace = strace.spawn().context("start strace")?;
-        let until = Instant::now() + ATTACH_MAX;
-        while !is_traced(process) {
-            if strace.try_wait()?.is_some() || Instant::now() >= until {
-                let _ = strace.kill();
-                bail!("strace does not take over the child");
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        Ok(Attached(strace))
-    }
-}
-
-/// Whether all threads are traced; also if there are none any more.
-fn is_traced(process: u32) -> bool {
-    tracers(process).iter().all(|tracer| tracer != "0")
-}
-
-/// Who traces each thread, by its id; `0`: nobody.
-fn tracers(process: u32) -> Vec<String> {
-    let threads = fs::read_dir(format!("/proc/{process}/task"))
-        .into_iter()
-        .flatten();
-    threads
-        .flatten()
-        .filter_map(|thread| {
-            let status = fs::read_to_string(thread.path().join("status")).ok()?;
-            let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
-            Some(tracer.trim().to_owned())
-        })
-        .collect()
-}
-
-/// Ends the `strace` around a process: the fault is gone, in every thread.
-pub(crate) fn let_go(process: u32) -> Result<()> {
-    let until = Instant::now() + DETACH_MAX;
-    while let Some(tracer) = tracers(process).into_iter().find(|tracer| tracer != "0") {
-        if Instant::now() >= until {
-            bail!("strace does not let go of the child");
-        }
-        // it detaches on this signal, in order
-        let mut kill = Command::new("kill");
-        kill.args(["-TERM", &tracer]).stderr(Stdio::null());
-        kill.status().context("run kill")?;
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    Ok(())
-}
-
-/// A `strace` beside a child. Dropped, it lets go of it: the fault is gone.
-#[derive(Debug)]
-pub(crate) struct Attached(Child);
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        // it detaches on this signal, in order
-        let _ = Command::new("kill")
-            .args(["-TERM", &self.0.id().to_string()])
-            .status();
-        let _ = self.0.wait();
+        Attached::to(process, self.strace(store, notes)?)
     }
 }
 

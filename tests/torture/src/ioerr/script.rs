@@ -12,10 +12,10 @@ use anyhow::Result;
 
 use self::healing::Excuse;
 use super::fault::{Case, Fault};
-use super::injection::Attached;
 use super::place::Place;
 use super::process::{Event, Process};
 use super::subject::order;
+use crate::strace::Attached;
 use crate::tally::Tally;
 use crate::violation::Violation;
 use crate::wire::Turn;

@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::fault::Fault;
-use super::injection::{self, Attached};
 use super::place::Place;
+use crate::strace::{self, Attached};
 
 /// The usual soft limit.
 const DESCRIPTORS: u64 = 1_024;
@@ -44,7 +44,7 @@ impl Fault {
     /// Takes it away, but for a `strace` beside the child; false if a living child can't be rid of it.
     pub(crate) fn lift(&self, process: u32, place: &Place) -> Result<bool> {
         match self {
-            Self::Opening { .. } => injection::let_go(process)?,
+            Self::Opening { .. } => strace::let_go(process)?,
             Self::Full { .. } => place.make_room(),
             Self::FileSize { .. } => limit(process, "--fsize=unlimited:")?,
             Self::Descriptors { .. } => limit(process, &format!("--nofile={DESCRIPTORS}:"))?,
