@@ -56,6 +56,9 @@ pub(crate) struct Guard {
     sessions: Sessions,
 }
 
+/// Where a person who has yet to log in is led, below this base path.
+pub(crate) type ToLogin = fn(&str, &ServiceRequest) -> String;
+
 /// Who asks, and what they may do: in the extensions of each request that needs a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Access {
@@ -100,6 +103,7 @@ impl Guard {
     pub(crate) async fn run(
         &self,
         base: &str,
+        to_login: ToLogin,
         mut request: ServiceRequest,
         next: Next<impl MessageBody + 'static>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
@@ -124,7 +128,7 @@ impl Guard {
         });
         let answered = match checked {
             Ok(access) => answer::of(request, access, next).await,
-            Err(problem) => Ok(answer::refusal(base, request, &problem)),
+            Err(problem) => Ok(answer::refusal(base, to_login, request, &problem)),
         };
         if let Some(audited) = &mut audited {
             audited.answered(&answered);

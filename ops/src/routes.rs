@@ -51,7 +51,7 @@ async fn run(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
-    guard.run(&attached.base, request, next).await
+    guard.run(&attached.base, login::address, request, next).await
 }
 
 fn routes(routes: &mut ServiceConfig) {

@@ -12,9 +12,8 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse};
 
-use crate::guard::Access;
 use crate::guard::check::wants_page;
-use crate::login;
+use crate::guard::{Access, ToLogin};
 use crate::problem::Problem;
 
 /// What an answer may take until its first byte, the reading of the request's body included. A stream of events goes on.
@@ -76,14 +75,19 @@ fn problem_of(error: &Error) -> Option<Problem> {
 }
 
 /// A person who has yet to log in is shown where; everyone else is told.
-pub(super) fn refusal(base: &str, request: ServiceRequest, problem: &Problem) -> ServiceResponse<BoxBody> {
+pub(super) fn refusal(
+    base: &str,
+    to_login: ToLogin,
+    request: ServiceRequest,
+    problem: &Problem,
+) -> ServiceResponse<BoxBody> {
     let person = problem.status == StatusCode::UNAUTHORIZED.as_u16()
         && request.method() == Method::GET
         && !request.headers().contains_key(header::AUTHORIZATION)
         && wants_page(request.headers());
     let response = if person {
         HttpResponse::SeeOther()
-            .insert_header((header::LOCATION, login::address(base, &request)))
+            .insert_header((header::LOCATION, to_login(base, &request)))
             .finish()
     } else {
         problem.clone().into()

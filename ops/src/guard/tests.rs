@@ -23,7 +23,7 @@ async fn guarded(
         false,
         FAILURES_MAX,
     ));
-    guard.run("", request, next).await
+    guard.run("", |_, _| "/login".into(), request, next).await
 }
 
 async fn panics() -> HttpResponse {
