@@ -352,3 +352,6 @@ fn directory_bytes(directory: &Path) -> u64 {
         })
         .sum()
 }
+
+#[cfg(test)]
+mod tests;

@@ -251,4 +251,4 @@ fn follows(tip: &Tip, header: &segment::Header, lost_max: u64) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

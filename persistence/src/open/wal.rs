@@ -245,16 +245,13 @@ fn unmask(masked: u32) -> u32 {
     masked.wrapping_sub(0xa282_ead8).rotate_left(15)
 }
 
-/// Where a record of so many bytes ends that begins at `at`: each block takes a part of it behind a header.
+/// Where a record of so many bytes ends that begins at `at`, where a header has room: each block takes a part of it behind
+/// one.
 fn record_end(mut at: u64, bytes: usize) -> u64 {
     let (block_bytes, header_bytes) = (BLOCK_BYTES as u64, HEADER_BYTES as u64);
     let mut rest = bytes as u64;
     loop {
         let left = block_bytes - at % block_bytes;
-        if left < header_bytes {
-            at += left;
-            continue;
-        }
         let part = rest.min(left - header_bytes);
         at += header_bytes + part;
         rest -= part;

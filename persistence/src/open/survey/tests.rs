@@ -1,5 +1,7 @@
 //! Payloads that look like records of the log: whatever is damaged, they count for nothing, and hide nothing.
 
+mod lost;
+
 use dormouse_domain::Timestamp;
 use tempfile::TempDir;
 
@@ -27,7 +29,7 @@ impl Chain {
     }
 }
 
-fn segment_of(batch: u64, first: Offset, previous: u128, content: &[u8]) -> Vec<u8> {
+pub(in crate::open) fn segment_of(batch: u64, first: Offset, previous: u128, content: &[u8]) -> Vec<u8> {
     let header = segment::Header {
         shard: SHARD,
         epoch: 1,
@@ -55,7 +57,7 @@ fn push_string(batch: &mut Vec<u8>, string: &[u8]) {
 }
 
 /// A write batch as RocksDB makes it of one put.
-fn put(first: Offset, segment: &[u8]) -> Vec<u8> {
+pub(in crate::open) fn put(first: Offset, segment: &[u8]) -> Vec<u8> {
     let mut batch = [&first.get().to_le_bytes()[..], &1_u32.to_le_bytes(), &[1]].concat();
     push_string(&mut batch, &keys::log(SHARD, first));
     push_string(&mut batch, segment);
@@ -87,8 +89,16 @@ fn full_of_forgeries(bytes: usize) -> Vec<u8> {
 }
 
 fn surveyed(log: &[u8]) -> Survey {
+    surveyed_files(&[log])
+}
+
+/// In the order in which they were written.
+fn surveyed_files(files: &[&[u8]]) -> Survey {
     let directory = TempDir::new().unwrap();
-    fs::write(directory.path().join("000007.log"), log).unwrap();
+    for (number, log) in files.iter().enumerate() {
+        let name = format!("{:06}.log", number + 7);
+        fs::write(directory.path().join(name), log).unwrap();
+    }
     survey(directory.path(), SHARD).unwrap()
 }
 

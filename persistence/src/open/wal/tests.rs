@@ -1,5 +1,7 @@
 //! Logs as RocksDB writes them, whole and damaged.
 
+mod record_end;
+
 use super::*;
 
 /// Writes records as RocksDB's `log::Writer` does.
