@@ -22,8 +22,11 @@ impl Collector {
         let (sender, requests) = mpsc::channel();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
                 // The test has ended otherwise.
-                let _ = sender.send(take(stream.unwrap()));
+                let _ = sender.send(take(&stream));
+                // Only now: who sent it goes on with the answer, and looks for what came.
+                stream.write_all(ANSWER.as_bytes()).unwrap();
             }
         });
         Collector { url, requests }
@@ -51,9 +54,12 @@ impl Collector {
     }
 }
 
-/// One request a connection.
-fn take(mut stream: TcpStream) -> ExportTraceServiceRequest {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+/// To each request, of which a connection has one.
+const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// Reads a request.
+fn take(stream: &TcpStream) -> ExportTraceServiceRequest {
+    let mut reader = BufReader::new(stream);
     let (mut line, mut bytes) = (String::new(), 0);
     reader.read_line(&mut line).unwrap();
     assert!(line.starts_with("POST /v1/traces "), "{line}");
@@ -70,8 +76,6 @@ fn take(mut stream: TcpStream) -> ExportTraceServiceRequest {
     }
     let mut body = vec![0; bytes];
     reader.read_exact(&mut body).unwrap();
-    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-    stream.write_all(answer.as_bytes()).unwrap();
     ExportTraceServiceRequest::decode(&body[..]).unwrap()
 }
 
