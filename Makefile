@@ -19,7 +19,7 @@ help:
 	@echo "                  its console is on; STAY=1 keeps it on the finished store until Ctrl-C"
 	@echo "make demo-fast    the same with January only, unoptimised: compiles less"
 	@echo "make test         all tests, the documentation's examples too"
-	@echo "make torture      attacks every guarantee, an hour and more (SCALE=0.1, ARGS='--seed 7'); root and strace let it do more"
+	@echo "make torture      attacks every guarantee, in about an hour (SCALE=0.1, ARGS='--seed 7'); root and strace let it do more"
 	@echo "make check        format, lints, docs, the build without RocksDB, and licences if cargo-deny is installed"
 	@echo "make bench        what it makes of this machine, in under 10 minutes (ARGS='spread hot --runs 5')"
 	@echo "make bench-full   the same with the sizes that count, an hour or two"

@@ -97,10 +97,7 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        // it detaches on this signal, in order
-        let _ = Command::new("kill")
-            .args(["-TERM", &self.0.id().to_string()])
-            .status();
+        let _ = detach(&self.0.id().to_string());
         let _ = self.0.wait();
     }
 }
@@ -112,12 +109,17 @@ pub(crate) fn let_go(process: u32) -> Result<()> {
         if Instant::now() >= until {
             bail!("strace does not let go of the child");
         }
-        // it detaches on this signal, in order
-        let mut kill = Command::new("kill");
-        kill.args(["-TERM", &tracer]).stderr(Stdio::null());
-        kill.status().context("run kill")?;
+        detach(&tracer)?;
         std::thread::sleep(Duration::from_millis(2));
     }
+    Ok(())
+}
+
+/// Tells a `strace` to let go of what it traces, which it does in order on this signal.
+fn detach(strace: &str) -> Result<()> {
+    let mut kill = Command::new("kill");
+    kill.args(["-TERM", strace]).stderr(Stdio::null());
+    kill.status().context("run kill")?;
     Ok(())
 }
 
